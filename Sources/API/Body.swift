@@ -1,0 +1,38 @@
+import Hummingbird
+import Manifest
+import NIOCore
+
+/// Reads the body of a request and what it says of its form.
+enum Body {
+    static let bytesMax = 16 << 20
+
+    /// - Parameter accepted: media types, of which a body without one is taken to be the first.
+    /// - Returns: the body and its media type, without parameters.
+    static func read(_ request: Request, _ accepted: [String]) async throws -> (bytes: [UInt8], type: String) {
+        let given = request.headers[.contentType]
+        let type = given.map { String($0.prefix { $0 != ";" }).trimmed.lowercased() } ?? accepted[0]
+        guard accepted.contains(type) else {
+            throw Refusal.mediaType("the content type \"\(given ?? "")\" is not accepted here; send \(accepted.joined(separator: " or "))")
+        }
+        if let length = request.headers[.contentLength].flatMap(Int.init), length > bytesMax { throw tooLarge("\(length) bytes are") }
+        do {
+            let buffer = try await request.body.collect(upTo: bytesMax)
+            return (Array(buffer.readableBytesView), type)
+        } catch is NIOTooManyBytesError {
+            throw tooLarge("this is")
+        }
+    }
+
+    static func json(_ bytes: [UInt8]) throws(Refusal) -> JSON {
+        guard !bytes.isEmpty else { throw .badRequest("the body is empty; JSON is expected") }
+        do {
+            return try JSON(parsing: bytes)
+        } catch {
+            throw .badRequest("the body is not JSON: \(error)")
+        }
+    }
+
+    private static func tooLarge(_ what: String) -> Refusal {
+        .tooLarge("the body may have \(bytesMax >> 20) MiB; \(what) more. Split the manifest")
+    }
+}

@@ -1,0 +1,58 @@
+import Hummingbird
+import Manifest
+import Resource
+
+extension Responder {
+    func apply(_ asked: Asked) async throws -> Response {
+        try asked.query.allow("dryRun", "fieldManager", "force", "prune")
+        let options = ApplyOptions(
+            dryRun: try asked.query.isDryRun, prune: try asked.query.flag("prune"),
+            fieldManager: try asked.query.fieldManager ?? ApplyOptions().fieldManager, force: try asked.query.flag("force"))
+        let body = try await manifestBody(asked.request)
+        guard let files = body.files else { throw Refusal.badRequest("the body has no \"files\"") }
+        let drafts = try read(files, body.workingDirectory)
+        if options.prune, drafts.isEmpty {
+            throw Refusal.badRequest(
+                "the manifest names no object: pruning would delete everything that \"\(options.fieldManager)\" applied. "
+                    + "Delete objects by name if that is what is wanted")
+        }
+        let result = try await objects.apply(drafts, options: options) { stored in
+            let problems = hooks.check(drafts, stored)
+            guard problems.isEmpty else { throw Refusal.invalid(problems) }
+        } authorize: { plan in
+            for step in plan.steps {
+                try await authorize(asked, step.action == .pruned ? .delete : .apply, step.reference.kind, step.reference.name)
+            }
+        }
+        return try Answer.json(result)
+    }
+
+    func diff(_ asked: Asked) async throws -> Response {
+        try asked.query.allow("fieldManager", "prune")
+        try await authorize(asked, .diff)
+        let body = try await manifestBody(asked.request)
+        let drafts = try body.files.map { try read($0, body.workingDirectory) }
+        let selection = body.selection ?? DiffSelection()
+        if let text = selection.selector {
+            do { _ = try LabelSelector(text) } catch { throw Refusal.badRequest("\(error)") }
+        }
+        if let drafts { try await check(drafts) }
+        return try Answer.json(try await hooks.diff(drafts, selection))
+    }
+
+    private func manifestBody(_ request: Request) async throws -> ManifestBody {
+        let (bytes, _) = try await Body.read(request, ["application/json"])
+        let json = try Body.json(bytes)
+        do {
+            return try Wire.decode(ManifestBody.self, from: json.encoded())
+        } catch {
+            throw Refusal.badRequest(#"the body must read {"files":[{"name":"lab.yaml","content":"…"}]}: "# + "\(error)")
+        }
+    }
+
+    private func read(_ files: [ManifestBody.File], _ workingDirectory: String?) throws(Refusal) -> [Draft] {
+        let reading = kinds.read(files.map { (file: $0.name, bytes: Array($0.content.utf8)) }, workingDirectory: workingDirectory)
+        guard reading.problems.isEmpty else { throw .invalid(reading.problems) }
+        return reading.drafts
+    }
+}

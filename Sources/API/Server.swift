@@ -1,0 +1,184 @@
+import Foundation
+import Hummingbird
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Resource
+import ServiceLifecycle
+import Store
+
+/// The HTTP face of the resources: Kubernetes' paths over a Unix socket and, if wanted, over HTTPS.
+package struct Server: Service {
+    package struct HTTPS: Sendable {
+        package var host: String
+        /// 0 takes any free port.
+        package var port: Int
+        /// PEM; the server's certificate first.
+        package var certificateChain: String
+        /// PEM.
+        package var key: String
+        /// Without a token nobody is let in.
+        package var tokens: [BearerToken]
+
+        package init(host: String, port: Int, certificateChain: String, key: String, tokens: [BearerToken] = []) {
+            self.host = host
+            self.port = port
+            self.certificateChain = certificateChain
+            self.key = key
+            self.tokens = tokens
+        }
+    }
+
+    package struct Configuration: Sendable {
+        package var socketPath: String
+        package var https: HTTPS?
+        /// Idle watches tell a bookmark so often.
+        package var bookmarkInterval: Duration
+
+        package init(socketPath: String, https: HTTPS? = nil, bookmarkInterval: Duration = .seconds(15)) {
+            self.socketPath = socketPath
+            self.https = https
+            self.bookmarkInterval = bookmarkInterval
+        }
+    }
+
+    /// Where the server listens.
+    package struct Listening: Hashable, Sendable {
+        package var socketPath: String
+        package var httpsPort: Int?
+    }
+
+    private let configuration: Configuration
+    private let objects: Objects
+    private let hooks: Hooks
+    private let logger: Logger
+    private let onListening: @Sendable (Listening) async -> Void
+
+    /// - Parameter onListening: called once, when all doors are open.
+    package init(
+        _ configuration: Configuration, store: any Store, kinds: KindTable, hooks: Hooks, logger: Logger,
+        onListening: @escaping @Sendable (Listening) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.hooks = hooks
+        self.logger = logger
+        self.onListening = onListening
+        objects = Objects(store: store, kinds: kinds, reconciledKinds: hooks.reconciledKinds)
+    }
+
+    /// Serves until graceful shutdown or cancellation; then ends all watches and takes the socket's file away.
+    /// - Throws: `ServerError` when a door cannot be opened.
+    package func run() async throws {
+        let file = try SocketFile(claiming: configuration.socketPath)
+        defer { file.remove() }
+        // Requests are short and wait for the store: two loops serve hundreds of watchers.
+        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        let outcome: Result<Void, any Error>
+        do {
+            try await serve(file, loops)
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        try await loops.shutdownGracefully()
+        try outcome.get()
+    }
+
+    private func serve(_ file: SocketFile, _ loops: MultiThreadedEventLoopGroup) async throws {
+        let (opened, open) = AsyncStream.makeStream(of: Opened.self)
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let local = Application(
+            responder: responder(.socket), server: .http1(),
+            configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.temporaryPath), serverName: "plasma"),
+            onServerRunning: { _ in open.yield(.socket) }, eventLoopGroupProvider: .shared(loops), logger: quiet)
+        var remote: Application<Responder>?
+        if let https = configuration.https {
+            remote = Application(
+                responder: responder(.https(TokenCheck(tokens: https.tokens))),
+                server: try .tls(.http1(), tlsConfiguration: try tlsConfiguration(https)),
+                configuration: ApplicationConfiguration(address: .hostname(https.host, port: https.port), serverName: "plasma"),
+                onServerRunning: { open.yield(.https(port: $0.localAddress?.port ?? https.port)) },
+                eventLoopGroupProvider: .shared(loops), logger: quiet)
+        }
+        let remoteDoor = remote
+        let doors = remote == nil ? 1 : 2
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                defer { open.finish() }
+                try await run(local, at: configuration.socketPath)
+            }
+            if let remoteDoor, let https = configuration.https {
+                group.addTask {
+                    defer { open.finish() }
+                    try await run(remoteDoor, at: "\(https.host):\(https.port)")
+                }
+            }
+            group.addTask {
+                var listening = Listening(socketPath: configuration.socketPath)
+                var count = 0
+                for await door in opened {
+                    count += 1
+                    switch door {
+                    case .socket: try file.publish()
+                    case .https(let port): listening.httpsPort = port
+                    }
+                    if count == doors { break }
+                }
+                guard count == doors else { return }
+                await onListening(listening)
+            }
+            defer { group.cancelAll() }
+            while try await group.next() != nil {}
+        }
+    }
+
+    private enum Opened: Sendable { case socket, https(port: Int) }
+
+    private func run(_ application: Application<Responder>, at place: String) async throws {
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ServerError.cannotListen(place, String(cString: strerror(error.errnoCode)))
+        }
+    }
+
+    private func responder(_ door: Responder.Door) -> Responder {
+        Responder(door: door, objects: objects, hooks: hooks, logger: logger, bookmarkInterval: configuration.bookmarkInterval)
+    }
+
+    private func tlsConfiguration(_ https: HTTPS) throws -> TLSConfiguration {
+        do {
+            let chain = try NIOSSLCertificate.fromPEMBytes(Array(https.certificateChain.utf8))
+            let key = try NIOSSLPrivateKey(bytes: Array(https.key.utf8), format: .pem)
+            var tls = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            tls.minimumTLSVersion = .tlsv12
+            return tls
+        } catch {
+            throw ServerError.badCertificate("\(error)")
+        }
+    }
+}
+
+package enum ServerError: Error, Hashable, Sendable, CustomStringConvertible {
+    case alreadyListening(String)
+    case notASocket(String)
+    case socketPathTooLong(String)
+    case socket(String, String)
+    case cannotListen(String, String)
+    case badCertificate(String)
+
+    package var description: String {
+        switch self {
+        case .alreadyListening(let path): "a server already listens at \(path); stop it, or choose another socket"
+        case .notASocket(let path): "\(path) is there and is not a socket; remove it, or choose another path"
+        case .socketPathTooLong(let path): "the socket path \(path) is too long: 107 bytes are the most, with room for a temporary name"
+        case .socket(let path, let why): "cannot make the socket \(path): \(why)"
+        case .cannotListen(let place, let why): "cannot listen at \(place): \(why)"
+        case .badCertificate(let why): "the certificate or key for HTTPS cannot be used: \(why)"
+        }
+    }
+}

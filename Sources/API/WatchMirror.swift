@@ -1,0 +1,85 @@
+import Foundation
+import Manifest
+import Resource
+
+/// A line of a watch.
+enum WatchLine: Hashable, Sendable {
+    case added(JSON), modified(JSON), deleted(JSON)
+    case bookmark(String)
+}
+
+/// What a watching client has been told, so that it can go on after a broken connection and tell only the
+/// differences after a new list. A decider: bytes and lists go in, lines come out.
+struct WatchMirror {
+    /// The version to go on from; nil asks for a list.
+    private(set) var version: String?
+    private var objects: [String: JSON] = [:]
+    private var rest: [UInt8] = []
+
+    init(since version: String?) { self.version = version }
+
+    mutating func connectionEnded() { rest = [] }
+
+    mutating func historyIsGone() {
+        version = nil
+        rest = []
+    }
+
+    /// The differences between what was told and a fresh list, in name order; deletions first.
+    mutating func relisted(_ items: [JSON], version: String) -> [WatchLine] {
+        let fresh = Dictionary(items.map { (Self.name($0), $0) }, uniquingKeysWith: { $1 })
+        var lines = objects.keys.sorted().filter { fresh[$0] == nil }.map { WatchLine.deleted(objects[$0] ?? .null) }
+        for item in items {
+            switch objects[Self.name(item)] {
+            case nil: lines.append(.added(item))
+            case let old? where old != item:
+                if old.at("metadata.uid") == item.at("metadata.uid") {
+                    lines.append(.modified(item))
+                } else {
+                    lines += [.deleted(old), .added(item)]
+                }
+            case _?: break
+            }
+        }
+        objects = fresh
+        self.version = version
+        return lines + [.bookmark(version)]
+    }
+
+    /// - Throws: `ClientError.gone` for the server's ERROR 410, other `ClientError`s for other ERRORs, `JSONProblem`.
+    mutating func received(_ bytes: [UInt8]) throws -> [WatchLine] {
+        rest += bytes
+        var lines: [WatchLine] = []
+        var start = rest.startIndex
+        while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            if end > start { lines.append(try line(try JSON(parsing: rest[start..<end]))) }
+            start = end + 1
+        }
+        rest = Array(rest[start...])
+        return lines
+    }
+
+    private mutating func line(_ json: JSON) throws -> WatchLine {
+        let object = json["object"] ?? .null
+        guard let type = json["type"]?.string else { throw ClientError.server(200, "a watch line without a type") }
+        if type == "ERROR" {
+            throw Client.failure(try Wire.decode(Status.self, from: object.encoded()))
+        }
+        if let version = object.at("metadata.resourceVersion")?.string { self.version = version }
+        switch type {
+        case "ADDED":
+            objects[Self.name(object)] = object
+            return .added(object)
+        case "MODIFIED":
+            objects[Self.name(object)] = object
+            return .modified(object)
+        case "DELETED":
+            objects[Self.name(object)] = nil
+            return .deleted(object)
+        case "BOOKMARK": return .bookmark(version ?? "0")
+        default: throw ClientError.server(200, "a watch line of the unknown type \"\(type)\"")
+        }
+    }
+
+    private static func name(_ object: JSON) -> String { object.at("metadata.name")?.string ?? "" }
+}

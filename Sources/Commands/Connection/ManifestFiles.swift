@@ -1,0 +1,129 @@
+import API
+import ArgumentParser
+import Foundation
+import Manifest
+import Resource
+
+/// `-f`: files, directories, or `-`.
+struct ManifestOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("f"), .customLong("filename")],
+        help: ArgumentHelp(
+            "Manifest: a file, a directory (all *.yaml, *.yml and *.json below it) or - for standard input. May be repeated.",
+            valueName: "path"),
+        completion: .file(extensions: ["yaml", "yml", "json"]))
+    var filenames: [String] = []
+
+    /// As the server is given them.
+    func read() throws -> [(file: String, bytes: [UInt8])] { try load().absolute }
+
+    func load() throws -> ManifestFiles {
+        ManifestFiles(files: try ManifestFiles.read(filenames), workingDirectory: FileManager.default.currentDirectoryPath)
+    }
+
+    mutating func requireSome(for verb: String) throws {
+        if filenames.isEmpty { throw ValidationError("\(verb) needs a manifest: -f FILE, -f DIRECTORY or -f -") }
+    }
+}
+
+/// Manifests as a person named them. Paths within them start from the manifest's directory, so the
+/// server, which works elsewhere, is given absolute names; people are shown their own.
+struct ManifestFiles {
+    var files: [(file: String, bytes: [UInt8])]
+    /// Absolute.
+    var workingDirectory: String
+
+    /// Reads the objects here; all problems of all files.
+    func objects(of kinds: KindTable) -> ManifestReading { kinds.read(files, workingDirectory: workingDirectory) }
+
+    /// - Throws: `InvalidManifest` with everything that is wrong in itself.
+    func sound(_ kinds: KindTable) throws -> [Draft] {
+        let reading = objects(of: kinds)
+        guard reading.problems.isEmpty else { throw InvalidManifest(problems: reading.problems) }
+        return reading.drafts
+    }
+
+    /// For the server.
+    var absolute: [(file: String, bytes: [UInt8])] { files.map { (absolute($0.file), $0.bytes) } }
+
+    private func absolute(_ file: String) -> String { file.hasPrefix("/") ? file : workingDirectory + "/" + file }
+
+    /// The name a person gave, for one that `absolute` made.
+    func shown(_ file: String) -> String { files.first { absolute($0.file) == file }?.file ?? file }
+
+    func shown(_ report: DiffReport) -> DiffReport {
+        var report = report
+        for index in report.objects.indices { report.objects[index].file = report.objects[index].file.map(shown) }
+        return report
+    }
+
+    /// Runs a request about these manifests; what the server finds wrong is told with the person's names.
+    func asking<T>(_ request: ([(file: String, bytes: [UInt8])]) async throws -> T) async throws -> T {
+        do {
+            return try await request(absolute)
+        } catch ClientError.invalid(let problems) {
+            throw InvalidManifest(
+                problems: problems.map { problem in
+                    var problem = problem
+                    problem.file = shown(problem.file)
+                    return problem
+                })
+        }
+    }
+
+    /// Reads what `-f` names, in the order given; the files of a directory in the order of their
+    /// paths; a file that is named twice only once.
+    /// - Throws: `Failure` naming what is not there or cannot be read.
+    static func read(_ arguments: [String]) throws -> [(file: String, bytes: [UInt8])] {
+        var files: [String] = []
+        for argument in arguments {
+            for file in try expand(argument) where !files.contains(file) { files.append(file) }
+        }
+        return try files.map { file in (file == "-" ? "stdin" : file, try contents(of: file)) }
+    }
+
+    private static func expand(_ argument: String) throws -> [String] {
+        if argument == "-" { return ["-"] }
+        var isDirectory: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: argument, isDirectory: &isDirectory) else {
+            throw Failure("-f \(argument): there is no such file or directory")
+        }
+        guard isDirectory.boolValue else { return [argument] }
+        guard let walk = FileManager.default.enumerator(atPath: argument) else {
+            throw Failure("-f \(argument): the directory cannot be read")
+        }
+        let base = argument.hasSuffix("/") ? argument : argument + "/"
+        var found: [String] = []
+        for case let path as String in walk where isManifest(path) { found.append(base + path) }
+        if found.isEmpty { throw Failure("-f \(argument): there is no *.yaml, *.yml or *.json in this directory") }
+        return found.sorted()
+    }
+
+    /// Hidden files are editors' and tools' own.
+    private static func isManifest(_ path: String) -> Bool {
+        let isHidden = path.split(separator: "/").contains { $0.hasPrefix(".") }
+        return !isHidden && [".yaml", ".yml", ".json"].contains { path.hasSuffix($0) }
+    }
+
+    private static func contents(of file: String) throws -> [UInt8] {
+        if file == "-" { return Array(FileHandle.standardInput.readDataToEndOfFile()) }
+        do {
+            return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
+        } catch {
+            throw Failure("-f \(file): cannot be read: \((error as NSError).localizedDescription)")
+        }
+    }
+}
+
+/// What is wrong with what was written: every problem, each on its line.
+struct InvalidManifest: Error, CustomStringConvertible {
+    var problems: [Problem]
+
+    var description: String { problems.map(\.description).joined(separator: "\n") }
+
+    /// `3 problems in 2 files`
+    var sum: String {
+        let files = Set(problems.map(\.file)).count
+        return "\(problems.count) \(problems.count == 1 ? "problem" : "problems") in \(files) \(files == 1 ? "file" : "files")"
+    }
+}

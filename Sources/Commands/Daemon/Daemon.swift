@@ -1,0 +1,132 @@
+import API
+import Chainfire
+import Foundation
+import Host
+import Kinds
+import Logging
+import PKI
+import Reconcile
+import Resource
+import ServiceLifecycle
+import Store
+
+/// The server: store, API, drivers and controllers under one service group. The only place where
+/// the parts of the house are put together.
+struct Daemon {
+    var directory: DataDirectory
+    /// Where HTTPS is served; nil serves the Unix socket only.
+    var listen: ListenAddress?
+    var logger: Logger
+    /// What `/metrics` shows.
+    var exposition: Exposition
+    /// The Host that this machine is.
+    var host = Daemon.hostName()
+
+    /// Runs until SIGTERM or SIGINT, or until a part fails. Machines are left running.
+    /// - Parameter beside: run once everything has started; when it throws, the server stops.
+    func run(beside body: (@Sendable () async throws -> Void)? = nil) async throws {
+        try prepareDirectory()
+        let time = SystemTime()
+        let processes = SystemProcesses()
+        let store = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
+        let mirror = Mirror(store: store, kinds: Catalog.table, time: time, logger: logger)
+        let drivers = Drivers(directory: directory.path, host: host, processes: processes, time: time, logger: logger)
+        let workshop = Workshop(mirror: mirror, store: store, time: time, kinds: Catalog.table, logger: logger)
+        let hooks = Hooks(
+            reconciledKinds: Catalog.reconciled, check: { Catalog.check($0, beside: $1) },
+            // The differ gets loops without performers: it could not change anything if it wanted to.
+            diff: Judgement(differ: Differ(drivers.loops(performs: false)), mirror: mirror, store: store).diff,
+            unreadiness: { mirror.isSynced ? [] : ["the records are still being read from the store"] },
+            log: { [drivers] reference in
+                Self.machineName(reference, mirror.ledger).map { LogSource(path: drivers.hypervisor.files(of: $0).serialLog) }
+            },
+            metrics: { [exposition] in exposition.text() }, version: VersionInfo(version: Plasma.version))
+        let server = Server(
+            Server.Configuration(socketPath: directory.socket, https: try https()), store: store, kinds: Catalog.table, hooks: hooks,
+            logger: logger)
+
+        var parts: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: store), .init(service: mirror)]
+        parts += drivers.services.map { .init(service: $0) }
+        parts.append(.init(service: Janitor(store: store, time: time, logger: logger)))
+        parts.append(.init(service: LocalHost(name: host, store: store), successTerminationBehavior: .ignore))
+        parts += drivers.loops(performs: true).map { .init(service: $0.controller(workshop)) }
+        // Last to start and first to stop: nobody is served by half a server.
+        parts.append(.init(service: server))
+        if let body {
+            parts.append(.init(service: Errand(body: body), successTerminationBehavior: .ignore, failureTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: parts, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(30)
+        logger.info("starting", metadata: ["data": "\(directory.path)", "host": "\(host)", "socket": "\(directory.socket)"])
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped; machines keep running")
+    }
+
+    private func prepareDirectory() throws {
+        guard directory.socket.utf8.count < 108 else {
+            throw Failure("the data directory \(directory.path) is too deep: its socket's path has \(directory.socket.utf8.count) bytes, and 107 are the most")
+        }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: directory.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure("the data directory \(directory.path) cannot be made: \(error.localizedDescription)")
+        }
+    }
+
+    private func https() throws -> Server.HTTPS? {
+        guard let listen else { return nil }
+        let folder = directory.path + "/api"
+        // A wildcard address is no name that a client could use.
+        let names = [host] + (["0.0.0.0", "::"].contains(listen.host) ? [] : [listen.host])
+        let identity = try ServerIdentity.load(in: folder, names: names)
+        let token = try Token.load(folder + "/token")
+        logger.info("serving https", metadata: ["address": "\(listen)", "ca": "\(folder)/ca.crt", "token": "\(folder)/token"])
+        return Server.HTTPS(
+            host: listen.host, port: listen.port, certificateChain: identity.certificate + identity.authority, key: identity.key,
+            tokens: [BearerToken(name: "admin", token: token)])
+    }
+
+    /// The VirtualMachine whose console an object's log is.
+    private static func machineName(_ reference: Reference, _ ledger: Ledger) -> String? {
+        switch reference.kind {
+        case VirtualMachine.name: ledger[reference] == nil ? nil : reference.name
+        // A node's machine bears its name.
+        case Node.name: ledger[Reference(VirtualMachine.self, reference.name)] == nil ? nil : reference.name
+        default: nil
+        }
+    }
+
+    /// The machine's own name, as an object may be named.
+    static func hostName() -> String {
+        let name = ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? ""
+        let plain = name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        let trimmed = String(plain).trimmingCharacters(in: CharacterSet(charactersIn: "-"))
+        return trimmed.isEmpty ? "localhost" : String(trimmed.prefix(63))
+    }
+}
+
+/// `host:port` of `--listen`.
+struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
+    var host: String
+    var port: Int
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port) else { return nil }
+        host = text[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        self.port = port
+        if host.isEmpty { return nil }
+    }
+
+    var description: String { "\(host):\(port)" }
+}
+
+/// Something to do once the server runs.
+private struct Errand: ServiceLifecycle.Service {
+    let body: @Sendable () async throws -> Void
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown { try await body() }
+    }
+}

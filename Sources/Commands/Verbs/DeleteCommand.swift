@@ -1,0 +1,93 @@
+import API
+import ArgumentParser
+import Resource
+
+struct DeleteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete",
+        abstract: "Deletes objects, and waits until they are gone.",
+        discussion: """
+            A deleted object leaves when its controller has cleaned up after it (machines powered off, devices \
+            removed) and its children are gone. Meanwhile plasma says what it waits on; when time runs out, why it is \
+            not finished. The deletion itself goes on in the server.
+
+            EXAMPLES
+              plasma delete vm/web
+              plasma delete nodes node01 node02 --wait=false
+              plasma delete -f lab.yaml
+              plasma delete disks -l tier=scratch
+
+            EXIT CODES
+              0    gone (with --wait=false: marked)
+              1    not there, refused, or not gone in time
+              130  interrupted
+            """)
+
+    @Argument(help: ArgumentHelp("KIND NAME… or KIND/NAME…; a kind alone with -l or --all.", valueName: "object")) var objects:
+        [String] = []
+    @OptionGroup var manifest: ManifestOptions
+    @OptionGroup var labels: SelectorOptions
+    @Flag(help: "Every object of the kind.") var all = false
+    @Flag(inversion: .prefixedNo, help: "Wait until the objects are gone.") var wait = true
+    @Option(help: ArgumentHelp("How long to wait at most: 90s, 10m, 1h30m; 0 for ever.", valueName: "time")) var timeout =
+        Timeout(.seconds(300))
+    @Flag(name: .customLong("ignore-not-found"), help: "An object that is not there is no error.") var ignoreNotFound = false
+    @OptionGroup var connection: ConnectionOptions
+
+    mutating func validate() throws {
+        if objects.isEmpty == manifest.filenames.isEmpty {
+            throw ValidationError("delete needs objects (KIND/NAME…) or manifests (-f FILE), and not both")
+        }
+    }
+
+    func run() async throws {
+        let selections = try selections()
+        let terminal = connection.terminal
+        try await connection.withClient { client in
+            let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
+            var missing = found.missing
+            var leaving: [Reference] = []
+            for part in found.parts {
+                for object in part.objects {
+                    do {
+                        let result = try await client.delete(
+                            part.kind, object.name, uid: object.metadata.uid.isEmpty ? nil : object.metadata.uid)
+                        if result.isGone {
+                            Output.write("\(slug(result.reference)) deleted\n")
+                        } else {
+                            leaving.append(result.reference)
+                        }
+                    } catch ClientError.notFound(let reference) {
+                        missing.append(reference)
+                    }
+                }
+            }
+            if wait, !leaving.isEmpty {
+                try await Waiter(client: client, kinds: kinds, terminal: terminal).wait(
+                    for: leaving.map { ($0, .absent) }, timeout: timeout.duration)
+            }
+            Output.write(leaving.map { "\(slug($0)) \(wait ? "deleted" : "is leaving")\n" }.joined())
+            if !missing.isEmpty, !ignoreNotFound {
+                throw Failure(missing.map { "\($0) is not there" }.joined(separator: "\nplasma: "))
+            }
+        }
+    }
+
+    private func selections() throws -> [Selection] {
+        guard manifest.filenames.isEmpty else {
+            let drafts = try manifest.load().sound(kinds)
+            // What was declared last leaves first: it may stand on what came before.
+            return try Selection.parse(drafts.reversed().map(\.reference.description), kinds: kinds)
+        }
+        let selections = try Selection.parse(objects, kinds: kinds)
+        if labels.selector == nil, !all, let whole = selections.first(where: { $0.names == nil }) {
+            throw Failure(
+                "\"\(objects.joined(separator: " "))\" names every object of a kind: name them, select with -l, or say --all, to delete \(whole.kind.plural)"
+            )
+        }
+        if all || labels.selector != nil, selections.contains(where: { $0.names != nil }) {
+            throw Failure("names exclude -l and --all: name the objects or select them")
+        }
+        return selections
+    }
+}

@@ -1,0 +1,59 @@
+import Foundation
+import QEMU
+import Reconcile
+import Resource
+
+extension Disk {
+    package struct Keeper: Observer, Performer {
+        package typealias P = Planning
+
+        private let images: Images
+        private let hypervisor: Hypervisor
+        private let directory: String
+
+        /// - Parameter directory: where images are that have no path of their own; made when absent.
+        package init(images: Images, hypervisor: Hypervisor, directory: String) {
+            self.images = images
+            self.hypervisor = hypervisor
+            self.directory = directory
+        }
+
+        package func observe(_ goal: Goal<Disk>, _ reader: Reader) async throws -> Sight {
+            let path = path(of: goal.resource)
+            return Sight(path: path, image: try await images.inspect(path).map {
+                Sight.Seen(format: $0.format, bytes: $0.virtualBytes, allocated: $0.actualBytes, backing: $0.backing?.path)
+            })
+        }
+
+        package func perform(_ action: Action) async throws {
+            switch action {
+            case .create(let path, let format, let bytes, let backing):
+                try FileManager.default.createDirectory(
+                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                try await images.create(
+                    path, format: format.rawValue, bytes: bytes, backing: backing.map { ($0.path.path, $0.format.rawValue) })
+            case .grow(let path, let format, let bytes, nil):
+                try await images.grow(path, format: format.rawValue, to: bytes)
+            case .grow(let path, _, let bytes, let machine?):
+                try await hypervisor.growDrive(of: machine, path: path, to: bytes)
+            case .wipe(let path, _), .delete(let path):
+                try await images.delete(path)
+            }
+        }
+
+        package func strays(_ reader: Reader) async throws -> [Reconcile.Stray] {
+            let known = Set(reader.list(Disk.self).map { path(of: $0) })
+            guard FileManager.default.fileExists(atPath: directory) else { return [] }
+            return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { file in
+                let path = "\(directory)/\(file)"
+                if known.contains(path) || file.hasPrefix(".") { return nil }
+                let name = (file as NSString).deletingPathExtension
+                return Reconcile.Stray(Reference(Disk.self, name), "an image at \(path)")
+            }
+        }
+
+        private func path(of disk: Resource<Disk>) -> String {
+            disk.spec.path?.path ?? "\(directory)/\(disk.name).\(disk.spec.format.rawValue)"
+        }
+    }
+}

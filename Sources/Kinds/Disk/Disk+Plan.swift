@@ -1,0 +1,176 @@
+import Manifest
+import QEMU
+import Reconcile
+import Resource
+
+extension Disk {
+    package struct Sight: Hashable, Sendable {
+        /// Where the image is, or will be.
+        package var path: String
+        package var image: Seen?
+
+        package struct Seen: Hashable, Sendable {
+            package var format: String
+            package var bytes: UInt64
+            package var allocated: UInt64
+            package var backing: String?
+
+            package init(format: String, bytes: UInt64, allocated: UInt64 = 0, backing: String? = nil) {
+                self.format = format
+                self.bytes = bytes
+                self.allocated = allocated
+                self.backing = backing
+            }
+        }
+
+        package init(path: String, image: Seen?) {
+            self.path = path
+            self.image = image
+        }
+    }
+
+    package enum Action: Hashable, Sendable, CustomStringConvertible {
+        case create(path: String, format: Format, bytes: UInt64, backing: Backing?)
+        /// `machine`: who has the image open, and must do it.
+        case grow(path: String, format: Format, bytes: UInt64, machine: String?)
+        /// Destroys what the image holds, under a consent, so that it can be made anew.
+        case wipe(path: String, consent: String)
+        case delete(path: String)
+
+        package var description: String {
+            switch self {
+            case .create(let path, let format, let bytes, let backing):
+                "create \(path) (\(format.rawValue), \(ByteCount(bytes)))" + (backing.map { " over \($0.path.path)" } ?? "")
+            case .grow(let path, _, let bytes, _): "grow \(path) to \(ByteCount(bytes))"
+            case .wipe(let path, let consent): "wipe \(path) under consent \(consent)"
+            case .delete(let path): "delete \(path)"
+            }
+        }
+    }
+
+    package enum Planning: Planner {
+        package typealias K = Disk
+
+        package static func plan(_ goal: Goal<Disk>, given seen: Sight, _ reader: Reader) -> Plan<Disk, Action> {
+            let disk = goal.resource
+            let status = disk.status(seen)
+            let users = reader.mentioning(disk.reference, VirtualMachine.self)
+            let runner = users.first { $0.status?.detail.pid != nil }
+            switch (goal, seen.image) {
+            case (.absent, nil):
+                return Plan(.ready, status: status)
+            case (.absent, .some):
+                if let user = users.first(where: { !$0.metadata.isLeaving }) ?? runner ?? users.first {
+                    return Plan(.waiting(on: user.reference, "it uses the image"), status: status)
+                }
+                switch disk.spec.deletionPolicy {
+                case .retain: return Plan(.ready, status: status)
+                case .delete:
+                    return Plan(.converging("deleting"), [.delete(path: seen.path)], status: status, differences: [.leaving("image")])
+                }
+            case (.present, nil):
+                return create(disk, seen, status, runner)
+            case (.present, let image?):
+                return keep(disk, seen, image, status, runner)
+            }
+        }
+
+        package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
+            switch action {
+            case .create(_, let format, let bytes, let backing):
+                next.image = Sight.Seen(format: format.rawValue, bytes: bytes, backing: backing?.path.path)
+            case .grow(_, _, let bytes, _): next.image?.bytes = bytes
+            case .wipe, .delete: next.image = nil
+            }
+            return next
+        }
+
+        private static func create(
+            _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
+        ) -> Plan<Disk, Action> {
+            let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: disk.status?.detail.size == nil ? .none : .wipe)
+            if let runner {
+                return Plan(
+                    .stalled("\(seen.path) is gone while \(runner.reference) still writes to it; save what it holds from inside, "
+                        + "then halt the machine and a new image is made"),
+                    status: status, differences: [difference])
+            }
+            let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
+            return Plan(.converging("creating"), [action], status: status, differences: [difference])
+        }
+
+        private static func keep(
+            _ disk: Resource<Disk>, _ seen: Sight, _ image: Sight.Seen, _ status: Status, _ runner: Resource<VirtualMachine>?
+        ) -> Plan<Disk, Action> {
+            var remake: [Difference] = []
+            if image.format != disk.spec.format.rawValue {
+                remake.append(Difference("spec.format", seen: .string(image.format), wanted: .string(disk.spec.format.rawValue), impact: .wipe))
+            }
+            if image.backing != disk.spec.backing?.path.path {
+                remake.append(Difference(
+                    "spec.backing", seen: image.backing.map { .string($0) }, wanted: disk.spec.backing.map { .string($0.path.path) }, impact: .wipe))
+            }
+            let wanted = disk.spec.size
+            let size = ByteCount(image.bytes)
+            if size > wanted {
+                remake.append(Difference("spec.size", seen: .string(size.scalarText), wanted: .string(wanted.scalarText), impact: .wipe))
+            }
+            if !remake.isEmpty { return wipe(disk, seen, status, runner, remake) }
+            if size < wanted {
+                let action = Action.grow(path: seen.path, format: disk.spec.format, bytes: wanted.bytes, machine: runner?.name)
+                let difference = Difference("spec.size", seen: .string(size.scalarText), wanted: .string(wanted.scalarText), impact: .none)
+                return Plan(.converging("growing"), [action], status: status, differences: [difference])
+            }
+            return Plan(.ready, status: status)
+        }
+
+        /// Nothing but a consent made for this very change destroys an image, and a consent is spent by use.
+        private static func wipe(
+            _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?, _ differences: [Difference]
+        ) -> Plan<Disk, Action> {
+            let what = differences.map { "\($0.path.dropFirst("spec.".count)) is \($0.seen?.string ?? "none"), wanted \($0.wanted?.string ?? "none")" }
+                .joined(separator: "; ")
+            if disk.spec.wipePolicy == .never {
+                return Plan(
+                    .stalled("\(what): that would wipe \(seen.path), and wipePolicy is Never; change the spec back"),
+                    status: status, differences: differences)
+            }
+            let consent = consent(for: disk)
+            guard disk.metadata.annotations[Disk.consentAnnotation] == consent, !status.spentConsents.contains(consent) else {
+                let spent = status.spentConsents.contains(consent) ? "the consent \(consent) is spent; " : ""
+                return Plan(
+                    .stalled("\(what): that would wipe \(seen.path), an image never shrinks or changes in place; \(spent)change the spec back, or "
+                        + "consent with the annotation \(Disk.consentAnnotation): \(consent)"),
+                    status: status, differences: differences)
+            }
+            if let runner { return Plan(.waiting(on: runner.reference, "it has the image open; halt it"), status: status, differences: differences) }
+            var status = status
+            status.spentConsents.append(consent)
+            return Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences)
+        }
+
+        /// Names the disk, its life and the change: good for nothing else.
+        private static func consent(for disk: Resource<Disk>) -> String {
+            "wipe-\(disk.metadata.uid.prefix(8))-\(disk.metadata.generation)"
+        }
+    }
+
+    /// Holds a person's consent to lose what an image holds.
+    package static let consentAnnotation = "plasma.cloud/consent"
+}
+
+extension Resource where K == Disk {
+    fileprivate func status(_ seen: Disk.Sight) -> Disk.Status {
+        var status = self.status?.detail ?? Disk.Status()
+        status.path = seen.path
+        status.format = seen.image?.format
+        // What an image holds is remembered when it vanishes: then there is something to be missed.
+        if let image = seen.image {
+            status.size = ByteCount(image.bytes)
+            // In steps, so that a busy guest does not make a new status every time.
+            status.allocated = ByteCount((image.allocated + (64 << 20) - 1) & ~UInt64((64 << 20) - 1))
+        }
+        return status
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import Logging
+import QEMU
+import Reconcile
+import Resource
+import Segment
+import ServiceLifecycle
+
+import protocol Host.Processes
+import protocol Host.Time
+
+/// The drivers of one host and the loops that use them: everything of the world that reconciling needs.
+package struct Drivers: Sendable {
+    package let hypervisor: Hypervisor
+    package let segments: Segments
+    package let images: Images
+    /// The name of the Host that this machine is.
+    package let host: String
+    private let directory: String
+    private let processes: any Processes
+    private let time: any Time
+
+    /// - Parameter directory: the data directory; machines, disks and facts of the host get folders in it.
+    package init(directory: String, host: String, processes: any Processes, time: any Time, logger: Logger) {
+        self.directory = directory
+        self.host = host
+        self.processes = processes
+        self.time = time
+        hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
+        segments = Segments(logger: logger)
+        images = Images(processes: processes)
+    }
+
+    /// Every kind that has a reconcile loop.
+    /// - Parameter performs: false leaves every performer out: what remains can only look.
+    package func loops(performs: Bool) -> [AnyLoop] {
+        let hostDriver = Host.Keeper(here: host, directory: directory + "/host", processes: processes, time: time)
+        let machines = VirtualMachine.Keeper(
+            hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
+        let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
+        let networks = Network.Keeper(segments: segments)
+        return [
+            AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
+            AnyLoop(Loop<Network.Planning>(observer: networks, performer: performs ? networks : nil)),
+            AnyLoop(Loop<Disk.Planning>(observer: disks, performer: performs ? disks : nil, interval: .seconds(15))),
+            AnyLoop(Loop<VirtualMachine.Planning>(
+                observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
+            AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
+        ]
+    }
+
+    /// What must run for the drivers to work: QMP connections, relays.
+    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }] }
+}
+
+private struct DriverService: ServiceLifecycle.Service {
+    let body: @Sendable () async throws -> Void
+
+    func run() async throws {
+        do {
+            try await cancelWhenGracefulShutdown { try await body() }
+        } catch is CancellationError {}
+    }
+}
+
+extension Catalog {
+    /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
+    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name]
+
+    /// What each virtual Node among the drafts becomes.
+    package static func children(of drafts: [Draft]) -> [any AnyResource] {
+        drafts.flatMap { draft -> [any AnyResource] in
+            guard let node = draft.resource as? Resource<Node>, case .virtual(let machine) = node.spec.machine else { return [] }
+            return Node.children(of: node, machine) ?? []
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import Manifest
+import Resource
+
+/// What machines boot from the network: kernel, initial RAM disk and command line, pinned by digest.
+package enum NetBoot: Kind {
+    package static let name = "NetBoot"
+    package static let plural = "netboots"
+    package static let shortNames = ["nb"]
+    package static let summary = "What blank machines boot from the network, and which nodes may."
+    package static let columns = [
+        Column("NETWORK", "spec.network"), Column("MODE", "spec.dhcp.mode"), Column("PENDING", "status.pending[0]", wide: true),
+    ]
+
+    package struct Spec: Codable, Hashable, Sendable {
+        /// Names the Network it is offered on.
+        var network: ObjectName
+        /// Which nodes may boot it; by the MAC address of their interface there.
+        var nodes: [ObjectName]
+        var kernel: Artifact
+        var initrd: Artifact?
+        var commandLine: String
+        var dhcp: DHCP
+        /// What machines with an unknown MAC address get.
+        var unknownMachines: UnknownMachines
+    }
+
+    /// A file that is served only when it has this digest.
+    package struct Artifact: Codable, Hashable, Sendable {
+        /// Exactly one of `path` and `url` is given.
+        var path: FilePathText?
+        var url: HTTPURL?
+        var digest: Digest
+    }
+
+    package struct DHCP: Codable, Hashable, Sendable {
+        package enum Mode: String, Codable, Hashable, Sendable, CaseIterable {
+            /// The only DHCP server of the segment.
+            case server
+            /// Beside another server: adds only what booting needs (proxyDHCP).
+            case proxy
+        }
+
+        var mode: Mode
+        var leaseTime: TimeSpan
+    }
+
+    package enum UnknownMachines: String, Codable, Hashable, Sendable, CaseIterable {
+        /// Noted in the status, never served.
+        case pending = "Pending"
+        case serve = "Serve"
+    }
+
+    package struct Status: Codable, Hashable, Sendable {
+        /// MAC addresses that asked and are not in the manifest.
+        var pending: [String] = []
+        /// Nodes it is offered to right now.
+        var offered: [String] = []
+
+        init() {}
+    }
+
+    package static func readSpec(_ fields: inout Fields) -> Spec {
+        Spec(
+            network: fields.required("network", "Names the Network it is offered on."),
+            nodes: fields.scalars("nodes", ObjectName.self, "Names the Nodes that may boot it."),
+            kernel: fields.object("kernel", "The kernel.", readArtifact),
+            initrd: fields.optionalObject("initrd", "The initial RAM disk.", readArtifact),
+            commandLine: fields.value("commandLine", default: "", "The kernel's command line."),
+            dhcp: fields.optionalObject("dhcp", "How addresses are given.") { fields in
+                DHCP(
+                    mode: fields.choice(
+                        "mode", default: .server, "server: the segment's only DHCP server. proxy: beside another one."),
+                    leaseTime: fields.value("leaseTime", default: .seconds(3600), "How long an address is given for."))
+            } ?? DHCP(mode: .server, leaseTime: .seconds(3600)),
+            unknownMachines: fields.choice(
+                "unknownMachines", default: .pending, "Machines with a MAC address that no Node has. Pending: noted, not served.")
+        )
+    }
+
+    private static func readArtifact(_ fields: inout Fields) -> Artifact {
+        let artifact = Artifact(
+            path: fields.optional("path", "Path of the file on the host."),
+            url: fields.optional("url", "Where it is fetched from."),
+            digest: fields.required("digest", "SHA-256 of the file: sha256:…"))
+        if (artifact.path == nil) == (artifact.url == nil), !fields.isDrawing, fields.problems.isEmpty {
+            fields.note("needs exactly one of path, url")
+        }
+        return artifact
+    }
+}
+
+extension NetBoot.Status {
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        pending = try fields.decodeIfPresent([String].self, forKey: .pending) ?? []
+        offered = try fields.decodeIfPresent([String].self, forKey: .offered) ?? []
+    }
+}

@@ -1,0 +1,28 @@
+import Reconcile
+import Resource
+import Segment
+
+extension Network {
+    package struct Keeper: Observer, Performer {
+        package typealias P = Planning
+
+        private let segments: Segments
+
+        package init(segments: Segments) { self.segments = segments }
+
+        package func observe(_ goal: Goal<Network>, _ reader: Reader) async throws -> Sight {
+            guard let segment = Network.segment(of: goal.resource), let sight = try await segments.observe(segment) else {
+                return Sight(device: nil)
+            }
+            return Sight(device: Sight.Device(
+                interface: sight.interface, address: sight.address, mtu: sight.mtu, isUp: sight.isUp, fault: sight.relay?.fault))
+        }
+
+        package func perform(_ action: Action) async throws {
+            switch action {
+            case .create(let segment): try await segments.create(segment)
+            case .remove(let segment): try await segments.remove(segment)
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+import Host
+import QEMU
+import Reconcile
+import Resource
+import Segment
+
+extension VirtualMachine {
+    package struct Keeper: Observer, Performer {
+        package typealias P = Planning
+
+        private let hypervisor: Hypervisor
+        private let segments: Segments
+        private let time: any Time
+        private let host: String
+        private let firmware: FoundFirmware?
+
+        package init(hypervisor: Hypervisor, segments: Segments, time: any Time, host: String, firmware: FoundFirmware?) {
+            self.hypervisor = hypervisor
+            self.segments = segments
+            self.time = time
+            self.host = host
+            self.firmware = firmware
+        }
+
+        package func observe(_ goal: Goal<VirtualMachine>, _ reader: Reader) async throws -> Sight {
+            let machine = goal.resource
+            let premises = Premises(host: host, directory: hypervisor.directory(of: machine.name), firmware: firmware)
+            switch try await hypervisor.observe(machine.name) {
+            case .absent: return Sight(process: .none, hasFiles: false, premises: premises)
+            case .leftovers: return Sight(process: .none, hasFiles: true, premises: premises)
+            case .unreachable(let why): throw MachineError.unreachable(name: machine.name, why)
+            case .running(let running):
+                let isOverdue = running.poweringDownSince.map { time.now() - $0 >= machine.spec.stopTimeout.duration } ?? false
+                return Sight(
+                    process: .running(Sight.Running(
+                        pid: Int(running.pid), startedAt: ClockTicks.date(running.startTime), commandLine: running.commandLine,
+                        state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue)),
+                    hasFiles: true, premises: premises)
+            }
+        }
+
+        package func perform(_ action: Action) async throws {
+            switch action {
+            case .start(let machine, let ports):
+                for port in ports { try await segments.addTap(port.tap, to: port.bridge) }
+                try await hypervisor.start(machine)
+            case .powerDown(let name): try await hypervisor.powerDown(name)
+            case .end(let name): try await hypervisor.quit(name)
+            case .clear(let name, let taps):
+                for tap in taps { try await segments.removeTap(tap) }
+                try await hypervisor.clear(name)
+            }
+        }
+
+        package func strays(_ reader: Reader) async throws -> [Reconcile.Stray] {
+            let known = Set(reader.list(VirtualMachine.self).map(\.name))
+            return try await hypervisor.strays(known: known).map { stray in
+                switch stray.sight {
+                case .running(let running):
+                    Reconcile.Stray(Reference(VirtualMachine.self, stray.name), "a machine that runs as pid \(running.pid)")
+                case .unreachable(let why):
+                    Reconcile.Stray(Reference(VirtualMachine.self, stray.name), "a machine that runs; \(why)")
+                case .leftovers, .absent:
+                    Reconcile.Stray(
+                        Reference(VirtualMachine.self, stray.name),
+                        "files of a machine in \(hypervisor.directory(of: stray.name))")
+                }
+            }
+        }
+
+        /// Names of machines to look at now: QEMU said something, or ended.
+        package func wakes() -> AsyncStream<String> {
+            let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+            let task = Task { [hypervisor] in
+                for await event in hypervisor.events() { continuation.yield(event.name) }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+            return stream
+        }
+    }
+}
+
+/// Turns the start time that the kernel keeps of a process into a date, to the second.
+private enum ClockTicks {
+    static func date(_ ticks: UInt64) -> Date? {
+        guard let stat = FileManager.default.contents(atPath: "/proc/stat"),
+            let line = String(decoding: stat, as: UTF8.self).split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),
+            let boot = TimeInterval(line.dropFirst("btime ".count))
+        else { return nil }
+        // USER_HZ is 100 on every Linux that Swift runs on (proc(5)).
+        return Date(timeIntervalSince1970: (boot + TimeInterval(ticks) / 100).rounded(.down))
+    }
+}

@@ -1,0 +1,249 @@
+import Foundation
+import Manifest
+import QEMU
+import Reconcile
+import Resource
+
+extension VirtualMachine {
+    /// What is seen of a machine.
+    package struct Sight: Hashable, Sendable {
+        package enum Process: Hashable, Sendable {
+            case none
+            case running(Running)
+        }
+
+        package struct Running: Hashable, Sendable {
+            package var pid: Int
+            package var startedAt: Date?
+            package var commandLine: [String]
+            /// QMP's run state: "running", "paused", …
+            package var state: String
+            package var isPoweringDown: Bool
+            /// It was asked to power down and has had its time.
+            package var isOverdue: Bool
+
+            package init(
+                pid: Int, startedAt: Date? = nil, commandLine: [String], state: String = "running", isPoweringDown: Bool = false,
+                isOverdue: Bool = false
+            ) {
+                self.pid = pid
+                self.startedAt = startedAt
+                self.commandLine = commandLine
+                self.state = state
+                self.isPoweringDown = isPoweringDown
+                self.isOverdue = isOverdue
+            }
+        }
+
+        package var process: Process
+        /// Files of it are there: variables, logs.
+        package var hasFiles: Bool
+        package var premises: Premises
+
+        package init(process: Process, hasFiles: Bool, premises: Premises) {
+            self.process = process
+            self.hasFiles = hasFiles
+            self.premises = premises
+        }
+    }
+
+    /// What the host gives a machine: where its files are and which firmware there is.
+    package struct Premises: Hashable, Sendable {
+        /// The name of the Host that plasma runs on.
+        package var host: String
+        /// Where the machine's files are.
+        package var directory: String
+        package var firmware: FoundFirmware?
+
+        package init(host: String, directory: String, firmware: FoundFirmware?) {
+            self.host = host
+            self.directory = directory
+            self.firmware = firmware
+        }
+    }
+
+    /// A TAP device and the bridge it is a port of.
+    package struct BridgePort: Hashable, Sendable {
+        package var tap: String
+        package var bridge: String
+    }
+
+    package enum Action: Hashable, Sendable, CustomStringConvertible {
+        case start(MachineDefinition, ports: [BridgePort])
+        /// Asks the guest to power off.
+        case powerDown(String)
+        /// Ends the process: the guest had its time.
+        case end(String)
+        /// Removes the files and the TAP devices of a machine that does not run.
+        case clear(String, taps: [String])
+
+        package var description: String {
+            switch self {
+            case .start(let machine, _): "start \(machine.name)"
+            case .powerDown(let name): "power down \(name)"
+            case .end(let name): "end \(name) by force"
+            case .clear(let name, _): "remove the files of \(name)"
+            }
+        }
+    }
+
+    package enum Planning: Planner {
+        package typealias K = VirtualMachine
+
+        package static func plan(_ goal: Goal<VirtualMachine>, given seen: Sight, _ reader: Reader) -> Plan<VirtualMachine, Action> {
+            let status = goal.resource.status(seen, reader)
+            switch (goal, seen.process) {
+            case (.absent, .none):
+                return seen.hasFiles
+                    ? Plan(.converging("removing files"), [.clear(goal.resource.name, taps: taps(of: goal.resource, reader))], status: status, differences: [.leaving("files")])
+                    : Plan(.ready, status: status)
+            case (.absent(let machine), .running(let running)):
+                return stop(machine, running, "stopping", status, [.leaving("process")])
+            case (.present(let machine), .none):
+                switch machine.spec.runPolicy {
+                case .halted: return Plan(.ready, status: status)
+                case .always: return start(machine, seen, status, reader)
+                }
+            case (.present(let machine), .running(let running)):
+                switch machine.spec.runPolicy {
+                case .halted:
+                    let difference = Difference("process", seen: "running", wanted: "halted", impact: .restart)
+                    return stop(machine, running, "stopping", status, [difference])
+                case .always: return keep(machine, seen, running, status, reader)
+                }
+            }
+        }
+
+        package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
+            switch action {
+            case .start(let machine, _):
+                next.process = .running(.init(pid: 0, commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments)))
+                next.hasFiles = true
+            case .powerDown, .end:
+                next.process = .none
+                next.hasFiles = true
+            case .clear:
+                next.hasFiles = false
+            }
+            return next
+        }
+
+        private static func start(
+            _ machine: Resource<VirtualMachine>, _ seen: Sight, _ status: Status, _ reader: Reader
+        ) -> Plan<VirtualMachine, Action> {
+            let difference = Difference("process", seen: nil, wanted: "running", impact: .restart)
+            switch definition(of: machine, seen.premises, reader) {
+            case .failure(let obstacle): return Plan(obstacle.condition, status: status, differences: [difference])
+            case .success(let wanted):
+                return Plan(.converging("starting"), [.start(wanted.machine, ports: wanted.ports)], status: status, differences: [difference])
+            }
+        }
+
+        private static func keep(
+            _ machine: Resource<VirtualMachine>, _ seen: Sight, _ running: Sight.Running, _ status: Status, _ reader: Reader
+        ) -> Plan<VirtualMachine, Action> {
+            if running.isPoweringDown {
+                let difference = Difference("process", seen: "powering down", wanted: "running", impact: .restart)
+                return stop(machine, running, "powering down", status, [difference])
+            }
+            switch definition(of: machine, seen.premises, reader) {
+            case .failure(let obstacle):
+                return Plan(obstacle.condition, status: status)
+            case .success(let wanted):
+                var differences = changes(wanted.machine, running)
+                if running.state == "paused" || running.state == "suspended" {
+                    differences.append(Difference("process", seen: .string(running.state), wanted: "running", impact: .none))
+                    return Plan(
+                        .stalled("it is \(running.state), and plasma did not do that; resume it on \(status.console ?? "its monitor") or delete it"),
+                        status: status, differences: differences)
+                }
+                if differences.isEmpty { return Plan(.ready, status: status) }
+                var status = status
+                status.pendingRestart = differences.map(\.path)
+                switch machine.spec.updatePolicy {
+                case .onNextBoot: return Plan(.ready, status: status, differences: differences)
+                case .restart: return stop(machine, running, "restarting", status, differences)
+                }
+            }
+        }
+
+        /// One graceful request, then patience, then force.
+        private static func stop(
+            _ machine: Resource<VirtualMachine>, _ running: Sight.Running, _ phase: String, _ status: Status, _ differences: [Difference]
+        ) -> Plan<VirtualMachine, Action> {
+            let timeout = machine.spec.stopTimeout
+            if running.isOverdue {
+                return Plan(.converging("\(phase) by force"), [.end(machine.name)], status: status, differences: differences)
+            }
+            if running.isPoweringDown {
+                return Plan(
+                    .converging("\(phase); the guest has \(timeout.scalarText) to power off"), status: status, differences: differences,
+                    lookAgain: .milliseconds(500))
+            }
+            return Plan(.converging(phase), [.powerDown(machine.name)], status: status, differences: differences)
+        }
+
+        /// Which fields of the running machine differ, one difference a field.
+        private static func changes(_ wanted: MachineDefinition, _ running: Sight.Running) -> [Difference] {
+            var found: [Difference] = []
+            for difference in differences(wanted: wanted.arguments(), running: running.commandLine) {
+                let path = specPath(difference.field)
+                if let index = found.firstIndex(where: { $0.path == path }) {
+                    found[index].seen = joined(found[index].seen, difference.seen)
+                    found[index].wanted = joined(found[index].wanted, difference.wanted)
+                } else {
+                    found.append(Difference(
+                        path, seen: difference.seen.map { .string($0) }, wanted: difference.wanted.map { .string($0) },
+                        impact: Impact(rawValue: difference.impact) ?? .restart))
+                }
+            }
+            return found
+        }
+
+        private static func joined(_ first: JSON?, _ second: String?) -> JSON? {
+            let parts = [first?.string, second].compactMap { $0 }
+            return parts.isEmpty ? nil : .string(parts.joined(separator: " "))
+        }
+
+        /// The name by which a person knows what a group of QEMU's arguments came from.
+        private static func specPath(_ field: String) -> String {
+            switch field {
+            case "cpus", "memory", "firmware", "uuid": "spec.\(field)"
+            case "kernel": "spec.boot"
+            case _ where field.hasPrefix("drives"): "spec.disks" + field.dropFirst("drives".count)
+            case _ where field.hasPrefix("interfaces"): "spec.\(field)"
+            default: field
+            }
+        }
+    }
+}
+
+extension Difference {
+    static func leaving(_ what: String) -> Difference { Difference(what, seen: "there", wanted: nil, impact: .replace) }
+}
+
+extension Resource where K == VirtualMachine {
+    fileprivate func status(_ seen: VirtualMachine.Sight, _ reader: Reader) -> VirtualMachine.Status {
+        let files = MachineFiles(directory: seen.premises.directory)
+        var status = self.status?.detail ?? VirtualMachine.Status()
+        status.uuid = VirtualMachine.uuid(of: self, seen.premises)
+        status.host = spec.host?.scalarText ?? seen.premises.host
+        status.accelerator = reader.get(Host.self, status.host ?? "")?.status?.detail.accelerator
+        status.serialLog = files.serialLog
+        status.console = files.console
+        status.addresses = spec.interfaces.compactMap { $0.address?.scalarText }
+        status.pendingRestart = []
+        status.stopRequestedAt = nil
+        switch seen.process {
+        case .none:
+            status.pid = nil
+            status.startedAt = nil
+        case .running(let running):
+            if status.pid != running.pid { status.starts += 1 }
+            status.pid = running.pid
+            status.startedAt = running.startedAt
+        }
+        return status
+    }
+}

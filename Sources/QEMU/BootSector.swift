@@ -1,0 +1,65 @@
+/// A boot sector that enters long mode, writes one line to the first serial port and resets the machine. It
+/// makes the processor do what a hypervisor must get right and a broken one does not: control registers, an
+/// MSR, paging, a far jump into 64-bit code, and a triple fault.
+///
+/// Loaded by the BIOS at 0x7c00 (addresses on the left are absolute); page tables at 0x1000 to 0x3fff
+/// identity-map the first 2 MiB.
+enum BootSector {
+    static let marker = "plasma: long mode"
+
+    /// The sector in a disk of 1 MiB: SeaBIOS does not read disks that are too small for a geometry.
+    static var bytes: [UInt8] {
+        var sector = code
+        sector += [UInt8](repeating: 0, count: 0xA0 - sector.count)
+        sector += Array(marker.utf8) + [13, 10, 0]
+        sector += [UInt8](repeating: 0, count: 510 - sector.count)
+        sector += [0x55, 0xAA]
+        return sector + [UInt8](repeating: 0, count: (1 << 20) - sector.count)
+    }
+
+    private static let code: [UInt8] = [
+        // 16-bit real mode
+        0xFA,  // 7c00  cli
+        0x31, 0xC0,  // 7c01  xor ax, ax
+        0x8E, 0xD8,  // 7c03  mov ds, ax
+        0x8E, 0xC0,  // 7c05  mov es, ax
+        0x8E, 0xD0,  // 7c07  mov ss, ax
+        0xBC, 0x00, 0x7C,  // 7c09  mov sp, 0x7c00
+        0xFC,  // 7c0c  cld
+        0x66, 0xBF, 0x00, 0x10, 0x00, 0x00,  // 7c0d  mov edi, 0x1000
+        0x0F, 0x22, 0xDF,  // 7c13  mov cr3, edi            the root of the page tables
+        0x66, 0x31, 0xC0,  // 7c16  xor eax, eax
+        0xB9, 0x00, 0x0C,  // 7c19  mov cx, 3 * 4096 / 4
+        0x66, 0xF3, 0xAB,  // 7c1c  rep stosd               three empty tables
+        0xC7, 0x06, 0x00, 0x10, 0x03, 0x20,  // 7c1f  mov word [0x1000], 0x2003   present, writable, next at 0x2000
+        0xC7, 0x06, 0x00, 0x20, 0x03, 0x30,  // 7c25  mov word [0x2000], 0x3003
+        0xC7, 0x06, 0x00, 0x30, 0x83, 0x00,  // 7c2b  mov word [0x3000], 0x0083   one 2 MiB page at 0
+        0x66, 0xB8, 0xA0, 0x00, 0x00, 0x00,  // 7c31  mov eax, 0xa0           PAE, PGE
+        0x0F, 0x22, 0xE0,  // 7c37  mov cr4, eax
+        0x66, 0xB9, 0x80, 0x00, 0x00, 0xC0,  // 7c3a  mov ecx, 0xc0000080     EFER
+        0x0F, 0x32,  // 7c40  rdmsr
+        0x66, 0x0D, 0x00, 0x01, 0x00, 0x00,  // 7c42  or eax, 0x100           long mode enable
+        0x0F, 0x30,  // 7c48  wrmsr
+        0x0F, 0x20, 0xC0,  // 7c4a  mov eax, cr0
+        0x66, 0x0D, 0x01, 0x00, 0x00, 0x80,  // 7c4d  or eax, 0x80000001      paging, protection
+        0x0F, 0x22, 0xC0,  // 7c53  mov cr0, eax
+        0x0F, 0x01, 0x16, 0x90, 0x7C,  // 7c56  lgdt [0x7c90]
+        0xEA, 0x60, 0x7C, 0x08, 0x00,  // 7c5b  jmp 8:0x7c60
+        // 64-bit long mode
+        0x66, 0xBA, 0xF8, 0x03,  // 7c60  mov dx, 0x3f8           the first serial port
+        0xBE, 0xA0, 0x7C, 0x00, 0x00,  // 7c64  mov esi, 0x7ca0         the marker
+        0xAC,  // 7c69  lodsb
+        0x84, 0xC0,  // 7c6a  test al, al
+        0x74, 0x03,  // 7c6c  jz 0x7c71
+        0xEE,  // 7c6e  out dx, al
+        0xEB, 0xF8,  // 7c6f  jmp 0x7c69
+        0x0F, 0x01, 0x1C, 0x25, 0x96, 0x7C, 0x00, 0x00,  // 7c71  lidt [0x7c96]           no interrupt has a handler
+        0x0F, 0x0B,  // 7c79  ud2                     a triple fault: reset
+        0x0F, 0x1F, 0x44, 0x00, 0x00,  // 7c7b  nop
+        // 7c80  the descriptor table: none, then 64-bit code
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x9A, 0x20, 0x00,
+        0x0F, 0x00, 0x80, 0x7C, 0x00, 0x00,  // 7c90  its limit and address
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // 7c96  an empty interrupt table; the marker at 7ca0
+    ]
+}

@@ -1,0 +1,116 @@
+import Foundation
+import Manifest
+import Resource
+
+/// Tells what `apply` would do, by doing it in thought: the same planners over the same
+/// observations, the effects of their actions foreseen instead of performed. It is given no
+/// performer and no store to write to.
+package struct Differ: Sendable {
+    private let loops: [String: AnyLoop]
+    /// Objects observed at once.
+    private let width: Int
+
+    package init(_ loops: [AnyLoop], width: Int = 16) {
+        self.loops = Dictionary(uniqueKeysWithValues: loops.map { ($0.kind, $0) })
+        self.width = width
+    }
+
+    /// - Parameters:
+    ///   - stored: what the store holds.
+    ///   - drafts: what a manifest wants; nil compares the store with the world only.
+    ///   - retired: objects that the apply would delete.
+    ///   - isWanted: which objects to report; everything is thought through all the same.
+    package func diff(
+        stored: Ledger, drafts: [Draft]?, retired: [Reference] = [], isWanted: (Reference) -> Bool = { _ in true }
+    ) async -> DiffReport {
+        let started = Overlay(stored: stored, drafts: drafts ?? [], retired: retired)
+        let sights = await look(at: started.ledger)
+        var future = Imagination(loops: loops, ledger: started.ledger, sights: sights)
+        await future.run { reference, record, reader in await look(reference, record, reader) }
+        return Reporter(
+            stored: stored, drafts: drafts ?? [], started: started, future: future, loops: loops, strays: await strays(stored)
+        ).report(isWanted)
+    }
+
+    private func look(at ledger: Ledger) async -> [Reference: Sight] {
+        let records = ledger.all.filter { loops[$0.reference.kind] != nil }
+        var sights: [Reference: Sight] = [:]
+        sights.reserveCapacity(records.count)
+        let share = max(1, (records.count + width - 1) / width)
+        await withTaskGroup(of: [(Reference, Sight)].self) { group in
+            for start in stride(from: 0, to: records.count, by: share) {
+                let part = records[start ..< min(start + share, records.count)]
+                group.addTask {
+                    var seen: [(Reference, Sight)] = []
+                    for record in part {
+                        seen.append((record.reference, await look(record.reference, record, Reader(ledger))))
+                    }
+                    return seen
+                }
+            }
+            for await part in group { for (reference, sight) in part { sights[reference] = sight } }
+        }
+        return sights
+    }
+
+    private func look(_ reference: Reference, _ record: any AnyResource, _ reader: Reader) async -> Sight {
+        guard let loop = loops[reference.kind] else { return .unseen("no reconcile loop") }
+        do {
+            return .seen(try await loop.observe(record, reader))
+        } catch {
+            return .unseen("\(error)")
+        }
+    }
+
+    private func strays(_ ledger: Ledger) async -> [Result<Stray, StrayFailure>] {
+        var found: [Result<Stray, StrayFailure>] = []
+        for kind in loops.keys.sorted() {
+            do {
+                found += try await loops[kind]!.strays(Reader(ledger)).map { .success($0) }
+            } catch {
+                found.append(.failure(StrayFailure(kind: kind, why: "\(error)")))
+            }
+        }
+        return found
+    }
+}
+
+struct StrayFailure: Error {
+    var kind: String
+    var why: String
+}
+
+/// The world as one object saw it, or why it could not be seen.
+enum Sight: Sendable {
+    case seen(any Sendable)
+    case unseen(String)
+}
+
+/// The store's records with a manifest laid over them.
+struct Overlay: Sendable {
+    var ledger: Ledger
+    var operations: [Reference: ObjectDiff.Operation] = [:]
+
+    init(stored: Ledger, drafts: [Draft], retired: [Reference]) {
+        ledger = stored
+        for draft in drafts {
+            let wanted = draft.resource
+            if let existing = stored[wanted.reference], !existing.metadata.isLeaving {
+                let updated = existing.replacingSpec(with: wanted)
+                ledger[wanted.reference] = updated
+                if !existing.hasSameSpec(as: updated) { operations[wanted.reference] = .update }
+            } else {
+                var new = wanted
+                new.metadata.uid = "foreseen-\(wanted.reference)"
+                ledger[wanted.reference] = new
+                operations[wanted.reference] = .create
+            }
+        }
+        for reference in retired {
+            guard var leaving = ledger[reference] else { continue }
+            leaving.metadata.deletionTimestamp = leaving.metadata.creationTimestamp
+            ledger[reference] = leaving
+            operations[reference] = .delete
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Resource
+import Store
+
+import enum Store.Operation
+
+/// Turns rounds into events for people. An event that repeats raises its count instead of standing
+/// there again.
+struct Journal: Sendable {
+    private struct Line: Hashable { var reason: String, message: String }
+
+    private var known: [Line: EventRecord] = [:]
+    private var lastCondition: Condition?
+    private var serial = 0
+
+    /// The event records to put beside the round's own writes.
+    mutating func entries<P>(for round: Round<P>, about object: Reference, now: Date) throws -> [Operation] {
+        var lines: [(Line, EventRecord.Gravity)] = []
+        for child in round.children.create { lines.append((Line(reason: "Created", message: "created \(child.reference)"), .normal)) }
+        for child in round.children.update { lines.append((Line(reason: "Updated", message: "updated \(child.reference)"), .normal)) }
+        for child in round.children.retire { lines.append((Line(reason: "Retired", message: "retired \(child.reference)"), .normal)) }
+        for action in round.actions { lines.append((Line(reason: "Performing", message: action.description), .normal)) }
+        if round.condition != lastCondition, round.status != nil || round.isGone {
+            switch round.condition {
+            case .converging, .waiting: if round.actions.isEmpty { lines.append((line(round.condition), .normal)) }
+            case .ready: lines.append((Line(reason: round.isGone ? "Deleted" : "Ready", message: round.isGone ? "gone" : "ready"), .normal))
+            case .failing(let why, _): lines.append((Line(reason: "Failing", message: why), .warning))
+            case .stalled: lines.append((line(round.condition), .warning))
+            }
+            lastCondition = round.condition
+        }
+        return try lines.map { line, gravity in
+            var event = known[line] ?? EventRecord(
+                name: name(object, now), about: object, type: gravity, reason: line.reason, message: line.message, count: 0, first: now,
+                last: now)
+            event.count += 1
+            event.lastTimestamp = now
+            if known.count >= 64 { known = [:] }
+            known[line] = event
+            return .put(Key(Registry.events + event.metadata.name), try Wire.encode(event))
+        }
+    }
+
+    private func line(_ condition: Condition) -> Line { Line(reason: condition.reason, message: condition.message) }
+
+    /// `node.node01.66f2a1b0c-3`: sorts by time within an object.
+    private mutating func name(_ object: Reference, _ now: Date) -> String {
+        serial += 1
+        return "\(object.kind.lowercased()).\(object.name).\(String(Int(now.timeIntervalSince1970), radix: 16))-\(serial)"
+    }
+}

@@ -1,0 +1,56 @@
+import HashTreeCollections
+import Resource
+
+/// All records as of one revision: a value, cheap to copy and to change.
+package struct Ledger: Sendable {
+    private var records: TreeDictionary<String, TreeDictionary<String, any AnyResource>> = [:]
+    private var childrenByOwner: TreeDictionary<String, TreeSet<Reference>> = [:]
+    private var mentioning: TreeDictionary<Reference, TreeSet<Reference>> = [:]
+    /// The store's revision it reflects.
+    package var revision: Int64 = 0
+
+    package init() {}
+
+    package subscript(_ reference: Reference) -> (any AnyResource)? {
+        get { records[reference.kind]?[reference.name] }
+        set {
+            let old = records[reference.kind]?[reference.name]
+            if let owner = old?.metadata.owner { childrenByOwner[owner.uid]?.remove(reference) }
+            records[reference.kind, default: [:]][reference.name] = newValue
+            for other in old?.mentions ?? [] { mentioning[other]?.remove(reference) }
+            for other in newValue?.mentions ?? [] { mentioning[other, default: []].insert(reference) }
+            if let owner = newValue?.metadata.owner { childrenByOwner[owner.uid, default: []].insert(reference) }
+        }
+    }
+
+    package func get<K: Kind>(_: K.Type, _ name: String) -> Resource<K>? {
+        records[K.name]?[name] as? Resource<K>
+    }
+
+    /// In name order.
+    package func list<K: Kind>(_: K.Type) -> [Resource<K>] {
+        (records[K.name] ?? [:]).values.compactMap { $0 as? Resource<K> }.sorted { $0.name < $1.name }
+    }
+
+    /// Every record, in reference order.
+    package var all: [any AnyResource] {
+        records.keys.sorted().flatMap { kind in
+            (records[kind] ?? [:]).values.sorted { $0.metadata.name < $1.metadata.name }
+        }
+    }
+
+    /// Every reference of a kind, in name order.
+    package func references(kind: String) -> [Reference] {
+        (records[kind] ?? [:]).keys.sorted().map { Reference(kind: kind, name: $0) }
+    }
+
+    /// The records of a kind whose spec names `reference`, in name order.
+    package func mentioning<K: Kind>(_ reference: Reference, _: K.Type) -> [Resource<K>] {
+        (mentioning[reference] ?? []).sorted().compactMap { $0.kind == K.name ? get(K.self, $0.name) : nil }
+    }
+
+    /// The records whose owner has this uid, in reference order.
+    package func children(ofUID uid: String) -> [any AnyResource] {
+        (childrenByOwner[uid] ?? []).sorted().compactMap { self[$0] }
+    }
+}

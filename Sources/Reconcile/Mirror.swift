@@ -1,0 +1,164 @@
+import Host
+import Logging
+import Resource
+import ServiceLifecycle
+import Store
+import Synchronization
+
+/// A record that came, changed or went.
+package struct LedgerChange: Sendable {
+    package var reference: Reference
+    package var before: (any AnyResource)?
+    package var after: (any AnyResource)?
+
+    /// Only the controller's own status differs: nothing the controller itself must react to.
+    package var isStatusOnly: Bool {
+        guard let before, let after else { return false }
+        var (a, b) = (before.metadata, after.metadata)
+        a.resourceVersion = nil
+        b.resourceVersion = nil
+        return a == b && before.hasSameSpec(as: after)
+    }
+}
+
+/// Keeps a `Ledger` of everything in the store by watching it: one decoding of each change, shared
+/// by all loops.
+package final class Mirror: Service {
+    private struct State {
+        var ledger = Ledger()
+        var isSynced = false
+        var isStopped = false
+        var listeners: [Int: AsyncStream<LedgerChange>.Continuation] = [:]
+        var listenersSoFar = 0
+        var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let store: any Store
+    private let kindsByPlural: [String: AnyKind]
+    private let time: any Time
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    package init(store: any Store, kinds: KindTable, time: any Time, logger: Logger) {
+        self.store = store
+        kindsByPlural = Dictionary(uniqueKeysWithValues: kinds.all.map { ($0.plural, $0) })
+        self.time = time
+        self.logger = logger
+    }
+
+    package var ledger: Ledger { state.withLock { $0.ledger } }
+    package var isSynced: Bool { state.withLock { $0.isSynced } }
+
+    /// Everything known now, then every change, without a gap between the two.
+    package func changes() -> AsyncStream<LedgerChange> {
+        let (stream, continuation) = AsyncStream.makeStream(of: LedgerChange.self)
+        let id = state.withLock { state in
+            for record in state.ledger.all {
+                continuation.yield(LedgerChange(reference: record.reference, before: nil, after: record))
+            }
+            state.listenersSoFar += 1
+            state.listeners[state.listenersSoFar] = continuation
+            return state.listenersSoFar
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.listeners.removeValue(forKey: id) }
+        }
+        return stream
+    }
+
+    /// Returns once the ledger shows the change under `/registry/` that was committed at `revision`,
+    /// or when the mirror has stopped.
+    package func caughtUp(to revision: Int64) async {
+        await withCheckedContinuation { continuation in
+            let isThere = state.withLock { state in
+                if state.isStopped || state.ledger.revision >= revision { return true }
+                state.waiters.append((revision, continuation))
+                return false
+            }
+            if isThere { continuation.resume() }
+        }
+    }
+
+    /// Returns once the ledger shows `revision`, or after this long: other writers' revisions may
+    /// never show here.
+    package func caughtUp(to revision: Int64, orFor limit: Duration) async {
+        let deadline = time.now() + limit
+        while ledger.revision < revision, time.now() < deadline {
+            do { try await time.sleep(for: .milliseconds(2)) } catch { return }
+        }
+    }
+
+    package func run() async throws {
+        while !Task.isCancelled {
+            do {
+                try await cancelWhenGracefulShutdown { try await self.follow() }
+                break
+            } catch let error as StoreError {
+                logger.warning("the watch of the store broke; reading it anew", metadata: ["error": "\(error)"])
+                try? await time.sleep(for: .milliseconds(100))
+            } catch is CancellationError {
+                break
+            }
+        }
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            state.isStopped = true
+            for listener in state.listeners.values { listener.finish() }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.continuation.resume() }
+    }
+
+    private func follow() async throws {
+        // Events are watched too, and passed over: a write that holds nothing else must be caught up with.
+        let prefix = KeyRange.prefix(Key(Registry.root))
+        let snapshot = try await store.range(RangeRequest(.prefix(Key(Registry.objects))))
+        let records = snapshot.entries.compactMap { record($0) }
+        let present = Set(records.map(\.reference))
+        let gone = state.withLock { $0.ledger.all.map(\.reference).filter { !present.contains($0) } }
+        take(records.map { ($0.reference, $0) } + gone.map { ($0, nil) }, revision: snapshot.revision)
+        state.withLock { $0.isSynced = true }
+        for try await batch in try await store.watch(prefix, from: snapshot.revision + 1) {
+            take(batch.events.compactMap { event in
+                switch event {
+                case .put(let entry, _): return record(entry).map { ($0.reference, $0) }
+                case .delete(let key, _, _): return reference(key).map { ($0, nil) }
+                }
+            }, revision: batch.revision)
+        }
+    }
+
+    private func take(_ changes: [(Reference, (any AnyResource)?)], revision: Int64) {
+        let ready = state.withLock { state in
+            for (reference, after) in changes {
+                let before = state.ledger[reference]
+                if before == nil, after == nil { continue }
+                if let before, let after, before.metadata.resourceVersion == after.metadata.resourceVersion { continue }
+                state.ledger[reference] = after
+                for listener in state.listeners.values {
+                    listener.yield(LedgerChange(reference: reference, before: before, after: after))
+                }
+            }
+            state.ledger.revision = max(state.ledger.revision, revision)
+            let (ready, later) = (state.waiters.filter { $0.revision <= revision }, state.waiters.filter { $0.revision > revision })
+            state.waiters = later
+            return ready
+        }
+        for waiter in ready { waiter.continuation.resume() }
+    }
+
+    private func reference(_ key: Key) -> Reference? {
+        guard let place = Registry.parse(key.description), let kind = kindsByPlural[place.plural] else { return nil }
+        return Reference(kind: kind.name, name: place.name)
+    }
+
+    private func record(_ entry: Entry) -> (any AnyResource)? {
+        guard let place = Registry.parse(entry.key.description), let kind = kindsByPlural[place.plural] else { return nil }
+        do {
+            return try kind.decode(entry.value, entry.modRevision)
+        } catch {
+            logger.error("a stored record cannot be read and is left alone", metadata: ["key": "\(entry.key)", "error": "\(error)"])
+            return nil
+        }
+    }
+}

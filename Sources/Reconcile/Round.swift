@@ -1,0 +1,76 @@
+import Foundation
+import Resource
+import Store
+
+/// What one round decided to write: the pure half of the controller.
+package struct Round<P: Planner>: Sendable {
+    /// The status to show, drawn from the plan; nil when it stands there already.
+    package var status: Resource<P.K>?
+    package var children: ChildChanges
+    /// Whether the record may go.
+    package var isGone: Bool
+    package var condition: Condition
+    /// Nil when suspended.
+    package var actions: [P.Action]
+
+    /// - Parameters:
+    ///   - failure: what went wrong in this round, and when the next attempt comes.
+    package init(
+        _ resource: Resource<P.K>, plan: Plan<P.K, P.Action>, ledger: Ledger, now: Date,
+        failure: (message: String, attempt: Int, next: Date?)? = nil, makeUID: () -> String
+    ) {
+        let isSuspended = resource.metadata.annotations[Annotation.suspended] == "true"
+        children = isSuspended || failure != nil
+            ? ChildChanges(of: resource, wanted: ledger.children(ofUID: resource.metadata.uid), in: ledger, now: now, makeUID: makeUID)
+            : ChildChanges(of: resource, wanted: plan.children, in: ledger, now: now, makeUID: makeUID)
+        let remaining = ledger.children(ofUID: resource.metadata.uid)
+        condition = plan.condition
+        actions = plan.actions
+        var phase: String?
+        if let failure {
+            condition = .failing(failure.message, attempt: failure.attempt)
+            actions = []
+        } else if let foreign = children.foreign.first {
+            condition = .stalled("\(foreign) exists and belongs to somebody else; delete or rename it")
+            actions = []
+        } else if isSuspended {
+            actions = []
+            phase = "Suspended"
+            if condition != .ready || resource.metadata.isLeaving {
+                condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(plan.condition.summary))")
+            }
+        } else if resource.metadata.isLeaving, condition == .ready, let child = remaining.first {
+            condition = .waiting(on: child.reference, "it is leaving")
+        }
+        isGone = resource.metadata.isLeaving && condition == .ready && remaining.isEmpty && children.isEmpty && actions.isEmpty
+        var shown = resource
+        shown.status = StatusRecord(
+            observedGeneration: resource.metadata.generation,
+            conditions: condition.records(generation: resource.metadata.generation, now: now, previous: resource.status?.conditions ?? []),
+            phase: phase ?? condition.phase(isLeaving: resource.metadata.isLeaving), attempt: failure?.attempt,
+            nextAttempt: failure?.next.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded()) }, detail: plan.status)
+        status = shown.status == resource.status ? nil : shown
+    }
+}
+
+extension Condition {
+    /// One word for the STATUS column.
+    package func phase(isLeaving: Bool) -> String {
+        switch self {
+        case .ready: isLeaving ? "Deleted" : "Ready"
+        case .converging: reason
+        case .waiting: "Waiting"
+        case .failing: "Failing"
+        case .stalled: "Stalled"
+        }
+    }
+
+    /// For a sentence: "converging: starting".
+    var summary: String {
+        switch self {
+        case .ready: "nothing left to do"
+        case .converging(let phase): phase
+        default: message
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import Host
+import Raft
+
+/// Reads a log's directory without changing it.
+struct LogScan {
+    struct Segment {
+        var name: String
+        var header: SegmentHeader
+        /// Index of its last entry; `header.previous.index` when it holds none.
+        var last: Position
+        var records: Int
+        /// Where its records end, in bytes.
+        var end: Int
+    }
+
+    let directory: String
+    private(set) var segments: [Segment] = []
+    private(set) var hardState = HardState()
+    private(set) var last = Position.start
+    /// How far torn bytes reach in the last segment; its `end` when there are none.
+    private(set) var reach = 0
+    /// The window of the last whole batch in the last segment.
+    private(set) var window: UInt32 = 0
+    /// Whether a mark follows that batch.
+    private(set) var isMarked = false
+
+    init(directory: String) { self.directory = directory }
+
+    var base: Position { segments.first?.header.previous ?? .start }
+
+    /// After a throw holds what was read before the problem.
+    mutating func run(
+        _ disk: any Disk, keepAfter: UInt64 = .max, each: ([Entry]) -> Void = { _ in }
+    ) throws(ReplicaError) {
+        let names = try translating { () throws(DiskError) in try disk.list(directory) }
+            .filter { SegmentHeader.sequence(of: $0) != nil }
+        var next: Content?
+        for (at, name) in names.enumerated() {
+            let content = if let next { next } else { try read(name, disk) }
+            next = at + 1 < names.count ? try read(names[at + 1], disk) : nil
+            if let next { try link(next.header, names[at + 1], after: content.header) }
+            guard content.header.previous == last && content.header.hardState == hardState || segments.isEmpty else {
+                throw refusal(
+                    name, "it follows entry \(content.header.previous.index), but the segment before ends with \(last.index)")
+            }
+            let scan = SegmentScan(
+                content.bytes, header: content.header, knownEnd: next.map { Int(clamping: $0.header.previousEnd) },
+                keepAfter: keepAfter)
+            try take(scan, name)
+            each(scan.entries)
+        }
+    }
+
+    private struct Content {
+        var bytes: [UInt8]
+        var header: SegmentHeader
+    }
+
+    private func read(_ name: String, _ disk: any Disk) throws(ReplicaError) -> Content {
+        let path = "\(directory)/\(name)"
+        let bytes = try translating { () throws(DiskError) in
+            let file = try disk.open(path, .read)
+            return try file.read(at: 0, count: Int(file.size()))
+        }
+        let header: SegmentHeader
+        do throws(FormatProblem) { header = try SegmentHeader.read(bytes) } catch { throw refusal(name, error.why) }
+        guard header.fileName == name else { throw refusal(name, "it was written as \(header.fileName)") }
+        return Content(bytes: bytes, header: header)
+    }
+
+    /// Checks that a segment's file is the one after another.
+    private func link(_ header: SegmentHeader, _ name: String, after before: SegmentHeader) throws(ReplicaError) {
+        guard header.log == before.log else { throw refusal(name, "it belongs to another log") }
+        guard header.sequence == before.sequence + 1 else {
+            throw refusal(name, "\(SegmentHeader.fileName(before.sequence + 1)) before it is missing")
+        }
+    }
+
+    private func refusal(_ name: String, _ why: String) -> ReplicaError {
+        .corrupt(file: "\(directory)/\(name)", offset: 0, why)
+    }
+
+    private mutating func take(_ scan: SegmentScan, _ name: String) throws(ReplicaError) {
+        segments.append(
+            Segment(name: name, header: scan.header, last: scan.last, records: scan.records, end: scan.offset))
+        last = scan.last
+        hardState = scan.hardState
+        reach = scan.reach
+        window = scan.window
+        isMarked = scan.isMarked
+        if case .damaged(let why) = scan.end {
+            throw .corrupt(file: "\(directory)/\(name)", offset: UInt64(scan.offset), why)
+        }
+    }
+}
+
+/// Gives a disk's error as the replica's.
+func translating<Answer>(_ body: () throws(DiskError) -> Answer) throws(ReplicaError) -> Answer {
+    do throws(DiskError) { return try body() } catch { throw ReplicaError(error) }
+}
+
+/// The same where a retry proves nothing: even a full disk ends the process.
+func fatally<Answer>(_ body: () throws(DiskError) -> Answer) throws(ReplicaError) -> Answer {
+    do throws(DiskError) { return try body() } catch { throw .storage(error.description) }
+}

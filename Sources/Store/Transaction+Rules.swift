@@ -1,0 +1,90 @@
+/// What a transaction may not be, whatever the store's contents. The texts are etcd's own
+/// (`api/v3rpc/rpctypes/error.go`), because clients match them.
+extension Transaction {
+    /// - Throws: `StoreError.invalid` naming the rule that is broken.
+    package func validate() throws(StoreError) {
+        try checkShape(operationsLeft: Self.operationsMax)
+        guard payloadBytes <= Self.bytesMax else { throw .invalid("etcdserver: request is too large") }
+        _ = try Self.checkTouched(then)
+        _ = try Self.checkTouched(otherwise)
+    }
+
+    /// The bytes of all keys and values in it.
+    package var payloadBytes: Int {
+        var bytes = 0
+        for compare in compares {
+            bytes += compare.key.bytes.count
+            if case .value(let value) = compare.target { bytes += value.count }
+        }
+        for operation in then { bytes += operation.payloadBytes }
+        for operation in otherwise { bytes += operation.payloadBytes }
+        return bytes
+    }
+
+    /// A nested transaction may have as many operations as its parent left over.
+    private func checkShape(operationsLeft: Int) throws(StoreError) {
+        let operations = max(compares.count, then.count, otherwise.count)
+        guard operations <= operationsLeft else { throw .invalid("etcdserver: too many operations in txn request") }
+        if compares.contains(where: { $0.key.bytes.isEmpty }) { throw .invalid("etcdserver: key is not provided") }
+        for branch in [then, otherwise] {
+            for operation in branch {
+                switch operation {
+                case .put(let key, _, _):
+                    if key.bytes.isEmpty { throw .invalid("etcdserver: key is not provided") }
+                case .transaction(let inner): try inner.checkShape(operationsLeft: operationsLeft - operations)
+                case .delete, .range: break
+                }
+            }
+        }
+    }
+
+    fileprivate struct Touched {
+        var puts: Set<Key> = []
+        var deletes: [KeyRange] = []
+    }
+
+    /// A key may be put once, and not be put where the same branch deletes: the order of changes
+    /// inside one revision must not matter. The two branches of a nested transaction exclude each
+    /// other, so that both may touch the same key.
+    private static func checkTouched(_ operations: [Operation]) throws(StoreError) -> Touched {
+        var touched = Touched()
+        for operation in operations {
+            var here = Touched()
+            switch operation {
+            case .put(let key, _, _): here.puts = [key]
+            case .delete(let range): here.deletes = [range]
+            case .range: continue
+            case .transaction(let inner):
+                here = try checkTouched(inner.then)
+                let other = try checkTouched(inner.otherwise)
+                here.puts.formUnion(other.puts)
+                here.deletes += other.deletes
+            }
+            guard touched.isApart(from: here) else { throw .invalid(duplicate) }
+            touched.puts.formUnion(here.puts)
+            touched.deletes += here.deletes
+        }
+        return touched
+    }
+
+    private static let duplicate = "etcdserver: duplicate key given in txn request"
+}
+
+extension Transaction.Touched {
+    fileprivate func isApart(from other: Self) -> Bool {
+        puts.isDisjoint(with: other.puts)
+            && !other.puts.contains { key in deletes.contains { $0.contains(key) } }
+            && !puts.contains { key in other.deletes.contains { $0.contains(key) } }
+    }
+}
+
+extension Operation {
+    package var payloadBytes: Int {
+        switch self {
+        case .put(let key, let value, _): key.bytes.count + value.count
+        case .delete(let range): range.lower.bytes.count + (range.upper?.bytes.count ?? 0)
+        case .range(let request): request.range.lower.bytes.count + (request.range.upper?.bytes.count ?? 0)
+        case .transaction(let inner): inner.payloadBytes
+        }
+    }
+}

@@ -1,0 +1,3 @@
+import Commands
+
+await Plasma.start(Array(CommandLine.arguments.dropFirst()))

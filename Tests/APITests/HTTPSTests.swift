@@ -1,0 +1,71 @@
+import Foundation
+import Manifest
+import Resource
+import Testing
+
+@testable import API
+
+struct HTTPSTests {
+    /// A self-signed certificate for localhost, made by openssl.
+    private func identity(in directory: String) async throws -> (certificate: String, key: String) {
+        let (certificate, key) = (directory + "/tls.crt", directory + "/tls.key")
+        _ = try await run(
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate)
+        return (try String(contentsOfFile: certificate, encoding: .utf8), try String(contentsOfFile: key, encoding: .utf8))
+    }
+
+    @Test func `over https a token opens the door, for the client and for curl`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (certificate, key) = try await identity(in: directory)
+        let https = Server.HTTPS(
+            host: "127.0.0.1", port: 0, certificateChain: certificate, key: key, tokens: [BearerToken(name: "ci", token: "s3cret")])
+        try await withServer(https: https, in: directory) { server in
+            let url = "https://localhost:\(try #require(server.listening.httpsPort))"
+            let client = try Client(.https(url, caPEM: certificate, token: "s3cret"))
+            _ = try await client.apply(manifest(widgetYAML("a")))
+            #expect(try await client.list(widgets).items.map(\.name) == ["a"])
+            var told: [String] = []
+            for try await change in client.watch(widgets) {
+                told.append(change.words)
+                if case .bookmark = change { break }
+            }
+            #expect(told.first == "added a")
+            await client.close()
+
+            let stranger = try Client(.https(url, caPEM: certificate, token: nil))
+            #expect(await message { _ = try await stranger.list(widgets) } == "an anonymous caller may not list Widget: give a bearer token")
+            #expect(try await stranger.version().apiVersion == plasmaAPIVersion)
+            await stranger.close()
+            let guesser = try Client(.https(url, caPEM: certificate, token: "guess"))
+            #expect(await message { _ = try await guesser.list(widgets) } == "the bearer token is not known to this server")
+            await guesser.close()
+            let careful = try Client(.https(url, caPEM: nil, token: "s3cret"))
+            let words = await message { _ = try await careful.version() }
+            #expect(words.hasPrefix("no secure connection to \(url): "), "\(words)")
+            await careful.close()
+
+            let ca = directory + "/tls.crt"
+            let listed = try await run("curl", "-sS", "--cacert", ca, "-H", "Authorization: Bearer s3cret", url + "\(Paths.base)/widgets/a")
+            #expect(try JSON(parsing: Array(listed.utf8)).at("metadata.name") == "a")
+            #expect(try await run("curl", "-sS", "--cacert", ca, url + "/readyz") == "ok\n")
+            #expect(try await run("curl", "-sS", "--cacert", ca, "-o", "/dev/null", "-w", "%{http_code}", url + "/metrics") == "401")
+        }
+    }
+
+    @Test func `a certificate that cannot be used and a port that is taken are told`() async throws {
+        let bad = Server.HTTPS(host: "127.0.0.1", port: 0, certificateChain: "x", key: "y")
+        let words = await message { try await withServer(https: bad) { _ in } }
+        #expect(words.hasPrefix("the certificate or key for HTTPS cannot be used: "), "\(words)")
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (certificate, key) = try await identity(in: directory)
+        try await withServer(https: .init(host: "127.0.0.1", port: 0, certificateChain: certificate, key: key)) { server in
+            let port = try #require(server.listening.httpsPort)
+            let second = Server.HTTPS(host: "127.0.0.1", port: port, certificateChain: certificate, key: key)
+            let taken = await message { try await withServer(https: second) { _ in } }
+            #expect(taken == "cannot listen at 127.0.0.1:\(port): Address already in use")
+        }
+    }
+}

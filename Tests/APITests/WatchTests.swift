@@ -1,0 +1,232 @@
+import AsyncHTTPClient
+import Foundation
+import Manifest
+import NIOCore
+import Resource
+import Store
+import Testing
+
+@testable import API
+
+struct WatchTests {
+    /// Reads lines of a raw watch until `count` came that are no bookmarks.
+    private func lines(_ server: TestServer, _ query: String, _ count: Int, then act: @Sendable () async throws -> Void) async throws -> [String] {
+        let response = try await server.client.open("GET", "\(Paths.base)/widgets?watch=true&\(query)", deadline: .seconds(60))
+        try await act()
+        var mirror = WatchMirror(since: "0")
+        var told: [String] = []
+        for try await buffer in response.body {
+            for line in try mirror.received(Array(buffer.readableBytesView)) {
+                switch line {
+                case .added(let object): told.append("ADDED \(object.at("metadata.name")?.string ?? "") \(object.at("spec.size")?.text ?? "")")
+                case .modified(let object): told.append("MODIFIED \(object.at("metadata.name")?.string ?? "") \(object.at("spec.size")?.text ?? "")")
+                case .deleted(let object): told.append("DELETED \(object.at("metadata.name")?.string ?? "") \(object.at("spec.size")?.text ?? "")")
+                case .bookmark: break
+                }
+            }
+            if told.count >= count { break }
+        }
+        return told
+    }
+
+    @Test func `a watch tells what is there, then every change in order`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            let told = try await lines(server, "", 4) {
+                _ = try await server.client.apply(manifest(widgetYAML("a", size: 2)))
+                _ = try await server.client.apply(manifest(widgetYAML("b")))
+                let key = Key(Registry.key(widgets, "a"))
+                _ = try await server.store.commit(Transaction(then: [.delete(key)]))
+            }
+            #expect(told == ["ADDED a 1", "MODIFIED a 2", "ADDED b 1", "DELETED a 2"])
+        }
+    }
+
+    @Test func `a watch from a version tells only what came after it`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            let version = try await server.client.list(widgets).resourceVersion
+            _ = try await server.client.apply(manifest(widgetYAML("b")))
+            _ = try await server.client.apply(manifest(widgetYAML("g", kind: "Gadget")))
+            let told = try await lines(server, "resourceVersion=\(version)", 2) {
+                _ = try await server.client.apply(manifest(widgetYAML("a", size: 5)))
+            }
+            #expect(told == ["ADDED b 1", "MODIFIED a 5"])
+        }
+    }
+
+    @Test func `an object that comes to match a selector is added, and one that no longer does is deleted`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a", labels: ["on": "no"]), widgetYAML("b", labels: ["on": "yes"])))
+            let told = try await lines(server, "labelSelector=on%3Dyes", 3) {
+                _ = try await server.client.apply(manifest(widgetYAML("a", labels: ["on": "yes"])))
+                _ = try await server.client.apply(manifest(widgetYAML("b", labels: ["on": "no"])))
+                _ = try await server.client.apply(manifest(widgetYAML("b", size: 2, labels: ["on": "no"])))
+            }
+            #expect(told == ["ADDED b 1", "ADDED a 1", "DELETED b 1"])
+        }
+    }
+
+    @Test func `history that is compacted away, or never was, is 410`() async throws {
+        try await withServer { server in
+            for size in 1...5 { _ = try await server.client.apply(manifest(widgetYAML("a", size: size))) }
+            try await server.store.compact(through: 5)
+            let old = try await server.call("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2")
+            #expect(old.code == 410)
+            #expect(old.json["reason"] == "Expired")
+            #expect(old.message == "required revision has been compacted (the oldest kept is 5); list again")
+            let future = try await server.call("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=99")
+            #expect(future.code == 410)
+            #expect(future.message == "resourceVersion 99 is not from this store, which is at 6; list again")
+        }
+    }
+
+    @Test func `an idle watch tells bookmarks and ends when its time is over`() async throws {
+        try await withServer(bookmarkInterval: .milliseconds(20)) { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            let answer = try await server.call("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2&allowWatchBookmarks=true&timeoutSeconds=1")
+            let lines = answer.text.split(separator: "\n")
+            #expect(!lines.isEmpty)
+            #expect(lines.allSatisfy { $0 == #"{"type":"BOOKMARK","object":{"apiVersion":"plasma.cloud/v1alpha1","kind":"Widget","metadata":{"resourceVersion":"2"}}}"# })
+            let quiet = try await server.call("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2&timeoutSeconds=1")
+            #expect(quiet.text == "")
+        }
+    }
+
+    @Test func `the client's watch lists first, goes on after 410 and tells the difference`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a"), widgetYAML("b")))
+            let since = try await server.client.list(widgets).resourceVersion
+            for size in 2...5 { _ = try await server.client.apply(manifest(widgetYAML("a", size: size))) }
+            try await server.store.compact(through: 5)
+            var told: [String] = []
+            for try await change in server.client.watch(widgets, since: since) {
+                told.append(change.words)
+                if case .bookmark = change { break }
+            }
+            #expect(told == ["added a", "added b", "bookmark 6"], "the history was gone, so it listed")
+        }
+    }
+
+    @Test func `two hundred watchers are all told`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            let (ready, isReady) = AsyncStream.makeStream(of: Void.self)
+            try await withThrowingTaskGroup(of: [String].self) { group in
+                for _ in 0..<200 {
+                    group.addTask {
+                        var told: [String] = []
+                        for try await change in server.client.watch(widgets) {
+                            told.append(change.words)
+                            if case .bookmark = change { isReady.yield() }
+                            if told.count == 4 { break }
+                        }
+                        return told
+                    }
+                }
+                var count = 0
+                for await _ in ready {
+                    count += 1
+                    if count == 200 { break }
+                }
+                for size in 2...3 { _ = try await server.client.apply(manifest(widgetYAML("a", size: size))) }
+                for try await told in group {
+                    #expect(told.first == "added a")
+                    #expect(told.suffix(2) == ["modified a", "modified a"])
+                }
+            }
+        }
+    }
+
+    @Test func `a client that does not read holds up nobody else and is sent away`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            let slow = try await server.client.open("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2&timeoutSeconds=60", deadline: .seconds(120))
+            let rounds = WatchBody.waitingMax + 1000
+            // 8 KiB each: what lies in socket buffers and in both processes is soon full.
+            var widget = Resource<Widget>(metadata: Metadata(name: "a", uid: "1"), spec: .init(size: 1))
+            widget.metadata.annotations = ["ballast": String(repeating: "x", count: 8192)]
+            for round in 1...rounds {
+                widget.metadata.generation = Int64(round)
+                try await server.put(widget)
+            }
+            let quick = try await server.client.get(widgets, "a")
+            #expect(quick?.metadata.generation == Int64(rounds), "the server still answers")
+            var mirror = WatchMirror(since: "2")
+            var told = 0
+            let words = await message {
+                for try await buffer in slow.body { told += try mirror.received(Array(buffer.readableBytesView)).count }
+            }
+            #expect(told < rounds)
+            #expect(words == "this watch was read too slowly and has lost changes; list again")
+        }
+    }
+
+    @Test func `a watch ends when its client goes`() async throws {
+        try await withServer { server in
+            let task = Task {
+                for try await change in server.client.watch(widgets) {
+                    if case .bookmark = change { return }
+                }
+            }
+            try await task.value
+            // The server's shutdown at the end of this test would wait for a watch that does not end.
+        }
+    }
+}
+
+extension WatchedChange {
+    var words: String {
+        switch self {
+        case .added(let object): "added \(object.name)"
+        case .modified(let object): "modified \(object.name)"
+        case .deleted(let object): "deleted \(object.name)"
+        case .bookmark(let version): "bookmark \(version)"
+        }
+    }
+}
+
+struct WatchMirrorTests {
+    private func object(_ name: String, uid: String = "1", version: String) -> JSON {
+        ["metadata": ["name": .string(name), "uid": .string(uid), "resourceVersion": .string(version)]]
+    }
+
+    @Test func `a list after a gap tells only the differences`() throws {
+        var mirror = WatchMirror(since: nil)
+        let (a, b, c) = (object("a", version: "1"), object("b", version: "2"), object("c", version: "3"))
+        #expect(mirror.relisted([a, b, c], version: "3") == [.added(a), .added(b), .added(c), .bookmark("3")])
+        mirror.historyIsGone()
+        #expect(mirror.version == nil)
+        let (b2, c2, d) = (object("b", version: "7"), object("c", uid: "2", version: "8"), object("d", version: "9"))
+        #expect(
+            mirror.relisted([b2, c2, d], version: "9")
+                == [.deleted(a), .modified(b2), .deleted(c), .added(c2), .added(d), .bookmark("9")])
+        #expect(mirror.version == "9")
+    }
+
+    @Test func `lines may be cut anywhere`() throws {
+        let bytes = Array(
+            """
+            {"type":"ADDED","object":{"metadata":{"name":"ä","resourceVersion":"5"}}}
+            {"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"6"}}}
+
+            """.utf8)
+        for cut in 0...bytes.count {
+            var mirror = WatchMirror(since: "1")
+            let lines = try mirror.received(Array(bytes[..<cut])) + mirror.received(Array(bytes[cut...]))
+            #expect(lines.count == 2, "cut at \(cut)")
+            #expect(mirror.version == "6")
+        }
+    }
+
+    @Test func `a broken connection is retried later and later, and given up in the end`() {
+        var backoff = Backoff(patience: .seconds(20), mayRetry: false)
+        let start = ContinuousClock.now
+        let first = backoff.failed(at: start)
+        #expect(first == nil, "nobody was ever there")
+        backoff.succeeded()
+        var pauses: [Duration?] = []
+        for second in [0, 1, 2, 3, 4, 5, 6, 19, 20] { pauses.append(backoff.failed(at: start + .seconds(second))) }
+        #expect(pauses == [100, 200, 400, 800, 1600, 3200, 5000, 5000].map { Duration.milliseconds($0) } + [nil])
+    }
+}

@@ -1,0 +1,119 @@
+import Store
+import Testing
+@testable import Chainfire
+
+struct KeyspaceTests {
+    private struct NotLoaded: Error {}
+
+    /// A keyspace and the history that it asks for what it does not hold.
+    private struct World {
+        var keyspace: Keyspace
+        var history: [ChangeID: Change] = [:]
+        var loads = 0
+
+        init(cacheBytes: Int) { keyspace = Keyspace(cacheBytes: cacheBytes) }
+
+        @discardableResult
+        mutating func apply(_ operations: Operation...) throws -> Keyspace.Applied {
+            let applied = try keyspace.apply(Transaction(then: operations)) { id in
+                loads += 1
+                guard let change = history[id] else { throw NotLoaded() }
+                return change
+            }
+            for change in applied.changes { history[change.id] = change }
+            return applied
+        }
+    }
+
+    @Test func `within its budget it never loads a newest value`() throws {
+        var world = World(cacheBytes: 1 << 20)
+        for number in 0..<200 { try world.apply(.put(Key("k\(number % 10)"), [UInt8(number)])) }
+        try world.apply(.delete(.all))
+        #expect(world.loads == 0)
+        #expect(world.keyspace.liveKeys == 0)
+        #expect(world.keyspace.cachedBytes == 0)
+    }
+
+    @Test func `beyond its budget it drops the values written first, and loads them again`() throws {
+        var world = World(cacheBytes: 100)
+        for number in 0..<10 { try world.apply(.put(Key("k\(number)"), [UInt8](repeating: 1, count: 20))) }
+        #expect(world.keyspace.cachedBytes == 100)
+        #expect(world.keyspace.range(RangeRequest(.all)).missing.map(\.place) == [0, 1, 2, 3, 4])
+        try world.apply(.put("k0", []))
+        #expect(world.loads == 1)
+        try world.apply(.put("k9", []))
+        #expect(world.loads == 1)
+        #expect(world.keyspace.cachedBytes == 80)
+    }
+
+    @Test func `a value larger than the budget is not kept`() throws {
+        var world = World(cacheBytes: 10)
+        try world.apply(.put("a", [UInt8](repeating: 1, count: 20)))
+        #expect(world.keyspace.cachedBytes == 0)
+        let previous = try world.apply(.put("a", [1])).result.results
+        #expect(world.loads == 1)
+        guard case .put(let entry?) = previous.first else {
+            Issue.record("a was there")
+            return
+        }
+        #expect(entry.value.count == 20)
+    }
+
+    @Test func `a transaction reads what it wrote itself, though nothing of it was kept or stored`() throws {
+        var world = World(cacheBytes: 0)
+        try world.apply(.put("a", [1]), .put("b", [2]))
+        let applied = try world.apply(.put("a", [3]), .range(RangeRequest(.all)))
+        guard case .range(let seen) = applied.result.results[1] else {
+            Issue.record("no range")
+            return
+        }
+        #expect(seen.entries.map(\.value) == [[3], [2]])
+    }
+
+    @Test func `a compaction gives back exactly the rows that nobody can read`() throws {
+        var world = World(cacheBytes: 1 << 20)
+        try world.apply(.put("a", [1]))                     // 2
+        try world.apply(.put("b", [1]), .put("c", [1]))     // 3
+        try world.apply(.put("a", [2]))                     // 4
+        try world.apply(.delete("b"))                       // 5
+        try world.apply(.put("a", [3]))                     // 6
+        var gone = try world.keyspace.compact(through: 4)
+        #expect(gone == [ChangeID(2, 0)])
+        gone = try world.keyspace.compact(through: 5)
+        #expect(gone == [ChangeID(3, 0)])
+        gone = try world.keyspace.compact(through: 6)
+        #expect(gone == [ChangeID(4, 0), ChangeID(5, 0)])
+        #expect(world.keyspace["b"] == nil)
+        #expect(world.keyspace.liveKeys == 2)
+    }
+
+    @Test func `a keyspace restored from the history is the one that wrote it`() throws {
+        var world = World(cacheBytes: 1 << 20)
+        var dice = SeededDice(7)
+        for _ in 0..<500 {
+            let key = Key("k\(Int.random(in: 0..<20, using: &dice))")
+            if Bool.random(using: &dice) { try world.apply(.put(key, [1])) } else { try world.apply(.delete(key)) }
+        }
+        var restored = Keyspace(cacheBytes: 1 << 20)
+        for change in world.history.values.sorted(by: { $0.id < $1.id }) { restored.take(change) }
+        #expect(restored.revision == world.keyspace.revision)
+        #expect(restored.liveKeys == world.keyspace.liveKeys)
+        for revision in stride(from: Revision(1), through: restored.revision, by: 7) {
+            let request = RangeRequest(.all, at: revision)
+            #expect(restored.range(request).result == world.keyspace.range(request).result)
+        }
+        let (mine, theirs) = (try restored.compact(through: 100), try world.keyspace.compact(through: 100))
+        #expect(mine == theirs)
+    }
+
+    @Test func `compactions come in steps of a tenth of what is kept`() {
+        let policy = CompactionPolicy(keep: 100)
+        #expect(policy.due(revision: 100, compacted: 0) == nil)
+        #expect(policy.due(revision: 109, compacted: 0) == nil)
+        #expect(policy.due(revision: 110, compacted: 0) == 10)
+        #expect(policy.due(revision: 119, compacted: 10) == nil)
+        #expect(policy.due(revision: 500, compacted: 10) == 400)
+        #expect(CompactionPolicy(keep: nil).due(revision: 1 << 40, compacted: 0) == nil)
+        #expect(CompactionPolicy(keep: 0).due(revision: 2, compacted: 1) == 2)
+    }
+}

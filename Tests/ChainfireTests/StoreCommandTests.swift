@@ -1,0 +1,81 @@
+import Store
+import Testing
+@testable import Chainfire
+
+struct StoreCommandTests {
+    private let everything = StoreCommand.transaction(Transaction(
+        if: [
+            Compare("a", .equal, .version(1)), Compare("b", .greater, .createRevision(300)),
+            Compare("c", .less, .modRevision(.max)), Compare("d", .notEqual, .value([0, 255])), Compare("e", .equal, .lease(-1)),
+        ],
+        then: [
+            .put("k", [1, 2, 3], lease: 7), .delete(.prefix("k")), .delete(.all),
+            .range(RangeRequest(.single("z"), at: 5, limit: 9, countOnly: true, keysOnly: true)),
+            .transaction(Transaction(then: [.put("n", [])], otherwise: [.range(RangeRequest(.all))])),
+        ],
+        otherwise: [.delete("x")]))
+
+    @Test func `what is written is read again`() throws {
+        #expect(try StoreCommand(decoding: everything.encoded) == everything)
+        #expect(try StoreCommand(decoding: StoreCommand.compaction(1 << 40).encoded) == .compaction(1 << 40))
+    }
+
+    @Test func `the bytes are those that the comment draws`() {
+        let put = StoreCommand.transaction(Transaction(
+            if: [Compare("a", .less, .modRevision(2))], then: [.put("k", [9, 8], lease: 0)], otherwise: [.delete("k")]))
+        #expect(put.encoded == [
+            1, 1,
+            1, 2, 2, 1, 0x61, 2,
+            1, 0, 1, 0x6b, 2, 9, 8, 0,
+            1, 1, 1, 0x6b, 1, 2, 0x6b, 0,
+        ])
+        #expect(StoreCommand.compaction(300).encoded == [1, 2, 0xac, 0x02])
+    }
+
+    @Test func `a command cut anywhere is refused`() {
+        let bytes = everything.encoded
+        for count in 0..<bytes.count {
+            #expect(throws: CommandProblem.self) { try StoreCommand(decoding: Array(bytes[..<count])) }
+        }
+        #expect(throws: CommandProblem.self) { try StoreCommand(decoding: bytes + [0]) }
+    }
+
+    @Test func `a flipped bit never ends the process`() {
+        let bytes = everything.encoded
+        for place in bytes.indices {
+            for bit in 0..<8 {
+                var wrong = bytes
+                wrong[place] ^= 1 << bit
+                // It may be another command or none; it may not trap.
+                _ = try? StoreCommand(decoding: wrong)
+            }
+        }
+    }
+
+    @Test func `a newer format says what to do`() {
+        #expect(throws: CommandProblem.format(2)) { try StoreCommand(decoding: [2, 1, 0, 0, 0]) }
+        #expect(CommandProblem.format(2).description.contains("start the newer version again"))
+    }
+
+    @Test func `a row is read again, and refused when one of its bits flipped or it lies in another place`() {
+        let change = Change(
+            id: ChangeID(12, 3), key: "key", value: [1, 2, 3], createRevision: 7, version: 2, lease: 9)
+        let bytes = change.encoded
+        #expect(Change(change.id, decoding: bytes) == change)
+        #expect(Change(ChangeID(12, 4), decoding: bytes) == nil)
+        for place in bytes.indices {
+            for bit in 0..<8 {
+                var wrong = bytes
+                wrong[place] ^= 1 << bit
+                #expect(Change(change.id, decoding: wrong) == nil)
+            }
+        }
+        let deleted = Change(id: ChangeID(12, 3), key: "key", createRevision: 0, version: 0, lease: 0)
+        #expect(Change(deleted.id, decoding: deleted.encoded) == deleted)
+    }
+
+    @Test func `history is numbered by revision, then by place`() {
+        #expect(ChangeID(2, 0) > ChangeID(1, ChangeID.changesMax))
+        #expect(ChangeID(1 << 42, 5).revision == 1 << 42)
+    }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import Host
+import Logging
+import Testing
+
+@testable import QEMU
+
+/// A directory of its own, short enough for sockets, removed when the test is over.
+final class Room: Sendable {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.path + "/pq-" + UUID().uuidString.prefix(8)
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ name: String, _ text: String) throws {
+        let url = URL(fileURLWithPath: path + "/" + name)
+        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: url)
+    }
+}
+
+@Suite struct `The hypervisor without machines` {
+    private let room: Room
+    init() throws { room = try Room() }
+
+    private func hypervisor(_ processes: FakeProcesses = FakeProcesses()) -> Hypervisor {
+        Hypervisor(machines: room.path, processes: processes, time: SystemTime(), logger: Logger(label: "test"))
+    }
+
+    private func process(_ pid: Int32, _ name: String, startTime: UInt64 = 5) -> ProcessSight {
+        ProcessSight(
+            identity: ProcessIdentity(pid: pid, startTime: startTime), parent: 1,
+            commandLine: ["qemu-system-x86_64", "-uuid", "7f0c2a6e-3a55-4d0e-9a6b-0c5a3f1d2e4b", "-pidfile", "\(room.path)/\(name)/pid"],
+            executable: nil)
+    }
+
+    private func machine(_ name: String) -> MachineDefinition {
+        MachineDefinition(
+            name: name, uuid: "7f0c2a6e-3a55-4d0e-9a6b-0c5a3f1d2e4b", cpus: 1, memoryBytes: 64 << 20, accelerator: .tcg,
+            directory: room.path + "/" + name)
+    }
+
+    @Test func `no directory is absent, files without a process are left over`() async throws {
+        #expect(try await hypervisor().observe("web") == .absent)
+        try room.write("web/serial.log", "hello")
+        try room.write("web/pid", "77\n")
+        #expect(try await hypervisor().observe("web") == .leftovers(["pid", "serial.log"]))
+    }
+
+    @Test func `a pid file that names someone else's process proves nothing`() async throws {
+        try room.write("web/pid", "77\n")
+        let stranger = process(77, "other")
+        #expect(try await hypervisor(FakeProcesses(seen: [stranger])).observe("web") == .leftovers(["pid"]))
+    }
+
+    @Test func `a process whose pid file is gone is found all the same`() async throws {
+        let sight = try await hypervisor(FakeProcesses(seen: [process(70, "other"), process(77, "web")])).observe("web")
+        guard case .unreachable(let why) = sight else { Issue.record("\(sight)"); return }
+        #expect(why.hasPrefix("pid 77 lives, but its QMP socket cannot be opened"))
+    }
+
+    @Test func `while QEMU daemonizes the younger of two processes counts`() throws {
+        let found = try hypervisor(FakeProcesses(seen: [process(70, "web", startTime: 8), process(77, "web", startTime: 9)])).find("web")
+        #expect(found?.identity.pid == 77)
+    }
+
+    @Test func `QEMU's own words are in the error`() async throws {
+        let broken = FakeProcesses(errorText: "qemu-system-x86_64: -smp: no such thing\n", end: .exited(1))
+        await #expect(throws: MachineError.couldNotStart(name: "web", "qemu-system-x86_64: -smp: no such thing")) {
+            try await hypervisor(broken).start(machine("web"))
+        }
+        #expect(try await hypervisor().observe("web") == .leftovers([]))
+        let mode = try FileManager.default.attributesOfItem(atPath: room.path + "/web")[.posixPermissions] as? NSNumber
+        #expect(mode?.intValue == 0o700)
+    }
+
+    @Test func `a socket path that the kernel would refuse is refused before anything is made`() async throws {
+        let name = String(repeating: "n", count: 100)
+        await #expect {
+            try await hypervisor().start(machine(name))
+        } throws: { "\($0)".contains("use a shorter data directory or machine name") }
+        #expect(try await hypervisor().observe(name) == .absent)
+    }
+
+    @Test(arguments: ["", ".", "..", "../x", "a/b"]) func `a name that leads elsewhere is refused`(_ name: String) async {
+        await #expect(throws: MachineError.self) { _ = try await hypervisor().observe(name) }
+        await #expect(throws: MachineError.self) { try await hypervisor().clear(name) }
+    }
+
+    @Test func `a running machine is neither started nor cleared`() async throws {
+        let busy = hypervisor(FakeProcesses(seen: [process(77, "web")]))
+        await #expect(throws: MachineError.alreadyRunning(name: "web", pid: 77)) { try await busy.start(machine("web")) }
+        await #expect(throws: MachineError.alreadyRunning(name: "web", pid: 77)) { try await busy.clear("web") }
+        await #expect(throws: MachineError.notRunning(name: "web")) { try await hypervisor().powerDown("web") }
+        await #expect(throws: MachineError.couldNotEnd(name: "web", pid: 77)) {
+            try await Hypervisor(
+                machines: room.path, processes: FakeProcesses(seen: [process(77, "web")]), time: HurriedTime(), logger: Logger(label: "test")
+            ).quit("web")
+        }
+    }
+
+    @Test func `clearing removes the machine's files and nothing of anyone else`() async throws {
+        for file in ["pid", "qmp.sock", "console.sock", "serial.log", "OVMF_VARS.fd", "OVMF_VARS.fd.new"] { try room.write("web/\(file)", "") }
+        try await hypervisor().clear("web")
+        #expect(try await hypervisor().observe("web") == .absent)
+        try await hypervisor().clear("web")
+        try room.write("web/root.qcow2", "precious")
+        try room.write("web/pid", "")
+        await #expect { try await hypervisor().clear("web") } throws: { "\($0)".contains("root.qcow2") }
+        #expect(try await hypervisor().observe("web") == .leftovers(["root.qcow2"]))
+    }
+
+    @Test func `strays are directories and processes that nobody declared`() async throws {
+        try room.write("old/serial.log", "")
+        try room.write("web/serial.log", "")
+        try room.write("a-file", "")
+        let strays = try await hypervisor(FakeProcesses(seen: [process(77, "ghost")])).strays(known: ["web"])
+        #expect(strays.map(\.name) == ["ghost", "old"])
+        #expect(strays.last?.sight == .leftovers(["serial.log"]))
+    }
+}
+
+/// A clock on which every look takes a second.
+private final class HurriedTime: Time {
+    private let base = SystemTime()
+    private let looks = Counter()
+
+    func now() -> Instant { Instant(sinceStart: .seconds(looks.next())) }
+    func date() -> Date { base.date() }
+    func sleep(until deadline: Instant) async throws {}
+}

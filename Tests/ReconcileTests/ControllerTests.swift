@@ -1,0 +1,143 @@
+import Foundation
+import Host
+import Manifest
+import Resource
+import Simulation
+import Store
+import Testing
+
+@testable import Reconcile
+
+@Suite(.timeLimit(.minutes(2))) struct ControllerTests {
+    private static let leaving = Date(timeIntervalSince1970: 1)
+
+    @Test func `a new record is brought to its goal and says so`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            #expect(bench.world.state.withLock { $0.performed } == ["make a 4"])
+            #expect(bench.widget("a")?.status?.detail.size == 4)
+            #expect(bench.widget("a")?.status?.phase == "Ready")
+        }
+    }
+
+    @Test func `a change of the spec is acted on, one of the status is not`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            try await bench.put("a", Widget.Spec(size: 6))
+            await bench.until { $0.get(Widget.self, "a")?.status?.detail.size == 6 }
+            #expect(bench.world.state.withLock { $0.performed } == ["make a 4", "make a 6"])
+            #expect(bench.widget("a")?.status?.observedGeneration == 2)
+        }
+    }
+
+    @Test func `what fails is tried again, and the record names the attempt and the next one`() async throws {
+        try await Bench().running { bench in
+            bench.world.state.withLock { $0.failures = 2 }
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.status?.attempt == 1 }
+            let failing = bench.widget("a")
+            #expect(failing?.status?.phase == "Failing")
+            #expect(failing?.summary?.condition("Ready")?.message == "attempt 1 failed: make a 4: the world is broken")
+            #expect(failing?.status?.nextAttempt != nil)
+            await bench.time.advance(untilSleepersOf: .seconds(1))
+            await bench.until { $0.get(Widget.self, "a")?.status?.attempt == 2 }
+            await bench.time.advance(untilSleepersOf: .seconds(1))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            #expect(bench.widget("a")?.status?.attempt == nil)
+        }
+    }
+
+    @Test func `doing the same without effect is a failure, not a busy loop`() async throws {
+        try await Bench().running { bench in
+            bench.world.state.withLock { $0.isDeaf = true }
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.status?.phase == "Failing" }
+            #expect(bench.widget("a")?.summary?.condition("Ready")?.message.contains("done, but nothing changed") == true)
+            #expect(bench.world.state.withLock { $0.performed } == ["make a 4"])
+        }
+    }
+
+    @Test func `what cannot be seen is failing, and seen again it goes on`() async throws {
+        try await Bench().running { bench in
+            bench.world.state.withLock { $0.isInvisible = true }
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.status?.phase == "Failing" }
+            #expect(bench.widget("a")?.summary?.condition("Ready")?.message == "attempt 1 failed: could not look: the world is broken")
+            bench.world.state.withLock { $0.isInvisible = false }
+            await bench.time.advance(untilSleepersOf: .seconds(1))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+        }
+    }
+
+    @Test func `a waiting record wakes when what it waits on is ready`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("b", Widget.Spec(size: 1, after: "a"))
+            await bench.until { $0.get(Widget.self, "b")?.status?.phase == "Waiting" }
+            try await bench.put("a", Widget.Spec(size: 1))
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true }
+            #expect(bench.world.state.withLock { $0.performed } == ["make a 1", "make b 1"])
+        }
+    }
+
+    @Test func `children are made, changed with their owner, and retired`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4, parts: ["b", "c"]))
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true && $0.get(Widget.self, "c")?.isReady == true }
+            #expect(bench.widget("b")?.metadata.owner?.reference == Reference(Widget.self, "a"))
+            try await bench.put("a", Widget.Spec(size: 8, parts: ["b"]))
+            await bench.until { $0.get(Widget.self, "b")?.status?.detail.size == 4 && $0.get(Widget.self, "c") == nil }
+            #expect(bench.world.state.withLock { $0.sizes } == ["a": 8, "b": 4])
+        }
+    }
+
+    @Test func `an owner goes after its children, and nothing stays`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4, parts: ["b"]))
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true }
+            try await bench.put("a", Widget.Spec(size: 4, parts: ["b"])) { $0.deletionTimestamp = Self.leaving }
+            await bench.until { $0.get(Widget.self, "a") == nil && $0.get(Widget.self, "b") == nil }
+            #expect(bench.world.state.withLock { $0.sizes } == [:])
+        }
+    }
+
+    @Test func `a name that belongs to somebody else is not taken`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("b", Widget.Spec(size: 1))
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true }
+            try await bench.put("a", Widget.Spec(size: 4, parts: ["b"]))
+            await bench.until { $0.get(Widget.self, "a")?.status?.phase == "Stalled" }
+            #expect(bench.widget("a")?.summary?.condition("Stalled")?.message.contains("Widget/b exists and belongs to somebody else") == true)
+            #expect(bench.world.state.withLock { $0.sizes["b"] } == 1)
+        }
+    }
+
+    @Test func `a suspended record is watched but left alone`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4)) { $0.annotations[Annotation.suspended] = "true" }
+            await bench.until { $0.get(Widget.self, "a")?.status?.phase == "Suspended" }
+            #expect(bench.world.state.withLock { $0.performed } == [])
+            try await bench.put("a", Widget.Spec(size: 4)) { $0.annotations[Annotation.suspended] = nil }
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+        }
+    }
+
+    @Test func `drift is healed at the next look`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("a", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            bench.world.state.withLock { $0.sizes["a"] = 1 }
+            await bench.time.advance(untilSleepersOf: .seconds(11))
+            await bench.until { _ in bench.world.state.withLock { $0.sizes["a"] == 4 } }
+        }
+    }
+}
+
+extension ManualTime {
+    /// Moves time on once somebody sleeps.
+    fileprivate func advance(untilSleepersOf duration: Duration) async {
+        await sleepers(atLeast: 1)
+        advance(by: duration)
+    }
+}

@@ -1,0 +1,160 @@
+import Host
+@testable import Replica
+import Simulation
+import Testing
+
+/// The log and the core over a disk that loses power at any operation.
+@Suite struct CrashTests {
+    @Test func `every acknowledged command survives any crash, in order`() {
+        for seed in UInt64(0)..<2000 { Life(seed: seed).run() }
+    }
+
+    /// One seed: several lives of one replica.
+    private final class Life {
+        let seed: UInt64
+        var dice: SimulatedDisk.Dice
+        let disk: SimulatedDisk
+        var machine = Notebook()
+        var acknowledged: [[UInt8]] = []
+        /// Written when the power went; may survive, but only as a whole.
+        var inFlight: [[UInt8]] = []
+        var number = 0
+        var term: UInt64 = 0
+
+        init(seed: UInt64) {
+            self.seed = seed
+            dice = SimulatedDisk.Dice(seed: seed &+ 1 << 40)
+            disk = SimulatedDisk(seed: seed)
+        }
+
+        func run() {
+            for _ in 0..<Int.random(in: 2...5, using: &dice) {
+                disk.losePower(afterOperations: Int.random(in: 0..<120, using: &dice))
+                do throws(ReplicaError) { try live() } catch {
+                    guard case .storage = error else {
+                        Issue.record("seed \(seed): \(error)")
+                        return
+                    }
+                }
+                disk.setFullness(.none)
+                if chance(25) { disk.killProcess() }
+                disk.crash()
+                machine = machine.crashed(&dice)
+            }
+            do throws(ReplicaError) {
+                var core = try open()
+                verify(core.status)
+                _ = try core.commit([command(number, bytes: 1)])
+                try core.close()
+            } catch { Issue.record("seed \(seed): \(error)") }
+            let check = LogCheck.run("/log", disk: disk)
+            #expect(check.problem == nil, "seed \(seed)")
+            #expect(check.tornBytes == 0, "seed \(seed)")
+        }
+
+        private func open() throws(ReplicaError) -> ReplicaCore<Notebook> {
+            try ReplicaCore.open(
+                directory: "/log", disk: disk, machine: machine, options: small(checkpointCommands: 12),
+                identity: seed &* 77 &+ 1)
+        }
+
+        private func live() throws(ReplicaError) {
+            var core = try open()
+            verify(core.status)
+            for _ in 0..<40 {
+                switch Int.random(in: 0..<10, using: &dice) {
+                case 0..<6: try commit(&core)
+                case 6: try core.rest()
+                case 7: try core.checkpointIfDue(someoneWaits: chance(50))
+                case 8: do throws(DiskError) { try core.log.spare.prepare() } catch {}
+                default: disk.setFullness([.none, .none, .growth, .everything].randomElement(using: &dice) ?? .none)
+                }
+            }
+            if chance(50) { try core.close() }
+        }
+
+        private func commit(_ core: inout ReplicaCore<Notebook>) throws(ReplicaError) {
+            let batch = (0..<Int.random(in: 1...4, using: &dice)).map { at in
+                command(number + at, bytes: Int.random(in: 0..<700, using: &dice))
+            }
+            number += batch.count
+            inFlight = batch
+            do throws(ReplicaError) {
+                _ = try core.commit(batch)
+                acknowledged += batch
+            } catch {
+                // A batch without room was never written, and must not be found later.
+                guard error == .noSpace else { throw error }
+            }
+            inFlight = []
+        }
+
+        private func verify(_ status: ReplicaStatus) {
+            let found = machine.commands.map(\.bytes)
+            let isRight = found == acknowledged || found == acknowledged + inFlight
+            #expect(isRight, "seed \(seed): \(acknowledged.count) acknowledged, \(found.count) found")
+            let indexes = machine.commands.map(\.index)
+            #expect(zip(indexes, indexes.dropFirst()).allSatisfy { $0 < $1 }, "seed \(seed): an index came twice")
+            #expect(status.term > term, "seed \(seed): the term did not rise")
+            #expect(status.role == .leader && status.commitIndex == status.lastIndex, "seed \(seed)")
+            term = status.term
+            acknowledged = found
+            inFlight = []
+        }
+
+        private func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &dice) < percent }
+    }
+
+    @Test func `a failed sync ends the log`() throws {
+        let disk = SimulatedDisk(seed: 1)
+        var core = try ReplicaCore.open(
+            directory: "/log", disk: disk, machine: Notebook(), options: small(), identity: 5)
+        disk.failSyncs(after: 0)
+        do throws(ReplicaError) {
+            _ = try core.commit([[1]])
+            Issue.record("the sync's failure passed unseen")
+        } catch {
+            guard case .storage(let why) = error else {
+                Issue.record("\(error)")
+                return
+            }
+            #expect(why.contains("/log/00000000000000000001.log") && why.contains("Input/output error"))
+        }
+    }
+
+    @Test func `a full disk refuses, and writes resume when space returns`() throws {
+        let disk = SimulatedDisk(seed: 2)
+        let machine = Notebook()
+        var core = try ReplicaCore.open(directory: "/log", disk: disk, machine: machine, options: small(), identity: 5)
+        var refused = 0
+        disk.setFullness(.growth)
+        for number in 0..<20 {
+            do throws(ReplicaError) { _ = try core.commit([command(number, bytes: 500)]) } catch {
+                #expect(error == .noSpace)
+                refused += 1
+            }
+        }
+        #expect(refused == 13, "the segment at hand is still filled")
+        disk.setFullness(.everything)
+        do throws(ReplicaError) { _ = try core.commit([[1]]) } catch { #expect(error == .noSpace) }
+        disk.setFullness(.none)
+        _ = try core.commit([[9]])
+        #expect(machine.commands.last?.bytes == [9])
+        #expect(machine.commands.count == 20 - refused + 1)
+    }
+
+    @Test func `a second opener is refused until the first lets go`() throws {
+        let disk = SimulatedDisk(seed: 3)
+        do {
+            let first = try ReplicaCore.open(
+                directory: "/log", disk: disk, machine: Notebook(), options: small(), identity: 5)
+            do throws(ReplicaError) {
+                _ = try ReplicaCore.open(
+                    directory: "/log", disk: disk, machine: Notebook(), options: small(), identity: 5)
+                Issue.record("two opened the log")
+            } catch { #expect("\(error)".contains("/log/lock is locked by process")) }
+            _ = first.status
+        }
+        _ = try ReplicaCore.open(directory: "/log", disk: disk, machine: Notebook(), options: small(), identity: 5)
+    }
+}

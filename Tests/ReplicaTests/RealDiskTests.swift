@@ -1,0 +1,118 @@
+import Foundation
+import Host
+import Logging
+@testable import Replica
+import Testing
+
+/// The same on the disk of this machine.
+@Suite struct RealDiskTests {
+    private func withDirectory(_ body: (String) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("plasma-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try await body(directory)
+    }
+
+    private func open(_ directory: String, _ machine: Notebook, _ options: ReplicaOptions) throws -> Replica<Notebook> {
+        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        return try Replica(directory: directory, disk: SystemDisk(), machine: machine, options: options, logger: logger)
+    }
+
+    @Test func `what was acknowledged is there after a restart`() async throws {
+        try await withDirectory { directory in
+            var options = ReplicaOptions()
+            options.segmentBytes = 64 << 10
+            options.checkpointCommands = 500
+            let log = directory + "/a/b/log"
+            let machine = Notebook()
+            let replica = try open(log, machine, options)
+            let run = Task { try await replica.run() }
+            try await withThrowingTaskGroup { group in
+                for task in 0..<16 {
+                    group.addTask {
+                        for number in 0..<100 { _ = try await replica.propose(command(task << 16 + number, bytes: 256)) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            do {
+                _ = try open(log, Notebook(), options)
+                Issue.record("two opened the log")
+            } catch let error as ReplicaError {
+                #expect("\(error)" == "\(log)/lock is locked by process \(getpid()); stop that process first")
+            }
+            run.cancel()
+            try await run.value
+            let check = LogCheck.run(log)
+            #expect(check.problem == nil && check.tornBytes == 0 && check.lastIndex == 1601, "\(check)")
+            let again = Notebook(machine.commands.dropLast(10))
+            let second = try open(log, again, options)
+            #expect(again.commands == machine.commands)
+            #expect(second.status.term == 2)
+        }
+    }
+
+    @Test func `errors name the path and the system's words`() async throws {
+        try await withDirectory { directory in
+            let disk = SystemDisk()
+            try disk.makeDirectory(directory)
+            let path = directory + "/none"
+            #expect(throws: DiskError.missing(operation: "open", path: path)) { try disk.open(path, .read) }
+            let file = try disk.open(directory + "/file", .create)
+            try file.preallocate(3 << 20)
+            try file.write([1, 2, 3], at: 5)
+            try file.sync()
+            #expect(try file.size() == 3 << 20)
+            #expect(try file.read(at: 4, count: 5) == [0, 1, 2, 3, 0])
+            try file.truncate(to: 7)
+            #expect(try file.read(at: 4, count: 9) == [0, 1, 2])
+            #expect(try disk.list(directory) == ["file"])
+            do throws(DiskError) { try disk.makeDirectory(directory + "/file/sub") } catch {
+                #expect(error.description.contains("/file/sub: Not a directory (errno 20)"))
+            }
+        }
+    }
+
+    /// Figures for people: `PLASMA_MEASURE=1 swift test -c release --filter measure`.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["PLASMA_MEASURE"] != nil))
+    func `measure the cost of proposals`() async throws {
+        try await withDirectory { directory in
+            let disk = SystemDisk()
+            let clock = ContinuousClock()
+            try disk.makeDirectory(directory)
+            let file = try disk.open(directory + "/probe", .create)
+            try file.preallocate(1 << 20)
+            try file.sync()
+            let block = [UInt8](repeating: 1, count: 296)
+            let syncs = try (0..<2000).map { at in
+                try clock.measure {
+                    try file.write(block, at: UInt64(at * 296))
+                    try file.sync()
+                }
+            }.sorted()
+            let replica = try open(directory + "/log", Notebook(), ReplicaOptions())
+            let run = Task { try await replica.run() }
+            var lone: [Duration] = []
+            for number in 0..<2000 {
+                lone.append(try await clock.measure { _ = try await replica.propose(command(number, bytes: 256)) })
+            }
+            lone.sort()
+            print("write and sync: median \(syncs[1000]); lone propose: median \(lone[1000]), p99 \(lone[1980])")
+            for tasks in [16, 64, 256, 1024] {
+                let each = 200_000 / tasks
+                let time = try await clock.measure {
+                    try await withThrowingTaskGroup { group in
+                        for task in 0..<tasks {
+                            group.addTask {
+                                for number in 0..<each { _ = try await replica.propose(command(task + number, bytes: 256)) }
+                            }
+                        }
+                        try await group.waitForAll()
+                    }
+                }
+                print("\(tasks) proposers: \(Int(Double(each * tasks) / (time / .seconds(1))))/s")
+            }
+            run.cancel()
+            try await run.value
+        }
+    }
+}
