@@ -11,7 +11,7 @@ package struct AnyLoop: Sendable {
     /// Looks at the world for one record.
     let observe: @Sendable (any AnyResource, Reader) async throws -> any Sendable
     /// Plans for one record, and says what the world will be like after the plan's actions.
-    let imagine: @Sendable (_ record: any AnyResource, _ seen: any Sendable, Reader) -> Imagined
+    let imagine: @Sendable (_ record: any AnyResource, _ seen: any Sendable, Reader, _ heldBy: Reference?) -> Imagined
     let strays: @Sendable (Reader) async throws -> [Stray]
 
     package init<P: Planner>(_ loop: Loop<P>) {
@@ -20,10 +20,10 @@ package struct AnyLoop: Sendable {
         let observer = loop.observer
         strays = { try await observer.strays($0) }
         observe = { record, reader in try await observer.observe(Goal(AnyLoop.typed(record)), reader) }
-        imagine = { record, seen, reader in
+        imagine = { record, seen, reader, holder in
             guard let seen = seen as? P.Observation else { preconditionFailure("an observation of another kind than \(P.K.name)") }
             let resource: Resource<P.K> = AnyLoop.typed(record)
-            return Imagined(P.self, resource, seen, reader)
+            return Imagined(P.self, resource, seen, reader, heldBy: holder)
         }
     }
 
@@ -38,6 +38,10 @@ struct Imagined: Sendable {
     /// The record with the status that the round would write.
     var record: any AnyResource
     var isGone: Bool
+    /// The status differs from the one that stands in the record.
+    var isNews: Bool
+    /// The kind's own part of it does.
+    var isDetailNews: Bool
     var condition: Condition
     var actions: [String]
     var differences: [Difference]
@@ -45,8 +49,9 @@ struct Imagined: Sendable {
     /// The world after the actions.
     var seen: any Sendable
 
-    init<P: Planner>(_: P.Type, _ resource: Resource<P.K>, _ seen: P.Observation, _ reader: Reader) {
-        let plan = P.plan(Goal(resource), given: seen, reader)
+    init<P: Planner>(_: P.Type, _ resource: Resource<P.K>, _ seen: P.Observation, _ reader: Reader, heldBy holder: Reference?) {
+        var plan = P.plan(Goal(resource), given: seen, reader)
+        if let holder { plan = plan.held(by: holder) }
         var foreseen = resource
         // What `apply` would do is asked; that it is held back just now is not part of the answer.
         foreseen.metadata.annotations[Annotation.suspended] = nil
@@ -54,6 +59,8 @@ struct Imagined: Sendable {
             foreseen, plan: plan, ledger: reader.ledger, now: resource.metadata.creationTimestamp,
             makeUID: { "" })
         record = round.status ?? foreseen
+        isDetailNews = plan.status != resource.status?.detail
+        isNews = round.status != nil || round.isGone
         isGone = round.isGone
         condition = round.condition
         actions = round.actions.map(\.description)

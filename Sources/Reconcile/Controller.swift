@@ -13,6 +13,7 @@ package struct Workshop: Sendable {
     package var time: any Time
     package var logger: Logger
     package var kinds: KindTable
+    package var footing: Footing
     /// Rounds that one controller runs at once.
     package var workers: Int
     /// Seeds the jitter of every queue.
@@ -21,7 +22,7 @@ package struct Workshop: Sendable {
     package var makeUID: @Sendable () -> String
 
     package init(
-        mirror: Mirror, store: any Store, time: any Time, kinds: KindTable, workers: Int = 8, seed: UInt64 = .random(in: 0 ... .max),
+        mirror: Mirror, store: any Store, time: any Time, kinds: KindTable, footing: Footing, workers: Int = 8, seed: UInt64 = .random(in: 0 ... .max),
         backoff: WorkQueue.Options = WorkQueue.Options(), makeUID: @escaping @Sendable () -> String = { UUID().uuidString.lowercased() },
         logger: Logger
     ) {
@@ -29,6 +30,7 @@ package struct Workshop: Sendable {
         self.store = store
         self.time = time
         self.kinds = kinds
+        self.footing = footing
         self.workers = workers
         self.seed = seed
         self.backoff = backoff
@@ -90,6 +92,8 @@ package final class Controller<P: Planner>: Service {
         var isStopping = false
         for await event in events {
             switch event {
+            case .changed(let change) where change.isRequest:
+                if change.reference.kind == K.name { queue.add(change.reference.name) }
             case .changed(let change):
                 if change.reference.kind == K.name, !change.isStatusOnly { queue.add(change.reference.name) }
                 for owner in [change.before?.metadata.owner, change.after?.metadata.owner] {

@@ -84,6 +84,10 @@ struct StrayFailure: Error {
 enum Sight: Sendable {
     case seen(any Sendable)
     case unseen(String)
+
+    var seen: (any Sendable)? {
+        if case .seen(let observation) = self { observation } else { nil }
+    }
 }
 
 /// The store's records with a manifest laid over them.

@@ -19,6 +19,7 @@ struct Imagination: Sendable {
     private var rounds: [Reference: Int] = [:]
     private var subscriptions = Subscriptions()
     private var turn: Set<Reference>
+    private let footing: Footing
     private var references: [String: Reference] = [:]
 
     init(loops: [String: AnyLoop], ledger: Ledger, sights: [Reference: Sight]) {
@@ -26,6 +27,7 @@ struct Imagination: Sendable {
         self.ledger = ledger
         self.sights = sights
         turn = Set(sights.keys)
+        footing = Footing(loops.keys.sorted().map { loops[$0]! })
     }
 
     mutating func run(look: (Reference, any AnyResource, Reader) async -> Sight) async {
@@ -52,9 +54,14 @@ struct Imagination: Sendable {
             subscriptions.replace(reference.description, with: reader.subscriptions)
             return
         }
-        let imagined = loop.imagine(record, seen, reader)
+        var imagined = loop.imagine(record, seen, reader, nil)
         references[reference.description] = reference
         subscriptions.replace(reference.description, with: reader.subscriptions)
+        // As in the real loop: nothing acts before it has looked at what it stands on.
+        if !imagined.actions.isEmpty, let outdated = await footing.outdated(under: record, reader, look: { _, other, _ in sights[other.reference]?.seen }) {
+            imagined = loop.imagine(record, seen, reader, outdated)
+            turn.formUnion([outdated, reference])
+        }
         sights[reference] = .seen(imagined.seen)
         conditions[reference] = imagined.condition
         if differences[reference] == nil { differences[reference] = imagined.differences }
@@ -63,7 +70,7 @@ struct Imagination: Sendable {
             put(reference, nil)
             return
         }
-        if imagined.record.isReady != record.isReady || imagined.record.summary?.conditions != record.summary?.conditions {
+        if imagined.isNews {
             put(reference, imagined.record)
         }
         for var child in imagined.children.create {

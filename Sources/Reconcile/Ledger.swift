@@ -44,6 +44,9 @@ package struct Ledger: Sendable {
         (records[kind] ?? [:]).keys.sorted().map { Reference(kind: kind, name: $0) }
     }
 
+    /// Whose spec names `reference`, in reference order.
+    package func mentioning(_ reference: Reference) -> [Reference] { (mentioning[reference] ?? []).sorted() }
+
     /// The records of a kind whose spec names `reference`, in name order.
     package func mentioning<K: Kind>(_ reference: Reference, _: K.Type) -> [Resource<K>] {
         (mentioning[reference] ?? []).sorted().compactMap { $0.kind == K.name ? get(K.self, $0.name) : nil }

@@ -10,6 +10,8 @@ package struct LedgerChange: Sendable {
     package var reference: Reference
     package var before: (any AnyResource)?
     package var after: (any AnyResource)?
+    /// Nothing changed: somebody wants the object looked at.
+    package var isRequest = false
 
     /// Only the controller's own status differs: nothing the controller itself must react to.
     package var isStatusOnly: Bool {
@@ -85,6 +87,16 @@ package final class Mirror: Service {
         let deadline = time.now() + limit
         while ledger.revision < revision, time.now() < deadline {
             do { try await time.sleep(for: .milliseconds(2)) } catch { return }
+        }
+    }
+
+    /// Asks the object's controller to look at it now.
+    package func lookAgain(at reference: Reference) {
+        state.withLock { state in
+            let record = state.ledger[reference]
+            for listener in state.listeners.values {
+                listener.yield(LedgerChange(reference: reference, before: record, after: record, isRequest: true))
+            }
         }
     }
 

@@ -99,7 +99,7 @@ struct Reporter {
     /// What differed from the world before the manifest was laid over the store.
     private func driftBefore(_ reference: Reference) -> [Difference] {
         guard let record = stored[reference], let loop = loops[reference.kind], let first = future.firstSights[reference] else { return [] }
-        return loop.imagine(record, first, Reader(stored)).differences
+        return loop.imagine(record, first, Reader(stored), nil).differences
     }
 
     private func specJSON(_ record: (any AnyResource)?) -> JSON? {

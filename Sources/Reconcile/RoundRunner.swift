@@ -67,21 +67,26 @@ struct RoundRunner<P: Planner>: Sendable {
             let isWritten = await write(failing: resource, failure, ticket, nil, ledger, &memory)
             return RoundResult(next: isWritten ? .failed : .void, memory: memory, subscriptions: reader.subscriptions)
         }
-        let plan = P.plan(goal, given: seen, reader)
+        var plan = P.plan(goal, given: seen, reader)
         let isFutile = !plan.actions.isEmpty && plan.actions == last.actions && seen == last.seen
         memory.seen = seen
-        memory.actions = plan.actions
+        memory.actions = []
         if isFutile {
-            memory.actions = []
             let failure = "\(plan.actions.map(\.description).joined(separator: ", ")): done, but nothing changed"
             let isWritten = await write(failing: resource, failure, ticket, plan, ledger, &memory)
             return RoundResult(next: isWritten ? .failed : .void, memory: memory, subscriptions: reader.subscriptions)
+        }
+        if !plan.actions.isEmpty, let outdated = await workshop.footing.outdated(under: resource, reader) {
+            workshop.mirror.lookAgain(at: outdated)
+            plan = plan.held(by: outdated)
+            plan.lookAgain = .milliseconds(100)
         }
         let decided = Round<P>(resource, plan: plan, ledger: ledger, now: now, makeUID: workshop.makeUID)
         guard let current = await write(decided, resource, &memory) else {
             return RoundResult(next: .void, memory: memory, subscriptions: reader.subscriptions)
         }
         if decided.isGone { return RoundResult(next: .gone) }
+        memory.actions = decided.actions
         for action in decided.actions {
             guard let performer = loop.performer else { break }
             do {

@@ -131,7 +131,8 @@ struct Bench {
         var backoff = WorkQueue.Options()
         backoff.jitter = 0
         workshop = Workshop(
-            mirror: mirror, store: store, time: time, kinds: Bench.kinds, seed: 1, backoff: backoff,
+            mirror: mirror, store: store, time: time, kinds: Bench.kinds,
+            footing: Footing([AnyLoop(Loop<Widget.Planning>(observer: world))]), seed: 1, backoff: backoff,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -31,7 +31,8 @@ struct Daemon {
         let store = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
         let mirror = Mirror(store: store, kinds: Catalog.table, time: time, logger: logger)
         let drivers = Drivers(directory: directory.path, host: host, processes: processes, time: time, logger: logger)
-        let workshop = Workshop(mirror: mirror, store: store, time: time, kinds: Catalog.table, logger: logger)
+        let workshop = Workshop(
+            mirror: mirror, store: store, time: time, kinds: Catalog.table, footing: Footing(drivers.loops(performs: false)), logger: logger)
         let hooks = Hooks(
             reconciledKinds: Catalog.reconciled, check: { Catalog.check($0, beside: $1) },
             // The differ gets loops without performers: it could not change anything if it wanted to.

@@ -44,6 +44,8 @@ struct Waiter {
         var progress = Progress(goals, reconciled: reconciledKinds, start: start)
         var view = LiveView()
         var seen: Set<Reference> = []
+        // Until the first lists are here nothing is known, and nothing could be said of what is stuck.
+        var unlisted = Set(goals.map(\.reference.kind))
 
         func show(_ line: String?) {
             if terminal.isInteractive, !isQuiet {
@@ -66,6 +68,7 @@ struct Waiter {
                 seen.insert(reference)
                 if let line = progress.observe(reference, object, now: now) { show(line) }
             case .listed(let kind):
+                unlisted.remove(kind)
                 for goal in goals where goal.reference.kind == kind && !seen.contains(goal.reference) {
                     if let line = progress.observe(goal.reference, nil, now: now) { show(line) }
                 }
@@ -73,7 +76,8 @@ struct Waiter {
             }
             if progress.isDone { return }
             let spent = now - start
-            if progress.isHopeless || timeout.map({ spent >= $0 }) == true { throw progress.failure(after: spent) }
+            let isOver = timeout.map { spent >= $0 && (unlisted.isEmpty || spent >= $0 + .seconds(30)) } ?? false
+            if progress.isHopeless || isOver { throw progress.failure(after: spent) }
         }
         try Task.checkCancellation()
     }

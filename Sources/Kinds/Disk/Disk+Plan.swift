@@ -89,8 +89,9 @@ extension Disk {
         private static func create(
             _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
         ) -> Plan<Disk, Action> {
-            let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: disk.status?.detail.size == nil ? .none : .wipe)
-            if let runner {
+            let wasThere = disk.status?.detail.size != nil
+            let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: wasThere ? .wipe : .none)
+            if let runner, wasThere {
                 return Plan(
                     .stalled("\(seen.path) is gone while \(runner.reference) still writes to it; save what it holds from inside, "
                         + "then halt the machine and a new image is made"),

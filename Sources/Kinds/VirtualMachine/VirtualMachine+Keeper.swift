@@ -4,6 +4,7 @@ import QEMU
 import Reconcile
 import Resource
 import Segment
+import Synchronization
 
 extension VirtualMachine {
     package struct Keeper: Observer, Performer {
@@ -14,6 +15,15 @@ extension VirtualMachine {
         private let time: any Time
         private let host: String
         private let firmware: FoundFirmware?
+        private let presses = Presses()
+
+        /// When each machine's power button was last pressed.
+        private final class Presses: Sendable {
+            let last = Mutex<[String: Instant]>([:])
+        }
+
+        /// A guest without its drivers loaded yet ignores the button: it is pressed again so often.
+        private static let pressAgain = Duration.seconds(5)
 
         package init(hypervisor: Hypervisor, segments: Segments, time: any Time, host: String, firmware: FoundFirmware?) {
             self.hypervisor = hypervisor
@@ -32,10 +42,11 @@ extension VirtualMachine {
             case .unreachable(let why): throw MachineError.unreachable(name: machine.name, why)
             case .running(let running):
                 let isOverdue = running.poweringDownSince.map { time.now() - $0 >= machine.spec.stopTimeout.duration } ?? false
+                let isDeaf = presses.last.withLock { $0[machine.name] }.map { time.now() - $0 >= Self.pressAgain } ?? true
                 return Sight(
                     process: .running(Sight.Running(
                         pid: Int(running.pid), startedAt: ClockTicks.date(running.startTime), commandLine: running.commandLine,
-                        state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue)),
+                        state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue, isDeaf: running.isPoweringDown && isDeaf)),
                     hasFiles: true, premises: premises)
             }
         }
@@ -45,9 +56,12 @@ extension VirtualMachine {
             case .start(let machine, let ports):
                 for port in ports { try await segments.addTap(port.tap, to: port.bridge) }
                 try await hypervisor.start(machine)
-            case .powerDown(let name): try await hypervisor.powerDown(name)
+            case .powerDown(let name):
+                try await hypervisor.powerDown(name)
+                presses.last.withLock { $0[name] = time.now() }
             case .end(let name): try await hypervisor.quit(name)
             case .clear(let name, let taps):
+                presses.last.withLock { $0[name] = nil }
                 for tap in taps { try await segments.removeTap(tap) }
                 try await hypervisor.clear(name)
             }

@@ -21,10 +21,12 @@ extension VirtualMachine {
             package var isPoweringDown: Bool
             /// It was asked to power down and has had its time.
             package var isOverdue: Bool
+            /// It was asked, but not lately: a guest that is still booting does not hear the first time.
+            package var isDeaf: Bool
 
             package init(
                 pid: Int, startedAt: Date? = nil, commandLine: [String], state: String = "running", isPoweringDown: Bool = false,
-                isOverdue: Bool = false
+                isOverdue: Bool = false, isDeaf: Bool = false
             ) {
                 self.pid = pid
                 self.startedAt = startedAt
@@ -32,6 +34,7 @@ extension VirtualMachine {
                 self.state = state
                 self.isPoweringDown = isPoweringDown
                 self.isOverdue = isOverdue
+                self.isDeaf = isDeaf
             }
         }
 
@@ -178,7 +181,7 @@ extension VirtualMachine {
             }
             if running.isPoweringDown {
                 return Plan(
-                    .converging("\(phase); the guest has \(timeout.scalarText) to power off"), status: status, differences: differences,
+                    .converging("\(phase); the guest has \(timeout.scalarText) to power off"), running.isDeaf ? [.powerDown(machine.name)] : [], status: status, differences: differences,
                     lookAgain: .milliseconds(500))
             }
             return Plan(.converging(phase), [.powerDown(machine.name)], status: status, differences: differences)

@@ -7,7 +7,7 @@ import Resource
 /// A daemon made of values: it takes one object at a time in a seeded order, and does with it what
 /// the controller does: look, plan, write, perform. It can crash between any two of these.
 struct Stepper {
-    enum Outcome { case changed, quiet, crashed }
+    enum Outcome { case changed, quiet, waits, crashed }
 
     private struct Hand {
         var step: (any AnyResource, inout Ledger, inout Int64) async throws -> Outcome
@@ -15,6 +15,7 @@ struct Stepper {
 
     private var hands: [String: Hand] = [:]
     let world: SimulatedWorld
+    private let footing: Footing
     var ledger: Ledger
     private var uids: Int64 = 0
     private var random: SplitMix
@@ -23,6 +24,7 @@ struct Stepper {
 
     init(_ world: SimulatedWorld, _ ledger: Ledger, seed: UInt64) {
         self.world = world
+        footing = Footing(Stepper.loops(world))
         self.ledger = ledger
         random = SplitMix(state: seed)
         add(SimulatedMachines(world: world))
@@ -71,6 +73,7 @@ struct Stepper {
             switch outcome {
             case .changed: quiet = []
             case .quiet: quiet.insert(reference)
+            case .waits: break
             case .crashed: return false
             }
         }
@@ -86,13 +89,16 @@ struct Stepper {
 
     private mutating func add<T: Observer & Performer>(_ keeper: T) where T.P: Planner {
         typealias K = T.P.K
+        let footing = footing
         hands[K.name] = Hand { record, ledger, uids in
             guard let resource = record as? Resource<K> else { return .quiet }
             let reader = Reader(ledger)
             if reader.holdsStill(resource) != nil { return .quiet }
             let goal = Goal(resource)
             guard let seen = try await (keeper as any Observer<T.P>).observe(goal, reader) as T.P.Observation? else { return .quiet }
-            let plan = T.P.plan(goal, given: seen, reader)
+            var plan = T.P.plan(goal, given: seen, reader)
+            if !plan.actions.isEmpty, let outdated = await footing.outdated(under: resource, reader) { plan = plan.held(by: outdated) }
+            let isHeld = plan.actions.isEmpty && plan.condition.isLookingAgain
             var serial = uids
             let round = Round<T.P>(
                 resource, plan: plan, ledger: ledger, now: Date(timeIntervalSince1970: 0),
@@ -115,7 +121,14 @@ struct Stepper {
                     return .changed
                 }
             }
+            if isHeld { return .waits }
             return round.status == nil && round.children.isEmpty && round.actions.isEmpty ? .quiet : .changed
         }
+    }
+}
+
+extension Condition {
+    fileprivate var isLookingAgain: Bool {
+        if case .waiting(_, "looking at it again") = self { true } else { false }
     }
 }

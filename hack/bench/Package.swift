@@ -1,0 +1,99 @@
+// swift-tools-version: 6.2
+// The map of the house. One line per room: what it is, which rooms it may see, what it uses from
+// outside. Imports go strictly down; ARCHITECTURE.md tells why.
+import PackageDescription
+
+struct Room {
+    var name: String
+    var sees: [String] = []
+    var uses: [Target.Dependency] = []
+}
+
+// From outside.
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+
+let rooms: [Room] = [
+    // 0: import nothing of ours
+    Room(name: "Bytes"),
+    Room(name: "Store"),
+    Room(name: "Raft"),
+    Room(name: "Host", uses: ["CHost"]),
+    Room(name: "Manifest", uses: ["CYAML"]),
+    // 1
+    Room(name: "Resource", sees: ["Manifest"]),
+    Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [logging]),
+    // 2: drivers and services are strangers to each other
+    Room(name: "Chainfire", sees: ["Store", "Replica", "Host", "Bytes"], uses: [grdb, logging, metrics, lifecycle]),
+    Room(
+        name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
+        uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
+    Room(
+        name: "API", sees: ["Resource", "Manifest", "Store"],
+        uses: [hummingbird, hummingbirdTLS, nioSSL, nioCore, nioPosix, httpClient, logging, metrics, coreMetrics, lifecycle]),
+    Room(name: "QEMU", sees: ["Host"], uses: [nioCore, nioPosix, logging]),
+    Room(name: "Segment", sees: ["Host"], uses: ["CHost", logging]),
+    Room(name: "PKI", uses: [x509, crypto]),
+    // 3
+    Room(
+        name: "Kinds", sees: ["Reconcile", "Resource", "Manifest", "Host", "QEMU", "Segment"],
+        uses: [crypto, logging, lifecycle]),
+    // 4
+    Room(
+        name: "Commands", sees: ["Kinds", "Reconcile", "API", "Chainfire", "PKI", "Resource", "Manifest", "Store", "Host"],
+        uses: [arguments, lifecycle, logging, metrics]),
+]
+
+/// Tests only: the world made of values.
+let simulation = Room(name: "Simulation", sees: ["Store", "Host"])
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+func library(_ room: Room) -> Target {
+    .target(name: room.name, dependencies: room.sees.map { .target(name: $0) } + room.uses, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "plasma",
+    products: [.executable(name: "bench", targets: ["bench"]), .executable(name: "plasma", targets: ["plasma"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
+        .target(name: "CHost"),
+        .executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict),
+        .executableTarget(
+            name: "bench",
+            dependencies: [
+                "Kinds", "Reconcile", "Resource", "Manifest", "Chainfire", "Simulation", "Store", "Host", "QEMU", "Segment", lifecycle, logging,
+            ],
+            swiftSettings: strict),
+    ] + (rooms + [simulation]).map(library)
+)
