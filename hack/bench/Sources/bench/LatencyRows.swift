@@ -19,7 +19,7 @@ func latencyRows(_ options: Options) async throws -> [Row] {
     world.state.withLock { $0.machineActed = { acts.note($0) } }
     return try await running([store]) {
         try await site.fill(store)
-        let workshop = Workshop(mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, logger: silence)
+        let workshop = makeWorkshop(mirror, store, world)
         return try await running([mirror] + world.loops(performs: true).map { $0.controller(workshop) }) {
             try await wait("a first look at everything", upTo: .seconds(300), every: .milliseconds(50)) {
                 world.state.withLock { $0.looks } >= scene.objects

@@ -28,7 +28,7 @@ func reconcileRows(_ options: Options) async throws -> [Row] {
             let applied = try await put(records, into: store)
             let before = disk.counts.withLock { $0 }
             let start = ContinuousClock.now
-            let workshop = Workshop(mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, logger: silence)
+            let workshop = makeWorkshop(mirror, store, world)
             try await running([mirror] + world.loops(performs: true).map { $0.controller(workshop) }) {
                 var shown = start
                 try await wait("every cluster ready", upTo: .seconds(900), every: .milliseconds(20)) {

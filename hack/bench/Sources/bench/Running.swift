@@ -38,6 +38,10 @@ func openChainfire(_ directory: String, counting disk: CountingDisk? = nil) thro
 
 func makeMirror(_ store: any Store) -> Mirror { Mirror(store: store, kinds: Catalog.table, time: SystemTime(), logger: silence) }
 
+func makeWorkshop(_ mirror: Mirror, _ store: any Store, _ world: SimulatedWorld) -> Workshop {
+    Workshop(mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, logger: silence)
+}
+
 /// Returns once something holds; looks every millisecond.
 func wait(_ what: String, upTo limit: Duration, every pause: Duration = .milliseconds(1), until holds: () -> Bool) async throws {
     let deadline = ContinuousClock.now + limit
