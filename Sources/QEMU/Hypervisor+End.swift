@@ -10,6 +10,11 @@ extension Hypervisor {
         monitor.notePowerDown(process.identity)
     }
 
+    /// Lets a paused machine run on (QMP `cont`).
+    package func resume(_ name: String) async throws(MachineError) {
+        _ = try await ask(name, "cont")
+    }
+
     /// Presses the reset button and returns at once.
     package func reset(_ name: String) async throws(MachineError) {
         _ = try await ask(name, "system_reset")

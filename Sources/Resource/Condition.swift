@@ -69,7 +69,8 @@ extension Condition {
 }
 
 private func camelCase(_ phrase: String) -> String {
-    let words = phrase.split { !$0.isLetter && !$0.isNumber }.prefix(4)
+    // What follows a semicolon explains; it does not name.
+    let words = phrase.prefix { $0 != ";" }.split { !$0.isLetter && !$0.isNumber }.prefix(4)
     let joined = words.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
     return joined.first?.isLetter == true ? joined : "Converging"
 }

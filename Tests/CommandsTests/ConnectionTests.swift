@@ -65,14 +65,14 @@ struct ConnectionTests {
         for file in ["b.yaml", "a/z.yml", "a/y.json", ".hidden/x.yaml", "a/.swp.yaml", "readme.txt", "a.yaml"] {
             try folder.write(file, file)
         }
-        let files = try ManifestFiles.read([folder.path + "/b.yaml", folder.path])
+        let files = try ManifestFiles(reading: [folder.path + "/b.yaml", folder.path], workingDirectory: "/").files
         #expect(files.map { String($0.file.dropFirst(folder.path.count + 1)) } == ["b.yaml", "a.yaml", "a/y.json", "a/z.yml"])
         #expect(files[0].bytes == Array("b.yaml".utf8))
         #expect(throws: Failure("-f /nowhere.yaml: there is no such file or directory")) {
-            try ManifestFiles.read(["/nowhere.yaml"])
+            try ManifestFiles(reading: ["/nowhere.yaml"], workingDirectory: "/")
         }
         try folder.write("empty/readme.txt", "")
-        #expect(throws: Failure.self) { try ManifestFiles.read([folder.path + "/empty"]) }
+        #expect(throws: Failure.self) { try ManifestFiles(reading: [folder.path + "/empty"], workingDirectory: "/") }
     }
 
     @Test func `the server is given absolute names and people are shown their own`() async throws {

@@ -1,6 +1,7 @@
 import API
 import ArgumentParser
 import Foundation
+import Kinds
 import Manifest
 import Resource
 
@@ -14,11 +15,8 @@ struct ManifestOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml", "json"]))
     var filenames: [String] = []
 
-    /// As the server is given them.
-    func read() throws -> [(file: String, bytes: [UInt8])] { try load().absolute }
-
     func load() throws -> ManifestFiles {
-        ManifestFiles(files: try ManifestFiles.read(filenames), workingDirectory: FileManager.default.currentDirectoryPath)
+        try ManifestFiles(reading: filenames, workingDirectory: FileManager.default.currentDirectoryPath)
     }
 
     mutating func requireSome(for verb: String) throws {
@@ -30,11 +28,30 @@ struct ManifestOptions: ParsableArguments {
 /// server, which works elsewhere, is given absolute names; people are shown their own.
 struct ManifestFiles {
     var files: [(file: String, bytes: [UInt8])]
+    /// Files that cannot be read, or are too large to.
+    var problems: [Problem]
     /// Absolute.
     var workingDirectory: String
 
+    init(files: [(file: String, bytes: [UInt8])], problems: [Problem] = [], workingDirectory: String) {
+        self.files = files
+        self.problems = problems
+        self.workingDirectory = workingDirectory
+    }
+
     /// Reads the objects here; all problems of all files.
-    func objects(of kinds: KindTable) -> ManifestReading { kinds.read(files, workingDirectory: workingDirectory) }
+    func objects(of kinds: KindTable) -> ManifestReading {
+        var reading = kinds.read(files, workingDirectory: workingDirectory)
+        reading.problems = problems + reading.problems
+        return reading
+    }
+
+    /// The same, with the rules that join objects.
+    func checked() -> ManifestReading {
+        var reading = Catalog.read(files, workingDirectory: workingDirectory)
+        reading.problems = problems + reading.problems
+        return reading
+    }
 
     /// - Throws: `InvalidManifest` with everything that is wrong in itself.
     func sound(_ kinds: KindTable) throws -> [Draft] {
@@ -73,13 +90,19 @@ struct ManifestFiles {
 
     /// Reads what `-f` names, in the order given; the files of a directory in the order of their
     /// paths; a file that is named twice only once.
-    /// - Throws: `Failure` naming what is not there or cannot be read.
-    static func read(_ arguments: [String]) throws -> [(file: String, bytes: [UInt8])] {
+    /// - Throws: `Failure` naming what is not there.
+    init(reading arguments: [String], workingDirectory: String) throws {
         var files: [String] = []
         for argument in arguments {
-            for file in try expand(argument) where !files.contains(file) { files.append(file) }
+            for file in try Self.expand(argument) where !files.contains(file) { files.append(file) }
         }
-        return try files.map { file in (file == "-" ? "stdin" : file, try contents(of: file)) }
+        self.files = []
+        problems = []
+        self.workingDirectory = workingDirectory
+        for file in files {
+            let (bytes, problem) = YAML.readFile(file)
+            if let problem { problems.append(problem) } else { self.files.append((file == "-" ? "stdin" : file, bytes)) }
+        }
     }
 
     private static func expand(_ argument: String) throws -> [String] {
@@ -105,14 +128,6 @@ struct ManifestFiles {
         return !isHidden && [".yaml", ".yml", ".json"].contains { path.hasSuffix($0) }
     }
 
-    private static func contents(of file: String) throws -> [UInt8] {
-        if file == "-" { return Array(FileHandle.standardInput.readDataToEndOfFile()) }
-        do {
-            return Array(try Data(contentsOf: URL(fileURLWithPath: file)))
-        } catch {
-            throw Failure("-f \(file): cannot be read: \((error as NSError).localizedDescription)")
-        }
-    }
 }
 
 /// What is wrong with what was written: every problem, each on its line.

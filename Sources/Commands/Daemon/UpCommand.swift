@@ -29,9 +29,8 @@ struct UpCommand: AsyncParsableCommand {
     mutating func validate() throws { try manifest.requireSome(for: "up") }
 
     func run() async throws {
-        let files = try manifest.read()
-        let reading = kinds.read(files)
-        guard reading.problems.isEmpty else { throw InvalidManifest(problems: reading.problems) }
+        let files = try manifest.load()
+        _ = try files.sound(kinds)
         let daemon = try options.daemon(defaultLevel: .warning)
         let socket = daemon.directory.socket
         let terminal = Terminal.standard(noColor: noColor)
@@ -48,10 +47,10 @@ struct UpCommand: AsyncParsableCommand {
     }
 
     private static func apply(
-        _ files: [(file: String, bytes: [UInt8])], _ client: Client, _ terminal: Terminal, _ timeout: Timeout
+        _ files: ManifestFiles, _ client: Client, _ terminal: Terminal, _ timeout: Timeout
     ) async throws {
         try await reach(client)
-        let result = try await client.apply(files)
+        let result = try await files.asking { try await client.apply($0) }
         Output.write(ApplyText.render(result))
         try await Waiter(client: client, kinds: kinds, terminal: terminal)
             .wait(for: ApplyText.goals(result, reconciled: Catalog.reconciled), timeout: timeout.duration)

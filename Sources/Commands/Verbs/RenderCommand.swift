@@ -31,9 +31,8 @@ struct RenderCommand: AsyncParsableCommand {
     mutating func validate() throws { try manifest.requireSome(for: "render") }
 
     func run() async throws {
-        let reading = try manifest.load().objects(of: kinds)
-        let problems = reading.problems.isEmpty ? Catalog.check(reading.drafts, beside: []) : reading.problems
-        guard problems.isEmpty else { throw InvalidManifest(problems: problems) }
+        let reading = try manifest.load().checked()
+        guard reading.problems.isEmpty else { throw InvalidManifest(problems: reading.problems) }
         let rendering = Rendering(families: reading.drafts.map { ($0.resource, children ? Catalog.children(of: [$0]) : []) })
         switch format {
         case .yaml: Output.write(try rendering.yaml())

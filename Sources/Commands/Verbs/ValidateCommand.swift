@@ -33,10 +33,8 @@ struct ValidateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let files = try manifest.load()
-        let reading = files.objects(of: kinds)
-        let validation = Validation(
-            files: files.files.count, objects: reading.drafts.count,
-            problems: reading.problems + Catalog.check(reading.drafts, beside: []))
+        let reading = files.checked()
+        let validation = Validation(files: files.files.count + files.problems.count, objects: reading.drafts.count, problems: reading.problems)
         Output.write(format == .json ? validation.json : validation.text)
         if !validation.isValid { throw ExitCode(1) }
     }
@@ -47,14 +45,6 @@ struct Validation: Hashable, Sendable {
     var files: Int
     var objects: Int
     var problems: [Problem]
-
-    init(files: Int, objects: Int, problems: [Problem]) {
-        self.files = files
-        self.objects = objects
-        var seen: Set<Problem> = []
-        self.problems = problems.filter { seen.insert($0).inserted }
-            .sorted { ($0.file, $0.mark, $0.path, $0.message) < ($1.file, $1.mark, $1.path, $1.message) }
-    }
 
     var isValid: Bool { problems.isEmpty }
 

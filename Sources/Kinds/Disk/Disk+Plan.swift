@@ -137,9 +137,10 @@ extension Disk {
                     .stalled("\(what): that would wipe \(seen.path), and wipePolicy is Never; change the spec back"),
                     status: status, differences: differences)
             }
-            let consent = consent(for: disk)
-            guard disk.metadata.annotations[Disk.consentAnnotation] == consent, !status.spentConsents.contains(consent) else {
-                let spent = status.spentConsents.contains(consent) ? "the consent \(consent) is spent; " : ""
+            let consent = consent(for: disk, status)
+            let given = disk.metadata.annotations[Disk.consentAnnotation]
+            guard given == consent else {
+                let spent = given.map(status.spentConsents.contains) == true ? "the consent \(given ?? "") is spent; " : ""
                 return Plan(
                     .stalled("\(what): that would wipe \(seen.path), an image never shrinks or changes in place; \(spent)change the spec back, or "
                         + "consent with the annotation \(Disk.consentAnnotation): \(consent)"),
@@ -151,9 +152,11 @@ extension Disk {
             return Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences)
         }
 
-        /// Names the disk, its life and the change: good for nothing else.
-        private static func consent(for disk: Resource<Disk>) -> String {
-            "wipe-\(disk.metadata.uid.prefix(8))-\(disk.metadata.generation)"
+        /// Names the disk, its life, the change and how often that was consented to: good for nothing else.
+        private static func consent(for disk: Resource<Disk>, _ status: Status) -> String {
+            let change = "wipe-\(disk.metadata.uid.prefix(8))-\(disk.metadata.generation)"
+            let before = status.spentConsents.count { $0.hasPrefix(change) }
+            return before == 0 ? change : "\(change)-\(before + 1)"
         }
     }
 

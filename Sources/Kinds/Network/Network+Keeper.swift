@@ -14,13 +14,15 @@ extension Network {
             guard let segment = Network.segment(of: goal.resource), let sight = try await segments.observe(segment) else {
                 return Sight(device: nil)
             }
+            var fault = sight.relay?.fault
+            if case .multicast = segment.driver, sight.relay == nil { fault = "no relay of this server carries its frames" }
             return Sight(device: Sight.Device(
-                interface: sight.interface, address: sight.address, mtu: sight.mtu, isUp: sight.isUp, fault: sight.relay?.fault))
+                interface: sight.interface, address: sight.address, mtu: sight.mtu, isUp: sight.isUp, fault: fault))
         }
 
         package func perform(_ action: Action) async throws {
             switch action {
-            case .create(let segment): try await segments.create(segment)
+            case .create(let segment), .adjust(let segment): try await segments.create(segment)
             case .remove(let segment): try await segments.remove(segment)
             }
         }

@@ -33,12 +33,16 @@ extension Network {
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
         case create(SegmentDefinition)
+        /// Changes the device in place: machines on it do not notice.
+        case adjust(SegmentDefinition)
         case remove(SegmentDefinition)
 
         package var description: String {
             switch self {
             case .create(let segment):
                 "create \(segment.interface)" + (segment.hostAddress.map { " with \($0)" } ?? "")
+            case .adjust(let segment):
+                "adjust \(segment.interface) to" + (segment.hostAddress.map { " \($0)," } ?? "") + " mtu \(segment.mtu), up"
             case .remove(let segment): "remove \(segment.interface)"
             }
         }
@@ -53,12 +57,13 @@ extension Network {
             var status = Status()
             status.driver = network.spec.driver.rawValue
             status.interface = seen.device?.interface
+            status.isOurs = network.status?.detail.isOurs
             status.addresses = seen.device?.address.map { [$0] } ?? []
             switch goal {
             case .absent:
                 let users = reader.mentioning(network.reference, VirtualMachine.self)
                 if let user = users.first { return Plan(.waiting(on: user.reference, "it is on the segment"), status: status) }
-                guard seen.device != nil, let segment else { return Plan(.ready, status: status) }
+                guard seen.device != nil, let segment, status.isOurs == true else { return Plan(.ready, status: status) }
                 return Plan(.converging("removing"), [.remove(segment)], status: status, differences: [.leaving("interface")])
             case .present:
                 return keep(segment, seen, status)
@@ -67,7 +72,7 @@ extension Network {
 
         package static func foresee(_ action: Action, in seen: Sight) -> Sight {
             switch action {
-            case .create(let segment):
+            case .create(let segment), .adjust(let segment):
                 Sight(device: Sight.Device(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu))
             case .remove: Sight(device: nil)
             }
@@ -77,6 +82,9 @@ extension Network {
             guard let segment else { return Plan(.ready, status: status) }
             guard let device = seen.device else {
                 let difference = Difference("interface", seen: nil, wanted: .string(segment.interface), impact: .none)
+                // Written before the device is made: it is known for ours even if we die in between.
+                var status = status
+                status.isOurs = true
                 return Plan(.converging("creating"), [.create(segment)], status: status, differences: [difference])
             }
             var differences: [Difference] = []
@@ -90,8 +98,14 @@ extension Network {
             if !device.isUp { differences.append(Difference("interface", seen: "down", wanted: "up", impact: .reload)) }
             if let fault = device.fault { differences.append(Difference("relay", seen: .string(fault), wanted: "running", impact: .reload)) }
             if differences.isEmpty { return Plan(.ready, status: status) }
-            // A multicast segment's device is only the host's own end: machines do not notice.
-            return Plan(.converging("repairing"), [.remove(segment), .create(segment)], status: status, differences: differences)
+            guard status.isOurs == true else {
+                return Plan(
+                    .stalled("\(segment.interface) was here before this network, so plasma does not change it; make it fit yourself, or name another interface"),
+                    status: status, differences: differences)
+            }
+            // A relay that stands still is made anew with its device, the host's own end: a bridge has none.
+            let actions: [Action] = device.fault == nil ? [.adjust(segment)] : [.remove(segment), .create(segment)]
+            return Plan(.converging("repairing"), actions, status: status, differences: differences)
         }
     }
 

@@ -53,6 +53,8 @@ package enum Network: Kind {
         var interface: String?
         var addresses: [String] = []
         var driver: String?
+        /// plasma made the device, and so may change and remove it.
+        var isOurs: Bool?
 
         init() {}
     }
@@ -131,5 +133,6 @@ extension Network.Status {
         interface = try fields.decodeIfPresent(String.self, forKey: .interface)
         addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []
         driver = try fields.decodeIfPresent(String.self, forKey: .driver)
+        isOurs = try fields.decodeIfPresent(Bool.self, forKey: .isOurs)
     }
 }

@@ -73,6 +73,8 @@ extension VirtualMachine {
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
         case start(MachineDefinition, ports: [BridgePort])
+        /// Lets a machine that somebody, or a full disk, had paused run on.
+        case resume(String)
         /// Asks the guest to power off.
         case powerDown(String)
         /// Ends the process: the guest had its time.
@@ -83,6 +85,7 @@ extension VirtualMachine {
         package var description: String {
             switch self {
             case .start(let machine, _): "start \(machine.name)"
+            case .resume(let name): "let \(name) run on"
             case .powerDown(let name): "power down \(name)"
             case .end(let name): "end \(name) by force"
             case .clear(let name, _): "remove the files of \(name)"
@@ -123,6 +126,11 @@ extension VirtualMachine {
             case .start(let machine, _):
                 next.process = .running(.init(pid: 0, commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments)))
                 next.hasFiles = true
+            case .resume:
+                if case .running(var running) = next.process {
+                    running.state = "running"
+                    next.process = .running(running)
+                }
             case .powerDown, .end:
                 next.process = .none
                 next.hasFiles = true
@@ -155,10 +163,15 @@ extension VirtualMachine {
                 return Plan(obstacle.condition, status: status)
             case .success(let wanted):
                 var differences = changes(wanted.machine, running)
-                if running.state == "paused" || running.state == "suspended" {
+                switch running.state {
+                case "running": break
+                case "paused", "io-error":
                     differences.append(Difference("process", seen: .string(running.state), wanted: "running", impact: .none))
+                    return Plan(.converging("resuming"), [.resume(machine.name)], status: status, differences: differences)
+                default:
+                    differences.append(Difference("process", seen: .string(running.state), wanted: "running", impact: .restart))
                     return Plan(
-                        .stalled("it is \(running.state), and plasma did not do that; resume it on \(status.console ?? "its monitor") or delete it"),
+                        .stalled("QEMU says it is \(running.state); end process \(running.pid) and it is started again"),
                         status: status, differences: differences)
                 }
                 if differences.isEmpty { return Plan(.ready, status: status) }

@@ -85,6 +85,8 @@ struct SimulatedMachines: Observer, Performer {
                 state.machines[machine.name] = .init(commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments), pid: state.pids)
                 state.files.insert(machine.name)
             }
+        case .resume(let name):
+            try world.act(Reference(VirtualMachine.self, name), description) { $0.machines[name]?.state = "running" }
         case .powerDown(let name), .end(let name):
             try world.act(Reference(VirtualMachine.self, name), description) { state in
                 if state.machines.removeValue(forKey: name) == nil { state.breaches.append("\(name) stopped twice") }
@@ -152,6 +154,11 @@ struct SimulatedNetworks: Observer, Performer {
         case .create(let segment):
             try world.act(Reference(Network.self, segment.name), description) { state in
                 if state.devices[segment.interface] != nil { state.breaches.append("\(segment.interface) made twice") }
+                state.devices[segment.interface] = .init(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu)
+            }
+        case .adjust(let segment):
+            try world.act(Reference(Network.self, segment.name), description) { state in
+                if state.devices[segment.interface] == nil { state.breaches.append("\(segment.interface) adjusted, but it was not there") }
                 state.devices[segment.interface] = .init(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu)
             }
         case .remove(let segment):
