@@ -112,12 +112,13 @@ package final class Mirror: Service {
                 break
             }
         }
-        let waiters = state.withLock { state in
-            defer { state.waiters = [] }
+        let (waiters, listeners) = state.withLock { state in
+            defer { (state.waiters, state.listeners) = ([], [:]) }
             state.isStopped = true
-            for listener in state.listeners.values { listener.finish() }
-            return state.waiters
+            return (state.waiters, state.listeners.values.map { $0 })
         }
+        // Outside of the lock: a stream that ends takes it to sign itself off.
+        for listener in listeners { listener.finish() }
         for waiter in waiters { waiter.continuation.resume() }
     }
 

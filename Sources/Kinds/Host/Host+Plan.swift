@@ -54,7 +54,6 @@ extension Host {
             }
             status.cpus = seen.cpus
             status.memory = ByteCount(seen.memory & ~UInt64((1 << 20) - 1))
-            status.machines = reader.ledger.references(kind: VirtualMachine.name).count
             guard let version = seen.qemuVersion else {
                 return Plan(.stalled("there is no qemu-system-x86_64 here; install it (Debian: apt install qemu-system-x86)"), status: status)
             }

@@ -9,7 +9,7 @@ package enum Host: Kind {
     package static let summary = "A hypervisor host: its accelerator, found by booting, and what it can carry."
     package static let columns = [
         Column("ACCEL", "status.accelerator"), Column("CPUS", "status.cpus"), Column("MEMORY", "status.memory"),
-        Column("MACHINES", "status.machines"), Column("QEMU", "status.qemuVersion", wide: true),
+        Column("QEMU", "status.qemuVersion", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {
@@ -18,18 +18,9 @@ package enum Host: Kind {
         var accelerator: Accelerator
         /// The kernel that the probe boots.
         var probeKernel: FilePathText?
-        /// nil: what the machine has.
-        var capacity: Capacity?
     }
 
     package enum Accelerator: String, Codable, Hashable, Sendable, CaseIterable { case auto, kvm, tcg }
-
-    /// What virtual machines may take of it, together.
-    package struct Capacity: Codable, Hashable, Sendable {
-        var cpus: Int?
-        var memory: ByteCount?
-        var machines: Int?
-    }
 
     package struct Status: Codable, Hashable, Sendable {
         /// "kvm" or "tcg".
@@ -40,8 +31,6 @@ package enum Host: Kind {
         var memory: ByteCount?
         var qemuVersion: String?
         var probedAt: Date?
-        /// How many virtual machines run on it.
-        var machines: Int?
 
         init() {}
     }
@@ -51,12 +40,6 @@ package enum Host: Kind {
             address: fields.optional("address", "Host name or address; the machine that plasma runs on when absent."),
             accelerator: fields.choice(
                 "accelerator", default: .auto, "How guests are run. auto: KVM where a probe guest boots with it, else TCG."),
-            probeKernel: fields.optional("probeKernel", "Path of the kernel that the probe boots."),
-            capacity: fields.optionalObject("capacity", "What virtual machines may take of it, together.") { fields in
-                Capacity(
-                    cpus: fields.optionalInteger("cpus", 1...4096, "Virtual CPUs."),
-                    memory: fields.optional("memory", "Memory: 64GiB."),
-                    machines: fields.optionalInteger("machines", 0...10_000, "Machines."))
-            })
+            probeKernel: fields.optional("probeKernel", "Path of the kernel that the probe boots."))
     }
 }
