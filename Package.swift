@@ -51,7 +51,7 @@ let rooms: [Room] = [
     Room(name: "PKI", uses: [x509, crypto]),
     // 3
     Room(
-        name: "Kinds", sees: ["Reconcile", "Resource", "Manifest", "Host", "QEMU", "Segment"],
+        name: "Kinds", sees: ["Reconcile", "Resource", "Manifest", "Host", "Bytes", "QEMU", "Segment"],
         uses: [crypto, logging, lifecycle]),
     // 4
     Room(

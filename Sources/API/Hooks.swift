@@ -7,8 +7,8 @@ package struct Hooks: Sendable {
     package var reconciledKinds: Set<String>
     /// Rules that no object can judge alone; every problem of all drafts.
     package var check: @Sendable (_ drafts: [Draft], _ stored: [any AnyResource]) -> [Problem]
-    /// Compares with the world; nil drafts are the store's own desired state.
-    package var diff: @Sendable (_ desired: [Draft]?, _ selection: DiffSelection) async throws -> DiffReport
+    /// Compares with the world; without a wish, the store's own desired state.
+    package var diff: @Sendable (_ wish: Wish?, _ selection: DiffSelection) async throws -> DiffReport
     /// Why `/readyz` is not 200; empty when ready.
     package var unreadiness: @Sendable () -> [String]
     /// The file behind `…/log`; nil when the object has none.
@@ -21,7 +21,7 @@ package struct Hooks: Sendable {
     package init(
         reconciledKinds: Set<String> = [],
         check: @escaping @Sendable ([Draft], [any AnyResource]) -> [Problem] = { _, _ in [] },
-        diff: @escaping @Sendable ([Draft]?, DiffSelection) async throws -> DiffReport = { _, _ in DiffReport(objects: [], examined: 0) },
+        diff: @escaping @Sendable (Wish?, DiffSelection) async throws -> DiffReport = { _, _ in DiffReport(objects: [], examined: 0) },
         unreadiness: @escaping @Sendable () -> [String] = { [] },
         log: @escaping @Sendable (Reference) -> LogSource? = { _ in nil },
         authorizer: any Authorizer = AllowIdentified(),
@@ -37,6 +37,16 @@ package struct Hooks: Sendable {
         self.metrics = metrics
         self.version = version
     }
+}
+
+/// What an apply would write, and did not.
+package struct Wish: Sendable {
+    /// What the manifest says, with its places.
+    package var drafts: [Draft]
+    /// The objects that would be created or changed, as they would stand.
+    package var records: [any AnyResource]
+    /// The objects that would be deleted.
+    package var retired: [Reference]
 }
 
 /// A file that is read from its end.

@@ -37,6 +37,19 @@ extension Objects {
         }
     }
 
+    /// What applying the drafts would write: the same plan, not carried out.
+    /// - Throws: `Refusal` where the apply would be refused.
+    func wish(_ drafts: [Draft], options: ApplyOptions) async throws -> Wish {
+        let plan = try ApplyPlan(
+            drafts, stored: try await all(), options: options, reconciledKinds: reconciledKinds, now: now(), newUID: newUID)
+        var wish = Wish(drafts: drafts, records: [], retired: [])
+        for step in plan.steps {
+            if step.action == .pruned { wish.retired.append(step.reference) }
+            else if case .put(let record) = step.write { wish.records.append(record) }
+        }
+        return wish
+    }
+
     /// - Returns: false when an object was changed meanwhile and the plan must be made anew.
     private func write(_ plan: ApplyPlan, _ done: inout [Reference: ApplyResult.Object]) async throws -> Bool {
         var chunk: [ApplyPlan.Step] = []

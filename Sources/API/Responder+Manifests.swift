@@ -36,8 +36,10 @@ extension Responder {
         if let text = selection.selector {
             do { _ = try LabelSelector(text) } catch { throw Refusal.badRequest("\(error)") }
         }
-        if let drafts { try await check(drafts) }
-        return try Answer.json(try await hooks.diff(drafts, selection))
+        guard let drafts else { return try Answer.json(try await hooks.diff(nil, selection)) }
+        try await check(drafts)
+        let options = ApplyOptions(dryRun: true, prune: selection.prune, fieldManager: selection.fieldManager)
+        return try Answer.json(try await hooks.diff(try await objects.wish(drafts, options: options), selection))
     }
 
     private func manifestBody(_ request: Request) async throws -> ManifestBody {

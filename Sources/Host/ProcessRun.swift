@@ -29,7 +29,7 @@ extension SystemProcesses {
         defer { if log >= 0 { close(log) } }
         let pid = try start(program, input: -1, output: log, error: log, newSession: true)
         // Looked at before anyone reaps it: even if it has ended, its zombie still holds the pid.
-        let stat = readProc("/proc/\(pid)/stat") ?? []
+        let stat = (try? readProc("/proc/\(pid)/stat")) ?? []
         let identity = ProcessIdentity(pid: pid, startTime: ProcessStatus(parsing: stat)?.startTime ?? 0)
         // Reaps it when it ends while we live, so that no zombie stays.
         Thread.detachNewThread { _ = chost_reap(pid, 1) }

@@ -7,11 +7,11 @@ package struct SystemProcesses: Processes {
     package init() {}
 
     package func inspect(_ pid: Int32) throws(ProcessError) -> ProcessSight? {
-        guard pid > 0, let stat = readProc("/proc/\(pid)/stat"), let status = ProcessStatus(parsing: stat) else {
+        guard pid > 0, let stat = try readProc("/proc/\(pid)/stat"), let status = ProcessStatus(parsing: stat) else {
             return nil
         }
         guard status.isLive else { return nil }
-        let commandLine = readProc("/proc/\(pid)/cmdline") ?? []
+        let commandLine = try readProc("/proc/\(pid)/cmdline") ?? []
         return ProcessSight(
             identity: ProcessIdentity(pid: pid, startTime: status.startTime), parent: status.parent,
             commandLine: splitCommandLine(commandLine), executable: readLink("/proc/\(pid)/exe"))
@@ -80,9 +80,13 @@ func splitCommandLine(_ bytes: [UInt8]) -> [String] {
 }
 
 /// A file of `/proc` has no size to ask for: read until its end. `nil` when it is gone or not ours to read.
-func readProc(_ path: String) -> [UInt8]? {
+/// - Throws: `.cannotLook` when it may well be there: a process must not pass for gone because we ran out of descriptors.
+func readProc(_ path: String) throws(ProcessError) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
+    guard descriptor >= 0 else {
+        if [EMFILE, ENFILE, ENOMEM].contains(errno) { throw .cannotLook(reason: "\(path): \(errnoText(errno))") }
+        return nil
+    }
     defer { close(descriptor) }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 16 * 1024)

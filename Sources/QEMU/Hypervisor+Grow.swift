@@ -7,7 +7,7 @@ extension Hypervisor {
     package func growDrive(of name: String, path: String, to bytes: UInt64) async throws(MachineError) {
         try checkName(name)
         guard let process = try find(name) else { throw .notRunning(name: name) }
-        let file = "file=" + path.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+        let file = "file=" + escaped(path)
         guard let drive = process.commandLine.first(where: { $0.hasPrefix("if=none,") && $0.hasSuffix(file) }),
             let id = drive.split(separator: ",").first(where: { $0.hasPrefix("id=") })?.dropFirst("id=".count)
         else { throw .image(path: path, "machine \(name) does not have it open") }

@@ -109,4 +109,4 @@ extension MachineDefinition {
 private func hex(_ number: Int) -> String { String(number, radix: 16) }
 
 /// A comma inside an option's value is written twice (qemu-options).
-private func escaped(_ text: String) -> String { text.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,") }
+package func escaped(_ text: String) -> String { text.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,") }

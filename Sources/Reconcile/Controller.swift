@@ -47,7 +47,7 @@ package final class Controller<P: Planner>: Service {
         case changed(LedgerChange)
         case wake(String)
         case finished(String, RoundResult<P>)
-        case timer
+        case timer(Instant)
         case stop
     }
 
@@ -93,7 +93,8 @@ package final class Controller<P: Planner>: Service {
         for await event in events {
             switch event {
             case .changed(let change) where change.isRequest:
-                if change.reference.kind == K.name { queue.add(change.reference.name) }
+                // A request does not end the patience with one that fails.
+                if change.reference.kind == K.name, queue.failures(of: change.reference.name) == 0 { queue.add(change.reference.name) }
             case .changed(let change):
                 if change.reference.kind == K.name, !change.isStatusOnly { queue.add(change.reference.name) }
                 for owner in [change.before?.metadata.owner, change.after?.metadata.owner] {
@@ -113,8 +114,9 @@ package final class Controller<P: Planner>: Service {
                 case .failed: queue.fail(key, now: time.now())
                 case .void: queue.finish(key, again: time.now() + .milliseconds(50))
                 }
-            case .timer:
-                armed = nil
+            case .timer(let due):
+                // One that was overtaken by an earlier one means nothing: it must not arm another.
+                if armed == due { armed = nil }
             case .stop:
                 isStopping = true
             }
@@ -134,7 +136,7 @@ package final class Controller<P: Planner>: Service {
                 armed = due
                 tasks.addTask {
                     try? await time.sleep(until: due)
-                    mailbox.yield(.timer)
+                    mailbox.yield(.timer(due))
                 }
             }
         }

@@ -17,18 +17,20 @@ package struct Differ: Sendable {
 
     /// - Parameters:
     ///   - stored: what the store holds.
-    ///   - drafts: what a manifest wants; nil compares the store with the world only.
+    ///   - records: the objects that an apply would create or change, as they would stand.
     ///   - retired: objects that the apply would delete.
+    ///   - drafts: where the manifest speaks of them.
     ///   - isWanted: which objects to report; everything is thought through all the same.
     package func diff(
-        stored: Ledger, drafts: [Draft]?, retired: [Reference] = [], isWanted: (Reference) -> Bool = { _ in true }
+        stored: Ledger, records: [any AnyResource] = [], retired: [Reference] = [], drafts: [Draft] = [],
+        isWanted: (Reference) -> Bool = { _ in true }
     ) async -> DiffReport {
-        let started = Overlay(stored: stored, drafts: drafts ?? [], retired: retired)
+        let started = Overlay(stored: stored, records: records, retired: retired)
         let sights = await look(at: started.ledger)
         var future = Imagination(loops: loops, ledger: started.ledger, sights: sights)
         await future.run { reference, record, reader in await look(reference, record, reader) }
         return Reporter(
-            stored: stored, drafts: drafts ?? [], started: started, future: future, loops: loops, strays: await strays(stored)
+            stored: stored, drafts: drafts, started: started, future: future, loops: loops, strays: await strays(stored)
         ).report(isWanted)
     }
 
@@ -90,25 +92,16 @@ enum Sight: Sendable {
     }
 }
 
-/// The store's records with a manifest laid over them.
+/// The store's records with what an apply would write laid over them.
 struct Overlay: Sendable {
     var ledger: Ledger
     var operations: [Reference: ObjectDiff.Operation] = [:]
 
-    init(stored: Ledger, drafts: [Draft], retired: [Reference]) {
+    init(stored: Ledger, records: [any AnyResource], retired: [Reference]) {
         ledger = stored
-        for draft in drafts {
-            let wanted = draft.resource
-            if let existing = stored[wanted.reference], !existing.metadata.isLeaving {
-                let updated = existing.replacingSpec(with: wanted)
-                ledger[wanted.reference] = updated
-                if !existing.hasSameSpec(as: updated) { operations[wanted.reference] = .update }
-            } else {
-                var new = wanted
-                new.metadata.uid = "foreseen-\(wanted.reference)"
-                ledger[wanted.reference] = new
-                operations[wanted.reference] = .create
-            }
+        for record in records {
+            operations[record.reference] = stored[record.reference] == nil ? .create : .update
+            ledger[record.reference] = record
         }
         for reference in retired {
             guard var leaving = ledger[reference] else { continue }

@@ -29,7 +29,9 @@ package struct Footing: Sendable {
             let fresh = Reader(reader.ledger)
             guard fresh.holdsStill(other) == nil, let seen = await look(loop, other, fresh) else { continue }
             let imagined = loop.imagine(other, seen, fresh, nil)
-            if named.contains(reference) ? imagined.isNews : imagined.isDetailNews { return reference }
+            // What is suspended stands where it stands: what it would do is not what it is about to do.
+            let isSuspended = other.metadata.annotations[Annotation.suspended] == "true"
+            if named.contains(reference) && !isSuspended ? imagined.isNews : imagined.isDetailNews { return reference }
         }
         return nil
     }
@@ -38,7 +40,7 @@ package struct Footing: Sendable {
 extension Plan {
     /// The same plan, held back until another object was looked at again.
     package func held(by reference: Reference) -> Plan {
-        Plan(.waiting(on: reference, "looking at it again"), children: children, status: status, differences: differences)
+        Plan(.waiting(on: reference, "looking at it again"), children: children, status: statusIfHeld ?? status, differences: differences)
     }
 }
 

@@ -42,6 +42,8 @@ package struct Plan<K: Kind, Action: Hashable & Sendable>: Sendable {
     /// are retired.
     package var children: [any AnyResource]
     package var status: K.Status
+    /// The status to show when the actions are held back: for a plan whose status tells of them beforehand.
+    package var statusIfHeld: K.Status?
     /// Where the world differs from the goal, whether or not something can be done about it now.
     package var differences: [Difference]
     /// When to look again although nothing seems to change; nil is the loop's own interval.

@@ -33,7 +33,7 @@ struct Reporter {
                     note: "could not look for unmanaged ones: \(failure.why)", isUnknown: true))
             }
         }
-        return DiffReport(objects: objects.sorted { $0.reference < $1.reference }, examined: wanted.count)
+        return DiffReport(objects: objects.sorted { $0.reference < $1.reference }, examined: wanted.count { loops[$0.kind] != nil })
     }
 
     private func object(_ reference: Reference, _ draft: Draft?) -> ObjectDiff? {
@@ -82,6 +82,9 @@ struct Reporter {
             for (path, from, to) in leaves(specJSON(stored[reference]), specJSON(wanted), at: "spec") {
                 byPath[path] = Change(path: path, from: from, to: to, class: drifted[path] == nil ? .config : .both, impact: .none)
             }
+            for (path, from, to) in leaves(noted(stored[reference]), noted(wanted), at: "metadata") {
+                byPath[path] = Change(path: path, from: from, to: to, class: .config, impact: .none)
+            }
             for difference in differences {
                 // "spec.disks" speaks for "spec.disks[0].size" and the other way round.
                 let related = byPath.keys.sorted().filter { $0 == difference.path || $0.hasPrefix(difference.path) || difference.path.hasPrefix($0) }
@@ -105,6 +108,13 @@ struct Reporter {
     private func specJSON(_ record: (any AnyResource)?) -> JSON? {
         guard let record, let json = try? record.json() else { return nil }
         return json["spec"]
+    }
+
+    /// Labels and annotations, but for plasma's own bookkeeping.
+    private func noted(_ record: (any AnyResource)?) -> JSON? {
+        guard let metadata = record?.metadata else { return nil }
+        let notes = metadata.annotations.filter { ![Annotation.fieldManager, Annotation.requestedAt].contains($0.key) }
+        return .object(["labels": .object(metadata.labels.mapValues { .string($0) }), "annotations": .object(notes.mapValues { .string($0) })])
     }
 
     /// Every leaf at which two trees differ, in path order.

@@ -55,7 +55,7 @@ package struct WorkQueue: Sendable {
 
     /// Keys that could be taken now.
     package var depth: Int { ready.count }
-    package var running: Int { states.values.count { $0.isRunning } }
+    package private(set) var running = 0
     package func failures(of key: String) -> Int { states[key]?.failures ?? 0 }
 
     /// The key changed: it is looked at as soon as possible, whatever it was waiting for.
@@ -97,6 +97,7 @@ package struct WorkQueue: Sendable {
         guard let key = ready.popFirst(), var state = states[key] else { return nil }
         state.isReady = false
         state.isRunning = true
+        running += 1
         state.delay = backoff(state.failures + 1)
         states[key] = state
         return Ticket(key: key, attempt: state.failures + 1, delay: state.delay)
@@ -130,6 +131,7 @@ package struct WorkQueue: Sendable {
     package mutating func forget(_ key: String) {
         guard let state = states[key], state.isRunning else { preconditionFailure("\(key) finished but was not running") }
         states[key] = nil
+        running -= 1
         if state.isDirty { add(key) }
     }
 
@@ -145,6 +147,7 @@ package struct WorkQueue: Sendable {
     private mutating func end(_ key: String) {
         guard var state = states[key], state.isRunning else { preconditionFailure("\(key) finished but was not running") }
         state.isRunning = false
+        running -= 1
         let again = state.isDirty
         state.isDirty = false
         states[key] = state

@@ -13,7 +13,7 @@ package protocol AnyResource: Sendable {
     /// when the spec differs.
     func replacingSpec(with other: any AnyResource) -> any AnyResource
     func hasSameSpec(as other: any AnyResource) -> Bool
-    /// `Kind.mentions` of the spec.
+    /// `Kind.mentions` of the object.
     var mentions: [Reference] { get }
 }
 
@@ -71,7 +71,7 @@ extension Resource: AnyResource {
         return new
     }
 
-    package var mentions: [Reference] { K.mentions(spec) }
+    package var mentions: [Reference] { K.mentions(spec, status?.detail) }
 
     package func hasSameSpec(as other: any AnyResource) -> Bool { (other as? Resource<K>)?.spec == spec }
 }

@@ -19,12 +19,12 @@ package protocol Kind: SendableMetatype {
     static var columns: [Column] { get }
     /// Reads a spec from the manifest. Never throws: every problem is noted with its line.
     static func readSpec(_ fields: inout Fields) -> Spec
-    /// The objects that a spec names and that must outlive this one: a machine's disks and networks.
-    static func mentions(_ spec: Spec) -> [Reference]
+    /// The objects that this one uses and that must outlive it: a machine's disks and networks, wanted and held.
+    static func mentions(_ spec: Spec, _ status: Status?) -> [Reference]
 }
 
 extension Kind {
-    package static func mentions(_ spec: Spec) -> [Reference] { [] }
+    package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] { [] }
     package static var shortNames: [String] { [] }
     package static var columns: [Column] { [] }
 }

@@ -21,6 +21,10 @@ import Testing
         Bench.kinds.read([(file: "w.yaml", bytes: Array(text.utf8))]).drafts
     }
 
+    private func applied(_ drafts: [Draft], to ledger: Ledger) -> [any AnyResource] {
+        drafts.map { ledger[$0.resource.reference]?.replacingSpec(with: $0.resource) ?? $0.resource }
+    }
+
     private func widget(_ name: String, _ size: Int) -> String {
         "apiVersion: plasma.cloud/v1alpha1\nkind: Widget\nmetadata: {name: \(name)}\nspec: {size: \(size)}\n---\n"
     }
@@ -29,7 +33,7 @@ import Testing
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.sizes = ["a": 4] }
-        let report = await differ.diff(stored: ledger, drafts: nil)
+        let report = await differ.diff(stored: ledger)
         #expect(report.objects == [])
         #expect(report.exitCode == 0)
         #expect(report.examined == 1)
@@ -39,7 +43,7 @@ import Testing
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.sizes = ["a": 2] }
-        let object = try #require(await differ.diff(stored: ledger, drafts: nil).objects.first)
+        let object = try #require(await differ.diff(stored: ledger).objects.first)
         #expect(object.changes == [Change(path: "spec.size", from: .integer(2), to: .integer(4), class: .drift, impact: .restart)])
         #expect(object.actions == ["make a 4"])
     }
@@ -48,17 +52,28 @@ import Testing
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.sizes = ["a": 4] }
-        let object = try #require(await differ.diff(stored: ledger, drafts: draft(widget("a", 6))).objects.first)
+        let object = try #require(await differ.diff(stored: ledger, records: applied(draft(widget("a", 6)), to: ledger), drafts: draft(widget("a", 6))).objects.first)
         #expect(object.operation == .update)
         #expect(object.changes == [Change(path: "spec.size", from: .integer(4), to: .integer(6), class: .config, impact: .restart)])
         #expect(object.file == "w.yaml")
+    }
+
+    @Test func `a label or a note that changes is a difference too`() async throws {
+        var ledger = Ledger()
+        let old = stored("a", Widget.Spec(size: 4))
+        ledger[old.reference] = old
+        world.state.withLock { $0.sizes = ["a": 4] }
+        var new = old
+        new.metadata.labels["tier"] = "db"
+        let object = try #require(await differ.diff(stored: ledger, records: [new]).objects.first)
+        #expect(object.changes == [Change(path: "metadata.labels.tier", from: nil, to: .string("db"), class: .config, impact: .none)])
     }
 
     @Test func `what both changed is both`() async throws {
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.sizes = ["a": 2] }
-        let object = try #require(await differ.diff(stored: ledger, drafts: draft(widget("a", 6))).objects.first)
+        let object = try #require(await differ.diff(stored: ledger, records: applied(draft(widget("a", 6)), to: ledger), drafts: draft(widget("a", 6))).objects.first)
         #expect(object.changes.map(\.class) == [.both])
     }
 
@@ -66,7 +81,7 @@ import Testing
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.isInvisible = true }
-        let report = await differ.diff(stored: ledger, drafts: draft(widget("b", 6)))
+        let report = await differ.diff(stored: ledger, records: applied(draft(widget("b", 6)), to: ledger))
         #expect(report.exitCode == 3)
         #expect(report.objects.allSatisfy { $0.isUnknown })
         #expect(report.objects.first?.note == "the world is broken")
@@ -77,7 +92,7 @@ import Testing
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4, parts: ["b"]))
         ledger[Reference(Widget.self, "z")] = stored("z", Widget.Spec(size: 1, after: "b"))
         world.state.withLock { $0.sizes = ["a": 4] }
-        let report = await differ.diff(stored: ledger, drafts: nil)
+        let report = await differ.diff(stored: ledger)
         #expect(report.objects.map(\.actions) == [["make b 2"], ["make z 1"]])
         #expect(report.objects.map(\.operation) == [.create, .keep])
     }
@@ -86,7 +101,8 @@ import Testing
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
         world.state.withLock { $0.sizes = ["a": 4] }
-        let report = await differ.diff(stored: ledger, drafts: draft(widget("b", 1)), retired: [Reference(Widget.self, "a")])
+        let report = await differ.diff(
+            stored: ledger, records: applied(draft(widget("b", 1)), to: ledger), retired: [Reference(Widget.self, "a")])
         let object = try #require(report.objects.first { $0.name == "a" })
         #expect(object.operation == .delete)
         #expect(object.actions == ["remove a"])
@@ -94,7 +110,7 @@ import Testing
 
     @Test func `what nobody asked for is named and left alone`() async throws {
         world.state.withLock { $0.sizes = ["ghost": 4] }
-        let report = await differ.diff(stored: Ledger(), drafts: nil)
+        let report = await differ.diff(stored: Ledger())
         #expect(report.objects.map(\.operation) == [.unmanaged])
         #expect(report.exitCode == 1)
         #expect(world.state.withLock { $0.sizes } == ["ghost": 4])

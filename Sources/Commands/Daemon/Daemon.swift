@@ -26,6 +26,7 @@ struct Daemon {
     /// - Parameter beside: run once everything has started; when it throws, the server stops.
     func run(beside body: (@Sendable () async throws -> Void)? = nil) async throws {
         try prepareDirectory()
+        raiseDescriptorLimit()
         let time = SystemTime()
         let processes = SystemProcesses()
         let store = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
@@ -49,7 +50,7 @@ struct Daemon {
         var parts: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: store), .init(service: mirror)]
         parts += drivers.services.map { .init(service: $0) }
         parts.append(.init(service: Janitor(store: store, time: time, logger: logger)))
-        parts.append(.init(service: LocalHost(name: host, store: store), successTerminationBehavior: .ignore))
+        parts.append(.init(service: LocalHost(name: host, store: store, time: time, logger: logger)))
         parts += drivers.loops(performs: true).map { .init(service: $0.controller(workshop)) }
         // Last to start and first to stop: nobody is served by half a server.
         parts.append(.init(service: server))
@@ -73,6 +74,16 @@ struct Daemon {
                 atPath: directory.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
             throw Failure("the data directory \(directory.path) cannot be made: \(error.localizedDescription)")
+        }
+    }
+
+    /// Every machine, image and watcher costs descriptors, and shells hand down a low soft limit.
+    private func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
+            logger.warning("the limit of open files stays low", metadata: ["files": "\(limit.rlim_cur)"])
         }
     }
 
@@ -128,6 +139,10 @@ private struct Errand: ServiceLifecycle.Service {
     let body: @Sendable () async throws -> Void
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown { try await body() }
+        do {
+            try await cancelWhenGracefulShutdown { try await body() }
+        } catch is CancellationError {
+            // Somebody stopped the server while it waited: that is an end, not a failure.
+        }
     }
 }

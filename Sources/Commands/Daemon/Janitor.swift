@@ -19,13 +19,15 @@ struct Janitor: ServiceLifecycle.Service {
             try await cancelWhenGracefulShutdown {
                 while true {
                     try await time.sleep(for: .seconds(300))
-                    try await sweep()
+                    do {
+                        try await sweep()
+                    } catch let error as StoreError {
+                        // A full disk, say: the server lives on, and so do the old events.
+                        logger.warning("old events could not be removed", metadata: ["error": "\(error)"])
+                    }
                 }
             }
-        } catch is CancellationError {
-        } catch let error as StoreError {
-            logger.warning("old events could not be removed", metadata: ["error": "\(error)"])
-        }
+        } catch is CancellationError {}
     }
 
     func sweep() async throws {

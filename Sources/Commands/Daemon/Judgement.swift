@@ -3,34 +3,30 @@ import Reconcile
 import Resource
 import Store
 
-/// Answers `diff`: what an apply of these drafts would change, or what has drifted.
+/// Answers `diff`: what an apply would change, or what has drifted.
 struct Judgement: Sendable {
     var differ: Differ
     var mirror: Mirror
     var store: any Store
 
-    @Sendable func diff(_ drafts: [Draft]?, _ selection: DiffSelection) async throws -> DiffReport {
+    @Sendable func diff(_ wish: Wish?, _ selection: DiffSelection) async throws -> DiffReport {
         // The mirror may lag behind a write that was acknowledged to the one who asks now.
         let newest = try await store.range(RangeRequest(.prefix(Key(Registry.root)), countOnly: true)).revision
         await mirror.caughtUp(to: newest, orFor: .seconds(2))
+        guard mirror.isSynced, mirror.ledger.revision >= newest else {
+            throw StoreError.unavailable("the records are still being read; ask again in a moment")
+        }
         let ledger = mirror.ledger
         let selector = try selection.selector.map { try LabelSelector($0) }
         let chosen = Set(selection.references)
-        return await differ.diff(stored: ledger, drafts: drafts, retired: retired(drafts, selection, ledger)) { reference in
+        let wanted = Dictionary(
+            (wish?.drafts ?? []).map { ($0.resource.reference, $0.resource.metadata.labels) }, uniquingKeysWith: { first, _ in first })
+        return await differ.diff(
+            stored: ledger, records: wish?.records ?? [], retired: wish?.retired ?? [], drafts: wish?.drafts ?? []
+        ) { reference in
             if !chosen.isEmpty, !chosen.contains(reference) { return false }
             guard let selector else { return true }
-            let labels = drafts?.first { $0.resource.reference == reference }?.resource.metadata.labels
-                ?? ledger[reference]?.metadata.labels
-            return selector.matches(labels ?? [:])
+            return selector.matches(wanted[reference] ?? ledger[reference]?.metadata.labels ?? [:])
         }
-    }
-
-    /// What `apply --prune` would delete.
-    private func retired(_ drafts: [Draft]?, _ selection: DiffSelection, _ ledger: Ledger) -> [Reference] {
-        guard let drafts, selection.prune else { return [] }
-        let kept = Set(drafts.map(\.resource.reference))
-        return ledger.all.filter {
-            $0.metadata.annotations[Annotation.fieldManager] == selection.fieldManager && $0.metadata.owner == nil && !kept.contains($0.reference)
-        }.map(\.reference)
     }
 }

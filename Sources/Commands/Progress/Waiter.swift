@@ -45,6 +45,7 @@ struct Waiter {
         var view = LiveView()
         var seen: Set<Reference> = []
         // Until the first lists are here nothing is known, and nothing could be said of what is stuck.
+        var hopelessSince: Instant?
         var unlisted = Set(goals.map(\.reference.kind))
 
         func show(_ line: String?) {
@@ -75,9 +76,12 @@ struct Waiter {
             case .tick: show(nil)
             }
             if progress.isDone { return }
+            hopelessSince = progress.isHopeless ? hopelessSince ?? now : nil
+            // What was just asked for may not have been looked at yet.
+            let isHopeless = hopelessSince.map { now - $0 >= .seconds(2) } ?? false
             let spent = now - start
             let isOver = timeout.map { spent >= $0 && (unlisted.isEmpty || spent >= $0 + .seconds(30)) } ?? false
-            if progress.isHopeless || isOver { throw progress.failure(after: spent) }
+            if isHopeless || isOver { throw progress.failure(after: spent) }
         }
         try Task.checkCancellation()
     }

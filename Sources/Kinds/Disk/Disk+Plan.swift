@@ -55,7 +55,7 @@ extension Disk {
             let disk = goal.resource
             let status = disk.status(seen)
             let users = reader.mentioning(disk.reference, VirtualMachine.self)
-            let runner = users.first { $0.status?.detail.pid != nil }
+            let runner = users.first { $0.status?.detail.disks.contains(disk.name) == true }
             switch (goal, seen.image) {
             case (.absent, nil):
                 return Plan(.ready, status: status)
@@ -89,16 +89,33 @@ extension Disk {
         private static func create(
             _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
         ) -> Plan<Disk, Action> {
-            let wasThere = disk.status?.detail.size != nil
-            let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: wasThere ? .wipe : .none)
-            if let runner, wasThere {
+            let old = disk.status?.detail
+            let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
+            guard old?.size != nil else {
+                let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .none)
+                return Plan(.converging("creating"), [action], status: status, differences: [difference])
+            }
+            // There was an image and what it held: a blank one in its place is a loss that somebody must want.
+            let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .wipe)
+            let place = old?.path ?? seen.path
+            let what = place == seen.path ? "its image \(place) is gone" : "its image is \(place), and \(seen.path) is wanted"
+            if let runner {
                 return Plan(
-                    .stalled("\(seen.path) is gone while \(runner.reference) still writes to it; save what it holds from inside, "
-                        + "then halt the machine and a new image is made"),
+                    .stalled("\(what), and \(runner.reference) still runs on the old one; save what it holds from inside, then halt the machine"),
                     status: status, differences: [difference])
             }
-            let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
-            return Plan(.converging("creating"), [action], status: status, differences: [difference])
+            if disk.spec.wipePolicy == .never {
+                return Plan(
+                    .stalled("\(what); wipePolicy is Never, so no blank one is made: put it there, or change the spec back"),
+                    status: status, differences: [difference])
+            }
+            let consent = consent(for: disk, status)
+            guard disk.metadata.annotations[Disk.consentAnnotation] == consent else {
+                return Plan(
+                    .stalled("\(what); put it there, or consent to a blank one with the annotation \(Disk.consentAnnotation): \(consent)"),
+                    status: status, differences: [difference])
+            }
+            return spend(consent, Plan(.converging("creating"), [action], status: status, differences: [difference]))
         }
 
         private static func keep(
@@ -147,9 +164,19 @@ extension Disk {
                     status: status, differences: differences)
             }
             if let runner { return Plan(.waiting(on: runner.reference, "it has the image open; halt it"), status: status, differences: differences) }
-            var status = status
-            status.spentConsents.append(consent)
-            return Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences)
+            return spend(
+                consent,
+                Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences))
+        }
+
+        /// The plan that a consent allows: its status says beforehand that the consent is used up and that nothing
+        /// is missed any more.
+        private static func spend(_ consent: String, _ plan: Plan<Disk, Action>) -> Plan<Disk, Action> {
+            var plan = plan
+            plan.statusIfHeld = plan.status
+            plan.status.spentConsents.append(consent)
+            plan.status.size = nil
+            return plan
         }
 
         /// Names the disk, its life, the change and how often that was consented to: good for nothing else.
@@ -167,13 +194,16 @@ extension Disk {
 extension Resource where K == Disk {
     fileprivate func status(_ seen: Disk.Sight) -> Disk.Status {
         var status = self.status?.detail ?? Disk.Status()
-        status.path = seen.path
-        status.format = seen.image?.format
-        // What an image holds is remembered when it vanishes: then there is something to be missed.
+        // What an image held is remembered when it vanishes, and where it was: then there is something to be missed.
         if let image = seen.image {
+            status.path = seen.path
+            status.format = image.format
             status.size = ByteCount(image.bytes)
             // In steps, so that a busy guest does not make a new status every time.
             status.allocated = ByteCount((image.allocated + (64 << 20) - 1) & ~UInt64((64 << 20) - 1))
+        } else if status.size == nil {
+            status.path = seen.path
+            (status.format, status.allocated) = (nil, nil)
         }
         return status
     }

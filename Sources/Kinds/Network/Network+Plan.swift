@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 import Foundation
 import Manifest
@@ -9,6 +10,8 @@ extension Network {
     package struct Sight: Hashable, Sendable {
         /// The host's device; nil when there is none.
         package var device: Device?
+        /// A device of an earlier spec, made by plasma, is still there.
+        package var hasFormer: Bool
 
         package struct Device: Hashable, Sendable {
             package var interface: String
@@ -28,7 +31,10 @@ extension Network {
             }
         }
 
-        package init(device: Device?) { self.device = device }
+        package init(device: Device?, hasFormer: Bool = false) {
+            self.device = device
+            self.hasFormer = hasFormer
+        }
     }
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
@@ -57,25 +63,38 @@ extension Network {
             var status = Status()
             status.driver = network.spec.driver.rawValue
             status.interface = seen.device?.interface
-            status.isOurs = network.status?.detail.isOurs
+            status.made = network.status?.detail.made
             status.addresses = seen.device?.address.map { [$0] } ?? []
+            let former = Network.former(of: network)
             switch goal {
             case .absent:
                 let users = reader.mentioning(network.reference, VirtualMachine.self)
                 if let user = users.first { return Plan(.waiting(on: user.reference, "it is on the segment"), status: status) }
-                guard seen.device != nil, let segment, status.isOurs == true else { return Plan(.ready, status: status) }
-                return Plan(.converging("removing"), [.remove(segment)], status: status, differences: [.leaving("interface")])
+                if seen.hasFormer, let former { return clear(former, status) }
+                guard seen.device != nil, let segment, status.made == segment.device else { return Plan(.ready, status: status) }
+                return clear(segment, status)
             case .present:
+                if seen.hasFormer, let former { return clear(former, status) }
+                if former != nil { status.made = nil }
                 return keep(segment, seen, status)
             }
         }
 
+        private static func clear(_ segment: SegmentDefinition, _ status: Status) -> Plan<Network, Action> {
+            Plan(
+                .converging("removing"), [.remove(segment)], status: status,
+                differences: [Difference("interface", seen: .string(segment.interface), wanted: nil, impact: .replace)])
+        }
+
         package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
             switch action {
             case .create(let segment), .adjust(let segment):
-                Sight(device: Sight.Device(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu))
-            case .remove: Sight(device: nil)
+                next.device = Sight.Device(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu)
+            case .remove(let segment) where segment.interface == seen.device?.interface: next.device = nil
+            case .remove: next.hasFormer = false
             }
+            return next
         }
 
         private static func keep(_ segment: SegmentDefinition?, _ seen: Sight, _ status: Status) -> Plan<Network, Action> {
@@ -84,7 +103,7 @@ extension Network {
                 let difference = Difference("interface", seen: nil, wanted: .string(segment.interface), impact: .none)
                 // Written before the device is made: it is known for ours even if we die in between.
                 var status = status
-                status.isOurs = true
+                status.made = segment.device
                 return Plan(.converging("creating"), [.create(segment)], status: status, differences: [difference])
             }
             var differences: [Difference] = []
@@ -98,7 +117,7 @@ extension Network {
             if !device.isUp { differences.append(Difference("interface", seen: "down", wanted: "up", impact: .reload)) }
             if let fault = device.fault { differences.append(Difference("relay", seen: .string(fault), wanted: "running", impact: .reload)) }
             if differences.isEmpty { return Plan(.ready, status: status) }
-            guard status.isOurs == true else {
+            guard status.made == segment.device else {
                 return Plan(
                     .stalled("\(segment.interface) was here before this network, so plasma does not change it; make it fit yourself, or name another interface"),
                     status: status, differences: differences)
@@ -107,6 +126,13 @@ extension Network {
             let actions: [Action] = device.fault == nil ? [.adjust(segment)] : [.remove(segment), .create(segment)]
             return Plan(.converging("repairing"), actions, status: status, differences: differences)
         }
+    }
+
+    /// The device of an earlier spec that plasma made, where the spec wants another one now.
+    static func former(of network: Resource<Network>) -> SegmentDefinition? {
+        guard let made = network.status?.detail.made, made != segment(of: network)?.device else { return nil }
+        let driver: SegmentDefinition.Driver = made.driver == .bridge ? .bridge : .multicast(group: defaultGroup.scalarText)
+        return SegmentDefinition(name: network.name, driver: driver, interface: made.interface)
     }
 
     /// The host's end of the segment; nil when the host has none.
@@ -132,12 +158,16 @@ extension Network {
     static func deviceName(_ prefix: String, _ name: String) -> String {
         let plain = "\(prefix)-\(name)"
         if plain.count <= 15, plain.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "-" }) { return plain }
-        let hash = SHA256.hash(data: Data(name.utf8)).prefix(5).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
-        return "\(prefix)-\(hash)"
+        let hash = SHA256.hash(data: Data(name.utf8)).prefix(5)
+        return "\(prefix)-\(Hex.encode(hash))"
     }
 }
 
 extension SegmentDefinition {
+    var device: Network.Device {
+        if case .bridge = driver { Network.Device(driver: .bridge, interface: interface) } else { Network.Device(driver: .multicast, interface: interface) }
+    }
+
     /// "192.168.100.1/24"
     var hostAddress: String? { gateway.map { "\($0)/\(prefixLength)" } }
 }

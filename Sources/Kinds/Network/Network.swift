@@ -49,12 +49,18 @@ package enum Network: Kind {
         var interface: String
     }
 
+    /// A device of the host.
+    package struct Device: Codable, Hashable, Sendable {
+        var driver: Driver
+        var interface: String
+    }
+
     package struct Status: Codable, Hashable, Sendable {
         var interface: String?
         var addresses: [String] = []
         var driver: String?
-        /// plasma made the device, and so may change and remove it.
-        var isOurs: Bool?
+        /// The device that plasma made, and so may change and remove: "bridge br7", "multicast pl-lan"; nil: none.
+        var made: Device?
 
         init() {}
     }
@@ -133,6 +139,6 @@ extension Network.Status {
         interface = try fields.decodeIfPresent(String.self, forKey: .interface)
         addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []
         driver = try fields.decodeIfPresent(String.self, forKey: .driver)
-        isOurs = try fields.decodeIfPresent(Bool.self, forKey: .isOurs)
+        made = try fields.decodeIfPresent(Network.Device.self, forKey: .made)
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 import Foundation
 import Manifest
@@ -11,8 +12,9 @@ extension VirtualMachine {
         var condition: Condition
     }
 
-    package static func mentions(_ spec: Spec) -> [Reference] {
-        spec.disks.map { Reference(Disk.self, $0.disk.scalarText) } + spec.interfaces.map { Reference(Network.self, $0.network.scalarText) }
+    package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
+        let disks = Set(spec.disks.map(\.disk.scalarText)).union(status?.disks ?? [])
+        return disks.sorted().map { Reference(Disk.self, $0) } + spec.interfaces.map { Reference(Network.self, $0.network.scalarText) }
     }
 
     /// What QEMU is to be started with, once everything that it depends on is ready.
@@ -79,11 +81,12 @@ extension VirtualMachine {
     /// record was deleted and made again.
     static func uuid(of machine: Resource<VirtualMachine>, _ premises: Premises) -> String {
         if let given = machine.spec.uuid { return given.scalarText.lowercased() }
+        if let known = machine.status?.detail.uuid { return known }
         // RFC 9562, version 8: a hash of our own choosing.
         var bytes = Array(SHA256.hash(data: Data("plasma.cloud/VirtualMachine/\(premises.host)\(premises.directory)".utf8)).prefix(16))
         bytes[6] = bytes[6] & 0x0f | 0x80
         bytes[8] = bytes[8] & 0x3f | 0x80
-        let text = bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+        let text = Hex.encode(bytes)
         var parts: [Substring] = []
         var rest = text[...]
         for length in [8, 4, 4, 4, 12] {

@@ -147,6 +147,9 @@ extension VirtualMachine {
             switch definition(of: machine, seen.premises, reader) {
             case .failure(let obstacle): return Plan(obstacle.condition, status: status, differences: [difference])
             case .success(let wanted):
+                // Written before the process opens them: nobody may take them away in between.
+                var status = status
+                status.disks = machine.spec.disks.map(\.disk.scalarText)
                 return Plan(.converging("starting"), [.start(wanted.machine, ports: wanted.ports)], status: status, differences: [difference])
             }
         }
@@ -164,10 +167,13 @@ extension VirtualMachine {
             case .success(let wanted):
                 var differences = changes(wanted.machine, running)
                 switch running.state {
-                case "running": break
+                // A guest that put itself to sleep does as it likes.
+                case "running", "suspended": break
                 case "paused", "io-error":
                     differences.append(Difference("process", seen: .string(running.state), wanted: "running", impact: .none))
                     return Plan(.converging("resuming"), [.resume(machine.name)], status: status, differences: differences)
+                case "shutdown", "prelaunch", "save-vm", "restore-vm", "inmigrate", "finish-migrate", "postmigrate":
+                    return Plan(.converging("QEMU says \(running.state)"), status: status, differences: differences, lookAgain: .milliseconds(200))
                 default:
                     differences.append(Difference("process", seen: .string(running.state), wanted: "running", impact: .restart))
                     return Plan(
@@ -255,10 +261,15 @@ extension Resource where K == VirtualMachine {
         case .none:
             status.pid = nil
             status.startedAt = nil
+            status.disks = []
         case .running(let running):
             if status.pid != running.pid { status.starts += 1 }
             status.pid = running.pid
             status.startedAt = running.startedAt
+            status.disks = Set(status.disks + spec.disks.map(\.disk.scalarText)).sorted().filter { name in
+                guard let path = reader.get(Disk.self, name)?.status?.detail.path else { return false }
+                return running.commandLine.contains { $0.hasSuffix("file=" + escaped(path)) }
+            }
         }
         return status
     }

@@ -88,6 +88,8 @@ package enum VirtualMachine: Kind {
         /// Path of the serial console's socket.
         var console: String?
         var addresses: [String] = []
+        /// Names of the Disks that the running process holds open, also when the spec names them no more.
+        var disks: [String] = []
         /// How often plasma started it.
         var starts: Int = 0
         /// Fields whose change takes effect with the next start.
@@ -225,6 +227,7 @@ extension VirtualMachine.Status {
         serialLog = try fields.decodeIfPresent(String.self, forKey: .serialLog)
         console = try fields.decodeIfPresent(String.self, forKey: .console)
         addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []
+        disks = try fields.decodeIfPresent([String].self, forKey: .disks) ?? []
         starts = try fields.decodeIfPresent(Int.self, forKey: .starts) ?? 0
         pendingRestart = try fields.decodeIfPresent([String].self, forKey: .pendingRestart) ?? []
         stopRequestedAt = try fields.decodeIfPresent(Date.self, forKey: .stopRequestedAt)

@@ -18,14 +18,16 @@ import Testing
                 metadata: {name: root}
                 spec: {size: \(words["size"] ?? "2GiB"), wipePolicy: \(words["wipe"] ?? "WithConsent"), deletionPolicy: \(words["delete"] ?? "Retain")}
                 """, words)
-            if words.has("known") { disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\"}") }
+            if let path = words["known"] {
+                disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\", \"path\": \"/disks/\(path.isEmpty ? "root.qcow2" : path)\"}")
+            }
             if words.has("spent") { disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\", \"spentConsents\": [\"wipe-uid-root-1\"]}") }
             if words["consent"] == "right" { disk.metadata.annotations[Kinds.Disk.consentAnnotation] = "wipe-uid-root-1" }
             if words["consent"] == "wrong" { disk.metadata.annotations[Kinds.Disk.consentAnnotation] = "wipe-everything" }
             if let user = words["user"] {
                 var machine: Resource<VirtualMachine> = try draft(
                     "kind: VirtualMachine\nmetadata: {name: web}\nspec: {memory: 128MiB, disks: [{disk: root}]}", PlanCases.Words(values: [:]))
-                if user == "running" { machine.status = try ready(machine.metadata, "{\"pid\": 7}") }
+                if user == "running" { machine.status = try ready(machine.metadata, "{\"pid\": 7, \"disks\": [\"root\"]}") }
                 if user == "leaving" { machine.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0) }
                 ledger[machine.reference] = machine
             }
@@ -92,7 +94,11 @@ import Testing
                     PlanCases.Words(values: [:]))
                 ledger[machine.reference] = machine
             }
-            if !words.has("foreign") { network.status = try ready(network.metadata, "{\"isOurs\": true}") }
+            if !words.has("foreign") { network.status = try ready(
+                    network.metadata,
+                    words["driver"] == "bridge"
+                        ? "{\"made\": {\"driver\": \"bridge\", \"interface\": \"\(words["made"] ?? "br7")\"}}"
+                        : "{\"made\": {\"driver\": \"multicast\", \"interface\": \"pl-lan\"}}") }
             var device = Network.Sight.Device(interface: "pl-lan", address: "10.0.0.1/24", mtu: 1500)
             switch words["device"] {
             case "mtu": device.mtu = 9000
@@ -101,7 +107,7 @@ import Testing
             case "fault": device.fault = "the socket was closed"
             default: break
             }
-            let sight = Network.Sight(device: words.has("device") ? device : nil)
+            let sight = Network.Sight(device: words.has("device") ? device : nil, hasFormer: words.has("former"))
             return told(Network.Planning.plan(Goal(network), given: sight, Reader(ledger)))
         }
     }

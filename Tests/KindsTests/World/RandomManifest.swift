@@ -90,18 +90,22 @@ struct RandomManifest {
 }
 
 extension Ledger {
-    /// Lays drafts over the records as the API does, and marks as leaving what they no longer name.
-    mutating func apply(_ drafts: [Draft], retired: [Reference]) {
-        for draft in drafts {
+    /// The records that the API would write for these drafts.
+    func changed(by drafts: [Draft]) -> [any AnyResource] {
+        drafts.compactMap { draft in
             let reference = draft.resource.reference
-            if let existing = self[reference] {
-                self[reference] = existing.replacingSpec(with: draft.resource)
-            } else {
+            guard let existing = self[reference] else {
                 var new = draft.resource
                 new.metadata.uid = "uid-of-\(reference)"
-                self[reference] = new
+                return new
             }
+            return existing.hasSameSpec(as: draft.resource) ? nil : existing.replacingSpec(with: draft.resource)
         }
+    }
+
+    /// Writes them, and marks as leaving what is retired.
+    mutating func apply(_ drafts: [Draft], retired: [Reference]) {
+        for record in changed(by: drafts) { self[record.reference] = record }
         for reference in retired { self[reference]?.metadata.deletionTimestamp = .init(timeIntervalSince1970: 0) }
     }
 }

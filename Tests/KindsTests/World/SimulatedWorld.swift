@@ -145,7 +145,11 @@ struct SimulatedNetworks: Observer, Performer {
     let world: SimulatedWorld
 
     func observe(_ goal: Goal<Network>, _ reader: Reader) async throws -> Network.Sight {
-        Network.Sight(device: Network.segment(of: goal.resource).flatMap { segment in world.state.withLock { $0.devices[segment.interface] } })
+        world.state.withLock { state in
+            Network.Sight(
+                device: Network.segment(of: goal.resource).flatMap { state.devices[$0.interface] },
+                hasFormer: Network.former(of: goal.resource).map { state.devices[$0.interface] != nil } ?? false)
+        }
     }
 
     func perform(_ action: Network.Action) async throws {

@@ -101,8 +101,8 @@ private struct Simulated {
         if source.random.next() % 4 == 0 { stepper.consent(source.random.next() % 2 == 0) }
 
         let differ = Differ(Stepper.loops(world))
-        planned = await differ.diff(stored: stepper.ledger, drafts: present, retired: retired).actions
-        if ProcessInfo.processInfo.environment["PLASMA_SEED"] != nil { Self.tell(stepper, present, retired, await differ.diff(stored: stepper.ledger, drafts: present, retired: retired)) }
+        planned = await differ.diff(stored: stepper.ledger, records: stepper.ledger.changed(by: present), retired: retired).actions
+        if ProcessInfo.processInfo.environment["PLASMA_SEED"] != nil { Self.tell(stepper, present, retired, await differ.diff(stored: stepper.ledger, records: stepper.ledger.changed(by: present), retired: retired)) }
         world.state.withLock { $0.performed = [:] }
         stepper.ledger.apply(present, retired: retired)
         _ = try await stepper.run()
@@ -110,7 +110,7 @@ private struct Simulated {
             (state.performed, state.breaches, state.wiped.filter { $0.value > 1 }.keys.sorted())
         }
         unexplained = stepper.unexplained
-        diffAfter = await differ.diff(stored: stepper.ledger, drafts: present)
+        diffAfter = await differ.diff(stored: stepper.ledger, records: stepper.ledger.changed(by: present))
     }
 
     /// What a person needs to follow one seed.
