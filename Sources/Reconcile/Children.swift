@@ -32,7 +32,8 @@ package struct ChildChanges: Sendable {
                 continue
             }
             var updated = existing.replacingSpec(with: child)
-            updated.metadata.labels.merge(child.metadata.labels) { _, new in new }
+            // An owner's labels are its children's: one that went there goes here.
+            updated.metadata.labels = child.metadata.labels
             if !existing.metadata.isLeaving, !existing.hasSameSpec(as: updated) || existing.metadata.labels != updated.metadata.labels {
                 update.append(updated)
             }

@@ -102,7 +102,7 @@ package final class Controller<P: Planner>: Service {
                 }
                 for key in subscriptions.interested(in: change) { queue.add(key) }
             case .wake(let name):
-                queue.add(name)
+                if queue.failures(of: name) == 0 { queue.add(name) }
             case .finished(let key, let result):
                 gauges.count(result)
                 subscriptions.replace(key, with: result.subscriptions)

@@ -56,7 +56,10 @@ struct Reporter {
         switch future.conditions[reference] {
         case .stalled(let why): object.note = why
         case .failing(let why, _): object.note = why
-        case .waiting(let other, let why): object.note = why.isEmpty ? "waits on \(other)" : "waits on \(other): \(why)"
+        case .waiting(let other, let why):
+            // What only follows another's trouble is no difference of its own: the other one tells it.
+            let isFollower = operation == .keep && object.changes.isEmpty && object.actions.isEmpty && future.sights[other] != nil
+            if !isFollower { object.note = why.isEmpty ? "waits on \(other)" : "waits on \(other): \(why)" }
         case .ready, .converging, nil: break
         }
         let isQuiet = operation == .keep && object.changes.isEmpty && object.actions.isEmpty && object.note == nil

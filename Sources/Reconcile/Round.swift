@@ -42,11 +42,16 @@ package struct Round<P: Planner>: Sendable {
         } else if resource.metadata.isLeaving, condition == .ready, let child = remaining.first {
             condition = .waiting(on: child.reference, "it is leaving")
         }
+        // Who waits on what stands still stands still as well, and says so: no patience helps.
+        var isStuck = false
+        if case .waiting(let other, _) = condition { isStuck = ledger[other]?.summary?.condition("Stalled")?.status == .yes }
+        if isStuck { phase = phase ?? "Stalled" }
         isGone = resource.metadata.isLeaving && condition == .ready && remaining.isEmpty && children.isEmpty && actions.isEmpty
         var shown = resource
         shown.status = StatusRecord(
             observedGeneration: resource.metadata.generation,
-            conditions: condition.records(generation: resource.metadata.generation, now: now, previous: resource.status?.conditions ?? []),
+            conditions: condition.records(
+                generation: resource.metadata.generation, now: now, previous: resource.status?.conditions ?? [], isStuck: isStuck),
             phase: phase ?? condition.phase(isLeaving: resource.metadata.isLeaving), attempt: failure?.attempt,
             nextAttempt: failure?.next.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded()) }, detail: plan.status)
         status = shown.status == resource.status ? nil : shown

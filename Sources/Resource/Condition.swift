@@ -51,7 +51,10 @@ extension Condition {
 
     /// The three conditions of an object, in fixed order. A condition whose status did not change
     /// keeps its transition time from `previous`.
-    package func records(generation: Int64, now: Date, previous: [ConditionRecord]) -> [ConditionRecord] {
+    /// - Parameter isStuck: it waits on something that is stalled itself.
+    package func records(
+        generation: Int64, now: Date, previous: [ConditionRecord], isStuck: Bool = false
+    ) -> [ConditionRecord] {
         func record(_ type: String, _ status: ConditionRecord.Status, _ reason: String, _ message: String) -> ConditionRecord {
             let old = previous.first { $0.type == type }
             return ConditionRecord(
@@ -59,7 +62,7 @@ extension Condition {
                 lastTransitionTime: old?.status == status ? old!.lastTransitionTime : now, reason: reason, message: message)
         }
         let isReady = self == .ready
-        let isStalled = if case .stalled = self { true } else { false }
+        let isStalled = if case .stalled = self { true } else { isStuck }
         return [
             record("Ready", isReady ? .yes : .no, reason, message),
             record("Reconciling", isReady || isStalled ? .no : .yes, isReady || isStalled ? "Settled" : reason, isReady || isStalled ? "" : message),

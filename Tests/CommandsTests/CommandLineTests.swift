@@ -152,6 +152,14 @@ struct CommandLineTests {
                 == "VirtualMachine/web has no console now: it is Starting; see plasma describe virtualmachine/web")
     }
 
+    @Test func `annotations are set and removed as kubectl does it`() throws {
+        let changes = try AnnotateCommand.read(["a.b/c=d=e", "empty=", "gone-"])
+        #expect(changes["a.b/c"] == .some("d=e"))
+        #expect(changes["empty"] == .some(""))
+        #expect(changes["gone"] == .some(nil))
+        #expect(throws: Failure.self) { try AnnotateCommand.read(["neither"]) }
+    }
+
     @Test func `validate tells every problem, in text and in json`() throws {
         func problem(_ file: String, _ line: Int, _ message: String) -> Problem {
             Problem(file: file, mark: Mark(line: line, column: 1), object: "Node/n", path: "spec", message: message)

@@ -45,7 +45,12 @@ struct Daemon {
             metrics: { [exposition] in exposition.text() }, version: VersionInfo(version: Plasma.version))
         let server = Server(
             Server.Configuration(socketPath: directory.socket, https: try https()), store: store, kinds: Catalog.table, hooks: hooks,
-            logger: logger)
+            logger: logger,
+            onListening: { [logger] listening in
+                logger.info("listening", metadata: [
+                    "socket": "\(listening.socketPath)", "https": "\(listening.httpsPort.map { "port \($0)" } ?? "off")",
+                ])
+            })
 
         var parts: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: store), .init(service: mirror)]
         parts += drivers.services.map { .init(service: $0) }
@@ -60,6 +65,8 @@ struct Daemon {
         var configuration = ServiceGroupConfiguration(
             services: parts, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(30)
+        // A part that failed must not leave a process that serves nobody: the next start recovers.
+        configuration.maximumCancellationDuration = .seconds(15)
         logger.info("starting", metadata: ["data": "\(directory.path)", "host": "\(host)", "socket": "\(directory.socket)"])
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped; machines keep running")
@@ -94,7 +101,7 @@ struct Daemon {
         let names = [host] + (["0.0.0.0", "::"].contains(listen.host) ? [] : [listen.host])
         let identity = try ServerIdentity.load(in: folder, names: names)
         let token = try Token.load(folder + "/token")
-        logger.info("serving https", metadata: ["address": "\(listen)", "ca": "\(folder)/ca.crt", "token": "\(folder)/token"])
+        logger.info("https is wanted", metadata: ["address": "\(listen)", "ca": "\(folder)/ca.crt", "token": "\(folder)/token"])
         return Server.HTTPS(
             host: listen.host, port: listen.port, certificateChain: identity.certificate + identity.authority, key: identity.key,
             tokens: [BearerToken(name: "admin", token: token)])

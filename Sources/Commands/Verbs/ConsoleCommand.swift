@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Manifest
 import Resource
+import Synchronization
 
 struct ConsoleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -86,6 +87,9 @@ struct ConsoleSocket: ~Copyable {
     deinit { close(descriptor) }
 }
 
+/// Somebody asked this process to end.
+private let wasEnded = Atomic<Bool>(false)
+
 /// Copies between the terminal and the console until either ends.
 enum ConsoleSession {
     /// Ctrl-], as in telnet.
@@ -94,15 +98,15 @@ enum ConsoleSession {
     static func run(_ socket: borrowing ConsoleSocket) throws {
         let raw = RawTerminal.made(of: STDIN_FILENO)
         var buffer = [UInt8](repeating: 0, count: 4096)
-        var isInputOpen = true
         // A signal ends the wait, so that the terminal is given back before the process goes.
-        for number in [SIGTERM, SIGHUP] { signal(number) { _ in } }
-        while true {
+        for number in [SIGTERM, SIGHUP] { signal(number) { _ in wasEnded.store(true, ordering: .relaxed) } }
+        // The signal may be taken by another thread: it is looked for.
+        while !wasEnded.load(ordering: .relaxed) {
             var ready = [
                 pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: isInputOpen ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0),
             ]
-            if poll(&ready, 2, -1) < 0 { break }
+            if poll(&ready, 2, 250) < 0, errno != EINTR { break }
             if ready[0].revents != 0 {
                 let count = read(socket.descriptor, &buffer, buffer.count)
                 if count <= 0 { break }
@@ -110,10 +114,7 @@ enum ConsoleSession {
             }
             if ready[1].revents != 0 {
                 let count = read(STDIN_FILENO, &buffer, buffer.count)
-                if count <= 0 {
-                    isInputOpen = false
-                    continue
-                }
+                if count <= 0 { break }
                 let (send, isLeaving) = split(buffer[..<count])
                 guard sendAll(send, to: socket.descriptor) else { break }
                 if isLeaving { break }

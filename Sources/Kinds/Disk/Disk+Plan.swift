@@ -112,7 +112,7 @@ extension Disk {
             let consent = consent(for: disk, status)
             guard disk.metadata.annotations[Disk.consentAnnotation] == consent else {
                 return Plan(
-                    .stalled("\(what); put it there, or consent to a blank one with the annotation \(Disk.consentAnnotation): \(consent)"),
+                    .stalled("\(what); put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
             return spend(consent, Plan(.converging("creating"), [action], status: status, differences: [difference]))
@@ -160,7 +160,7 @@ extension Disk {
                 let spent = given.map(status.spentConsents.contains) == true ? "the consent \(given ?? "") is spent; " : ""
                 return Plan(
                     .stalled("\(what): that would wipe \(seen.path), an image never shrinks or changes in place; \(spent)change the spec back, or "
-                        + "consent with the annotation \(Disk.consentAnnotation): \(consent)"),
+                        + "consent: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: differences)
             }
             if let runner { return Plan(.waiting(on: runner.reference, "it has the image open; halt it"), status: status, differences: differences) }

@@ -61,7 +61,7 @@ extension Node {
             interfaces: node.spec.interfaces.map {
                 VirtualMachine.Interface(network: $0.network, mac: $0.mac, address: $0.address, bootIndex: nil, forwards: $0.forwards)
             },
-            boot: machine.boot, runPolicy: .always, updatePolicy: machine.updatePolicy, stopTimeout: machine.stopTimeout, host: machine.host)
+            boot: machine.boot, runPolicy: machine.runPolicy, updatePolicy: machine.updatePolicy, stopTimeout: machine.stopTimeout, host: machine.host)
         return disks + [Resource<VirtualMachine>(metadata: Metadata(name: node.name, labels: labels), spec: spec)]
     }
 }

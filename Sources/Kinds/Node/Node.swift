@@ -60,6 +60,7 @@ package enum Node: Kind {
         var uuid: UUIDText?
         var bootOrder: [VirtualMachine.BootDevice]
         var boot: VirtualMachine.DirectBoot?
+        var runPolicy: VirtualMachine.RunPolicy
         var stopTimeout: TimeSpan
         var updatePolicy: VirtualMachine.UpdatePolicy
         var host: ObjectName?
@@ -173,7 +174,8 @@ package enum Node: Kind {
             bootOrder: VirtualMachine.readBootOrder(&fields),
             boot: fields.optionalObject(
                 "boot", "Starts this kernel directly, without a boot loader.", VirtualMachine.readDirectBoot),
-            stopTimeout: VirtualMachine.readStopTimeout(&fields), updatePolicy: VirtualMachine.readUpdatePolicy(&fields),
+            runPolicy: VirtualMachine.readRunPolicy(&fields), stopTimeout: VirtualMachine.readStopTimeout(&fields),
+            updatePolicy: VirtualMachine.readUpdatePolicy(&fields),
             host: fields.optional("host", "The Host it runs on; this one when absent."))
     }
 

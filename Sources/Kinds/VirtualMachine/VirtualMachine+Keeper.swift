@@ -17,13 +17,16 @@ extension VirtualMachine {
         private let firmware: FoundFirmware?
         private let presses = Presses()
 
-        /// When each machine's power button was last pressed.
+        /// When each machine's power button was last pressed, and when it was started.
         private final class Presses: Sendable {
             let last = Mutex<[String: Instant]>([:])
+            let started = Mutex<[String: Instant]>([:])
         }
 
         /// A guest without its drivers loaded yet ignores the button: it is pressed again so often.
         private static let pressAgain = Duration.seconds(5)
+        /// QEMU opens its monitor a moment after its process is there; on a busy host it takes a while.
+        private static let settling = Duration.seconds(15)
 
         package init(hypervisor: Hypervisor, segments: Segments, time: any Time, host: String, firmware: FoundFirmware?) {
             self.hypervisor = hypervisor
@@ -39,6 +42,8 @@ extension VirtualMachine {
             switch try await hypervisor.observe(machine.name) {
             case .absent: return Sight(process: .none, hasFiles: false, premises: premises)
             case .leftovers: return Sight(process: .none, hasFiles: true, premises: premises)
+            case .unreachable where presses.started.withLock({ $0[machine.name] }).map({ time.now() - $0 < Self.settling }) ?? false:
+                return Sight(process: .unsettled, hasFiles: true, premises: premises)
             case .unreachable(let why): throw MachineError.unreachable(name: machine.name, why)
             case .running(let running):
                 let isOverdue = running.poweringDownSince.map { time.now() - $0 >= machine.spec.stopTimeout.duration } ?? false
@@ -55,6 +60,7 @@ extension VirtualMachine {
             switch action {
             case .start(let machine, let ports):
                 for port in ports { try await segments.addTap(port.tap, to: port.bridge) }
+                presses.started.withLock { $0[machine.name] = time.now() }
                 try await hypervisor.start(machine)
             case .powerDown(let name):
                 try await hypervisor.powerDown(name)
@@ -63,6 +69,7 @@ extension VirtualMachine {
             case .end(let name): try await hypervisor.quit(name)
             case .clear(let name, let taps):
                 presses.last.withLock { $0[name] = nil }
+                presses.started.withLock { $0[name] = nil }
                 for tap in taps { try await segments.removeTap(tap) }
                 try await hypervisor.clear(name)
             }

@@ -9,6 +9,8 @@ extension VirtualMachine {
     package struct Sight: Hashable, Sendable {
         package enum Process: Hashable, Sendable {
             case none
+            /// It was just started and does not answer yet.
+            case unsettled
             case running(Running)
         }
 
@@ -99,6 +101,8 @@ extension VirtualMachine {
         package static func plan(_ goal: Goal<VirtualMachine>, given seen: Sight, _ reader: Reader) -> Plan<VirtualMachine, Action> {
             let status = goal.resource.status(seen, reader)
             switch (goal, seen.process) {
+            case (_, .unsettled):
+                return Plan(.converging("waiting for QEMU to answer"), status: status, lookAgain: .milliseconds(200))
             case (.absent, .none):
                 return seen.hasFiles
                     ? Plan(.converging("removing files"), [.clear(goal.resource.name, taps: taps(of: goal.resource, reader))], status: status, differences: [.leaving("files")])
@@ -258,6 +262,7 @@ extension Resource where K == VirtualMachine {
         status.pendingRestart = []
         status.stopRequestedAt = nil
         switch seen.process {
+        case .unsettled: break
         case .none:
             status.pid = nil
             status.startedAt = nil

@@ -109,8 +109,7 @@ package enum VirtualMachine: Kind {
             disks: fields.list("disks", 0...26, "The disks, in the order of their devices.", readDisk),
             interfaces: fields.list("interfaces", 0...16, "The network interfaces.", readInterface),
             boot: fields.optionalObject("boot", "Starts this kernel directly, without a boot loader.", readDirectBoot),
-            runPolicy: fields.choice(
-                "runPolicy", default: .always, "Always: it runs, and is started again when it ends. Halted: it does not run."),
+            runPolicy: readRunPolicy(&fields),
             updatePolicy: readUpdatePolicy(&fields), stopTimeout: readStopTimeout(&fields),
             host: fields.optional("host", "The Host it runs on; this one when absent."))
         for index in spec.disks.indices where spec.disks[index].device.isEmpty { spec.disks[index].device = deviceName(index) }
@@ -135,6 +134,10 @@ package enum VirtualMachine: Kind {
             }
         ) { Set($0).count < $0.count ? "names a device twice" : nil }
         return order.isEmpty ? [.disk, .network] : order
+    }
+
+    static func readRunPolicy(_ fields: inout Fields) -> RunPolicy {
+        fields.choice("runPolicy", default: .always, "Always: it runs, and is started again when it ends. Halted: it does not run.")
     }
 
     static func readUpdatePolicy(_ fields: inout Fields) -> UpdatePolicy {
