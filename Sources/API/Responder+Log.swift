@@ -2,7 +2,6 @@ import Foundation
 import Hummingbird
 import NIOCore
 import Resource
-import ServiceLifecycle
 
 extension Responder {
     func log(_ asked: Asked, _ kind: AnyKind, _ name: String) async throws -> Response {
@@ -27,7 +26,8 @@ extension Responder {
     }
 }
 
-/// Writes a file, and what is added to it until the client goes.
+/// Writes a file, and what is added to it until the client goes or the server stops. A client that does not read is
+/// waited for: it costs a file's name and a position.
 private struct LogBody: Sendable {
     private static let lookAgain = Duration.milliseconds(200)
 
@@ -35,33 +35,26 @@ private struct LogBody: Sendable {
     var follow: Bool
 
     func write(to writer: inout any ResponseBodyWriter, until request: Request) async throws {
-        try await request.body.consumeWithCancellationOnInboundClose { _ in
-            try await writeFile(to: &writer)
+        try await Listener.listen(to: request) { listener in
+            switch try await listener.tell(within: nil, { try await writeFile(to: &writer, $0) }) {
+            case .told: return
+            case .clientGone, .stalled: throw CancellationError()
+            case .serverStops:
+                try await listener.sayGoodbye(nil, within: WatchBody.shutdownPatience, hearsShutdown: false, by: &writer)
+            }
         }
-        try await writer.finish(nil)
     }
 
-    private func writeFile(to writer: inout any ResponseBodyWriter) async throws {
-        let (ends, end) = AsyncStream.makeStream(of: Void.self)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // The stream of pauses: each is a moment to look again, and it ends when the server stops.
-                while !Task.isCancelled {
-                    end.yield()
-                    try await Task.sleep(for: Self.lookAgain)
-                }
+    private func writeFile(to writer: inout any ResponseBodyWriter, _ clock: WriteClock) async throws {
+        var tail = tail
+        while true {
+            while let bytes = try tail.read() {
+                try await clock.time { try await writer.write(ByteBuffer(bytes: bytes)) }
             }
-            group.addTask {
-                try await gracefulShutdown()
-                end.finish()
-            }
-            defer { group.cancelAll() }
-            var tail = tail
-            for await _ in ends {
-                while let bytes = try tail.read() { try await writer.write(ByteBuffer(bytes: bytes)) }
-                if !follow { break }
-            }
+            guard follow else { break }
+            try await Task.sleep(for: Self.lookAgain)
         }
+        try await clock.time { try await writer.finish(nil) }
     }
 }
 

@@ -73,17 +73,8 @@ package struct Server: Service {
     package func run() async throws {
         let file = try SocketFile(claiming: configuration.socketPath)
         defer { file.remove() }
-        // Requests are short and wait for the store: two loops serve hundreds of watchers.
-        let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-        let outcome: Result<Void, any Error>
-        do {
-            try await serve(file, loops)
-            outcome = .success(())
-        } catch {
-            outcome = .failure(error)
-        }
-        try await loops.shutdownGracefully()
-        try outcome.get()
+        // The process's own loops: they outlive the last connection that is let go of.
+        try await serve(file, .singleton)
     }
 
     private func serve(_ file: SocketFile, _ loops: MultiThreadedEventLoopGroup) async throws {

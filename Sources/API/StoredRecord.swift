@@ -36,20 +36,31 @@ struct RecordFilter: Sendable {
 
     /// The line of a watch for one change; nil when it is none of the watcher's business. An object that comes
     /// to pass the filter is ADDED, one that no longer does is DELETED, as Kubernetes tells it.
-    func line(for event: Event) -> [UInt8]? {
+    /// - Throws: 410 when what was there before would have to be known and is compacted away.
+    func line(for event: Event) throws(Refusal) -> [UInt8]? {
         switch event {
         case .put(let entry, let previous):
-            let was = previous.map { passes($0.value) } ?? false
-            switch (was, passes(entry.value)) {
+            let isMissing = previous == nil && entry.version > 1
+            let isIn = passes(entry.value)
+            guard isIn || !isMissing else { throw Self.compacted(entry.modRevision) }
+            let wasIn = isMissing ? passesAll : previous.map { passes($0.value) } ?? false
+            let type: String
+            switch (wasIn, isIn) {
             case (false, false): return nil
-            case (false, true): return Self.line("ADDED", StoredRecord.served(entry.value, at: entry.modRevision))
-            case (true, true): return Self.line("MODIFIED", StoredRecord.served(entry.value, at: entry.modRevision))
-            case (true, false): return Self.line("DELETED", StoredRecord.served(entry.value, at: entry.modRevision))
+            case (false, true): type = "ADDED"
+            case (true, true): type = "MODIFIED"
+            case (true, false): type = "DELETED"
             }
+            return Self.line(type, StoredRecord.served(entry.value, at: entry.modRevision))
         case .delete(_, let revision, let previous):
-            guard let previous, passes(previous.value) else { return nil }
+            guard let previous else { throw Self.compacted(revision) }
+            guard passes(previous.value) else { return nil }
             return Self.line("DELETED", StoredRecord.served(previous.value, at: revision))
         }
+    }
+
+    private static func compacted(_ revision: Revision) -> Refusal {
+        .expired("what was there before revision \(revision) has been compacted; list again")
     }
 
     static func line(_ type: String, _ object: [UInt8]) -> [UInt8] {

@@ -46,16 +46,24 @@ struct WatchMirror {
         return lines + [.bookmark(version)]
     }
 
+    /// What was told before an error is returned first; then the next call throws it.
     /// - Throws: `ClientError.gone` for the server's ERROR 410, other `ClientError`s for other ERRORs, `JSONProblem`.
     mutating func received(_ bytes: [UInt8]) throws -> [WatchLine] {
         rest += bytes
         var lines: [WatchLine] = []
         var start = rest.startIndex
+        defer { rest = Array(rest[start...]) }
         while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            if end > start { lines.append(try line(try JSON(parsing: rest[start..<end]))) }
+            if end > start {
+                do {
+                    lines.append(try line(try JSON(parsing: rest[start..<end])))
+                } catch {
+                    guard lines.isEmpty else { return lines }
+                    throw error
+                }
+            }
             start = end + 1
         }
-        rest = Array(rest[start...])
         return lines
     }
 

@@ -4,6 +4,7 @@ import Manifest
 import NIOCore
 import Resource
 import Store
+import Synchronization
 import Testing
 
 @testable import API
@@ -138,28 +139,103 @@ struct WatchTests {
         }
     }
 
-    @Test func `a client that does not read holds up nobody else and is sent away`() async throws {
+    @Test func `a client that was away for thousands of changes is told them all`() async throws {
         try await withServer { server in
             _ = try await server.client.apply(manifest(widgetYAML("a")))
-            let slow = try await server.client.open("GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2&timeoutSeconds=60", deadline: .seconds(120))
-            let rounds = WatchBody.waitingMax + 1000
-            // 8 KiB each: what lies in socket buffers and in both processes is soon full.
-            var widget = Resource<Widget>(metadata: Metadata(name: "a", uid: "1"), spec: .init(size: 1))
-            widget.metadata.annotations = ["ballast": String(repeating: "x", count: 8192)]
-            for round in 1...rounds {
-                widget.metadata.generation = Int64(round)
-                try await server.put(widget)
+            for number in 1...3000 { try await server.store.put(Key(Registry.key(widgets, "w\(number)")), ballast("w\(number)")) }
+            let told = try await lines(server, "resourceVersion=2", 3001) {
+                try await server.store.put(Key(Registry.key(widgets, "w1")), ballast("w1", generation: 2))
             }
-            let quick = try await server.client.get(widgets, "a")
-            #expect(quick?.metadata.generation == Int64(rounds), "the server still answers")
-            var mirror = WatchMirror(since: "2")
-            var told = 0
-            let words = await message {
-                for try await buffer in slow.body { told += try mirror.received(Array(buffer.readableBytesView)).count }
-            }
-            #expect(told < rounds)
-            #expect(words == "this watch was read too slowly and has lost changes; list again")
+            #expect(told == (1...3000).map { "ADDED w\($0) 1" } + ["MODIFIED w1 1"])
         }
+    }
+
+    /// Opens a watch that nobody reads, lets another see `rounds` changes, and then reads what the first was told.
+    private func slow(_ patience: Patience, _ rounds: Int) async throws -> (told: Int, words: String) {
+        let result = Mutex((told: 0, words: ""))
+        try await Patience.$current.withValue(patience) {
+            try await withServer { server in
+                _ = try await server.client.apply(manifest(widgetYAML("a")))
+                let slow = try await server.client.open(
+                    "GET", "\(Paths.base)/widgets?watch=true&resourceVersion=2&timeoutSeconds=60", deadline: .seconds(120))
+                async let quick = lines(server, "resourceVersion=2", rounds) {}
+                for round in 1...rounds {
+                    try await server.store.put(Key(Registry.key(widgets, "a")), ballast("a", generation: round))
+                }
+                #expect(try await quick.count == rounds, "the others are served")
+                // Longer than the client may keep a write waiting.
+                try await Task.sleep(for: patience.write * 2)
+                var mirror = WatchMirror(since: "2")
+                var told = 0
+                let words = await message {
+                    for try await buffer in slow.body { told += try mirror.received(Array(buffer.readableBytesView)).count }
+                    _ = try mirror.received([])
+                }
+                result.withLock { $0 = (told, words) }
+            }
+        }
+        return result.withLock { $0 }
+    }
+
+    @Test func `a client that does not read holds up nobody else and is sent away`() async throws {
+        let (told, words) = try await slow(Patience(write: .seconds(3), farewell: .seconds(60)), 2000)
+        #expect(told < 2000)
+        #expect(words == "this watch was read too slowly and has lost changes; list again")
+    }
+
+    @Test func `a client that does not even take the reason is cut off`() async throws {
+        let (told, words) = try await slow(Patience(write: .seconds(3), farewell: .zero), 2000)
+        #expect(told < 2000)
+        #expect(words != "nothing was thrown")
+        #expect(!words.contains("too slowly"))
+    }
+
+    @Test func `a deletion whose object is compacted away ends the watch with 410`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("a", labels: ["on": "yes"]), widgetYAML("b")))
+            let since = try await server.client.list(widgets).resourceVersion
+            let key = Key(Registry.key(widgets, "a"))
+            let deleted = try await server.store.commit(Transaction(then: [.delete(key)])).revision
+            try await server.store.compact(through: deleted)
+            for query in ["", "&labelSelector=on%3Dyes"] {
+                let path = "\(Paths.base)/widgets?watch=true&timeoutSeconds=5&resourceVersion=\(since)\(query)"
+                let answer = try await server.call("GET", path)
+                #expect(answer.json["type"] == "ERROR")
+                #expect(answer.json.at("object.code") == 410)
+                let words = "what was there before revision \(deleted) has been compacted; list again"
+                #expect(answer.json.at("object.message")?.string == words)
+            }
+            var told: [String] = []
+            for try await change in server.client.watch(widgets, since: since) {
+                told.append(change.words)
+                if case .bookmark = change { break }
+            }
+            #expect(told == ["added b", "bookmark \(deleted)"], "it listed anew")
+        }
+    }
+
+    @Test func `a change at the last compaction is told by what is known of it`() throws {
+        let (yes, no) = (try object(on: "yes"), try object(on: "no"))
+        func put(_ value: [UInt8], version: Int64) -> Event {
+            .put(Entry(key: "/w/a", value: value, createRevision: 2, modRevision: 5, version: version), previous: nil)
+        }
+        let all = RecordFilter()
+        let some = RecordFilter(labels: try LabelSelector("on=yes"))
+        #expect(type(try all.line(for: put(yes, version: 1))) == "ADDED")
+        #expect(type(try all.line(for: put(yes, version: 2))) == "MODIFIED")
+        #expect(type(try some.line(for: put(yes, version: 2))) == "ADDED")
+        #expect(try some.line(for: put(no, version: 1)) == nil)
+        #expect(throws: Refusal.self) { try some.line(for: put(no, version: 2)) }
+    }
+
+    private func object(on label: String) throws -> [UInt8] {
+        var widget = Resource<Widget>(metadata: Metadata(name: "a", uid: "1"), spec: .init(size: 1))
+        widget.metadata.labels = ["on": label]
+        return try widget.encoded()
+    }
+
+    private func type(_ line: [UInt8]?) -> String? {
+        line.flatMap { try? JSON(parsing: $0) }?["type"]?.string
     }
 
     @Test func `a watch ends when its client goes`() async throws {
@@ -217,6 +293,15 @@ struct WatchMirrorTests {
             #expect(lines.count == 2, "cut at \(cut)")
             #expect(mirror.version == "6")
         }
+    }
+
+    @Test func `what was told before an error is not lost`() throws {
+        let line = #"{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"5"}}}"#
+        let error = RecordFilter.line("ERROR", try Wire.encode(Refusal.expired("list again").status))
+        var mirror = WatchMirror(since: "1")
+        #expect(try mirror.received(Array("\(line)\n".utf8) + error).count == 1)
+        #expect(mirror.version == "5")
+        #expect(throws: ClientError.self) { try mirror.received([]) }
     }
 
     @Test func `a broken connection is retried later and later, and given up in the end`() {

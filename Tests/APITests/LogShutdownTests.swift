@@ -1,0 +1,95 @@
+import Foundation
+import Logging
+import NIOCore
+import Resource
+import ServiceLifecycle
+import Simulation
+import Store
+import Testing
+
+@testable import API
+
+/// What a stop of the server does to clients that do not read, as a stopped `get -w` or `logs -f`.
+struct LogShutdownTests {
+    /// About one second is expected; the rest is for machines that are busy with other tests.
+    private static let bound = Duration.seconds(20)
+
+    /// Serves in a service group, shuts it down after `body` and expects that to take no longer than the bound.
+    /// What `body` returns is held until then: a response that is let go closes its connection.
+    private func shutDown(
+        _ hooks: Hooks, _ store: MemoryStore, in directory: String, after body: @Sendable (Client) async throws -> any Sendable
+    ) async throws {
+        let (opened, open) = AsyncStream.makeStream(of: Void.self)
+        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        let server = Server(
+            Server.Configuration(socketPath: directory + "/s.sock"), store: store, kinds: testKinds, hooks: hooks, logger: quiet
+        ) { _ in open.yield() }
+        let services = ServiceGroup(configuration: .init(services: [server], logger: quiet))
+        let client = try Client(.unix(directory + "/s.sock"))
+        try await withThrowingTaskGroup(of: String.self) { group in
+            group.addTask {
+                try await services.run()
+                return "shut down"
+            }
+            _ = await opened.first { _ in true }
+            let held = try await body(client)
+            await services.triggerGracefulShutdown()
+            group.addTask {
+                try await Task.sleep(for: Self.bound)
+                return "still there after \(Self.bound)"
+            }
+            #expect(try await group.next() == "shut down")
+            group.cancelAll()
+            withExtendedLifetime(held) {}
+        }
+        await client.close()
+    }
+
+    @Test func `a log that is followed and not read does not hold up the stop`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let path = directory + "/serial.log"
+        try Data(repeating: UInt8(ascii: "x"), count: 16 << 20).write(to: URL(filePath: path))
+        let hooks = Hooks(reconciledKinds: ["Widget"], log: { _ in LogSource(path: path) })
+        try await shutDown(hooks, MemoryStore(), in: directory) { client in
+            let unread = try await client.open("GET", "\(Paths.base)/widgets/a/log?follow=true", deadline: .seconds(60))
+            #expect(unread.status == .ok)
+            // Until the socket is full; a stop before that is easy.
+            try await Task.sleep(for: .milliseconds(500))
+            return unread
+        }
+    }
+
+    @Test func `neither does a watch that is not read, and one that is ends in order`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let store = MemoryStore()
+        for number in 1...500 { try await store.put(Key(Registry.key(widgets, "w\(number)")), ballast("w\(number)")) }
+        let (ended, end) = AsyncStream.makeStream(of: String.self)
+        try await shutDown(Hooks(reconciledKinds: ["Widget"]), store, in: directory) { client in
+            let unread = try await client.open("GET", "\(Paths.base)/widgets?watch=true", deadline: .seconds(60))
+            #expect(unread.status == .ok)
+            let idle = try await client.open(
+                "GET", "\(Paths.base)/widgets?watch=true&allowWatchBookmarks=true&resourceVersion=501", deadline: .seconds(60))
+            let read = Task {
+                end.yield(await message { for try await buffer in idle.body { end.yield(String(buffer: buffer)) } })
+            }
+            try await Task.sleep(for: .milliseconds(500))
+            return (unread, read)
+        }
+        var told: [String] = []
+        for await text in ended {
+            told.append(text)
+            if told.count == 2 { break }
+        }
+        #expect(told == [String(decoding: RecordFilter.bookmark(kind: "Widget", 501), as: UTF8.self), "nothing was thrown"])
+    }
+}
+
+/// A widget of 8 KiB: what lies in socket buffers and in both processes is soon full.
+func ballast(_ name: String, generation: Int = 1) throws -> [UInt8] {
+    var widget = Resource<Widget>(metadata: Metadata(name: name, uid: "1"), spec: .init(size: 1))
+    widget.metadata.annotations = ["ballast": String(repeating: "x", count: 8192)]
+    widget.metadata.generation = Int64(generation)
+    return try widget.encoded()
+}
