@@ -29,14 +29,18 @@ package struct Ledger: Sendable {
 
     /// In name order.
     package func list<K: Kind>(_: K.Type) -> [Resource<K>] {
-        (records[K.name] ?? [:]).values.compactMap { $0 as? Resource<K> }.sorted { $0.name < $1.name }
+        inOrder(K.name).compactMap { $0 as? Resource<K> }
     }
 
     /// Every record, in reference order.
     package var all: [any AnyResource] {
-        records.keys.sorted().flatMap { kind in
-            (records[kind] ?? [:]).values.sorted { $0.metadata.name < $1.metadata.name }
-        }
+        records.keys.sorted().flatMap(inOrder)
+    }
+
+    /// By name: sorting the records themselves would copy their metadata with every comparison.
+    private func inOrder(_ kind: String) -> [any AnyResource] {
+        guard let named = records[kind] else { return [] }
+        return named.keys.sorted().compactMap { named[$0] }
     }
 
     /// Every reference of a kind, in name order.

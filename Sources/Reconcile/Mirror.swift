@@ -126,7 +126,7 @@ package final class Mirror: Service {
         // Events are watched too, and passed over: a write that holds nothing else must be caught up with.
         let prefix = KeyRange.prefix(Key(Registry.root))
         let snapshot = try await store.range(RangeRequest(.prefix(Key(Registry.objects))))
-        let records = snapshot.entries.compactMap { record($0) }
+        let records = await decoded(snapshot.entries)
         let present = Set(records.map(\.reference))
         let gone = state.withLock { $0.ledger.all.map(\.reference).filter { !present.contains($0) } }
         take(records.map { ($0.reference, $0) } + gone.map { ($0, nil) }, revision: snapshot.revision)
@@ -138,6 +138,19 @@ package final class Mirror: Service {
                 case .delete(let key, _, _): return reference(key).map { ($0, nil) }
                 }
             }, revision: batch.revision)
+        }
+    }
+
+    /// Decoding is most of a start: it is spread over the processors.
+    private func decoded(_ entries: [Entry]) async -> [any AnyResource] {
+        await withTaskGroup(of: (start: Int, records: [any AnyResource]).self) { group in
+            for start in stride(from: 0, to: entries.count, by: 256) {
+                let part = entries[start ..< min(start + 256, entries.count)]
+                group.addTask { (start, part.compactMap { self.record($0) }) }
+            }
+            var parts: [(start: Int, records: [any AnyResource])] = []
+            for await part in group { parts.append(part) }
+            return parts.sorted { $0.start < $1.start }.flatMap(\.records)
         }
     }
 

@@ -22,22 +22,24 @@ struct Bench {
         let machine = Machine(directory: options.directory)
         print(machine.markdown + "\n\n" + Row.header)
         var rows: [Row] = []
-        for name in options.rows {
-            say(name)
-            let found: [Row]
-            switch name {
-            case "sync": found = try syncRows(options)
-            case "manifest": found = try await manifestRows(options)
-            case "diff":
-                found = try await diffRows(Scene.of(objects: options.objects), options)
-                    + (options.nodes == 0 ? [] : diffRows(Scene(nodes: options.nodes), options))
-            case "reconcile": found = try await reconcileRows(options)
-            case "latency": found = try await latencyRows(options)
-            default: found = try await idleRows(options)
-            }
+        func tell(_ found: [Row]) {
             for row in found { print(row.markdown) }
             fflush(nil)
             rows += found
+        }
+        for name in options.rows {
+            say(name)
+            switch name {
+            case "sync": tell(try syncRows(options))
+            case "manifest": tell(try await manifestRows(options))
+            case "diff":
+                tell(try await diffRows(Scene.of(objects: options.objects), options))
+                if options.nodes > 0 { tell(try await diffRows(Scene(nodes: options.nodes), options)) }
+            case "foresee": tell(try await foreseeRows(options))
+            case "reconcile": tell(try await reconcileRows(options))
+            case "latency": tell(try await latencyRows(options))
+            default: tell(try await idleRows(options))
+            }
         }
         guard let path = options.json else { return }
         let encoder = JSONEncoder()

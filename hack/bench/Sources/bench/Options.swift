@@ -1,7 +1,7 @@
 import Foundation
 
 struct Options {
-    static let rowNames = ["sync", "manifest", "diff", "reconcile", "latency", "idle"]
+    static let rowNames = ["sync", "manifest", "diff", "foresee", "reconcile", "latency", "idle"]
     static let usage = """
         hack/bench/run [ROW…] [--objects N] [--nodes N] [--runs N] [--samples N] [--dir FOLDER] [--json FILE] [--verbose]
 
@@ -10,6 +10,7 @@ struct Options {
           sync       what one fdatasync takes on this disk
           manifest   YAML read, in MB/s
           diff       `diff` over MemoryStore and Chainfire: of N objects, and of N nodes with their children
+          foresee    `diff` of N objects that are all new
           reconcile  the daemon's loops over Chainfire bring N objects from manifest to ready
           latency    from a change to the driver's action, beside N objects at rest
           idle       resident memory of `plasma server`, in a network namespace of its own

@@ -19,7 +19,7 @@ func reconcileRows(_ options: Options) async throws -> [Row] {
         record.metadata.finalizers = [Registry.finalizer]
         return record
     }
-    for _ in 0..<max(1, options.runs / 3) {
+    for _ in 0..<max(1, options.runs / 2) {
         let disk = CountingDisk()
         let store = try openChainfire(try freshFolder("reconcile", in: options.directory), counting: disk)
         let mirror = makeMirror(store)
@@ -48,6 +48,7 @@ func reconcileRows(_ options: Options) async throws -> [Row] {
                 writing.add(revisions / took)
                 wholes.add(took)
                 perSync.add(revisions / Double(syncs))
+                if options.isVerbose { try await tellEvents(store) }
             }
         }
     }
@@ -58,4 +59,15 @@ func reconcileRows(_ options: Options) async throws -> [Row] {
         Row("reconcile", "transactions that shared one fdatasync, on average", "", perSync),
         Row("reconcile", "the whole bring-up", "s", wholes),
     ]
+}
+
+/// What the rounds did, most frequent first.
+private func tellEvents(_ store: any Store) async throws {
+    var counts: [String: Int] = [:]
+    for entry in try await store.range(RangeRequest(.prefix(Key(Registry.events)))).entries {
+        let event = try Wire.decode(EventRecord.self, from: entry.value)
+        let words = event.message.split(separator: " ").map { $0.contains(where: \.isNumber) ? "…" : $0 }.joined(separator: " ")
+        counts["\(event.reason): \(words)", default: 0] += event.count
+    }
+    for (what, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }).prefix(20) { say("\(count) × \(what)") }
 }

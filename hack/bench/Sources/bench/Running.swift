@@ -39,7 +39,8 @@ func openChainfire(_ directory: String, counting disk: CountingDisk? = nil) thro
 func makeMirror(_ store: any Store) -> Mirror { Mirror(store: store, kinds: Catalog.table, time: SystemTime(), logger: silence) }
 
 func makeWorkshop(_ mirror: Mirror, _ store: any Store, _ world: SimulatedWorld) -> Workshop {
-    Workshop(mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, logger: silence)
+    Workshop(
+        mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, footing: Footing(world.loops(performs: false)), logger: silence)
 }
 
 /// Returns once something holds; looks every millisecond.

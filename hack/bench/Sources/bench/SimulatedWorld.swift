@@ -18,8 +18,8 @@ final class SimulatedWorld: Sendable {
         var images: [String: Kinds.Disk.Sight.Seen] = [:]
         var devices: [String: Network.Sight.Device] = [:]
         var pids = 100
+        /// Rounds of controllers: looks of those that only look again, or diff, do not count.
         var looks = 0
-        var acts = 0
         /// Told of every action on a machine, before it takes effect.
         var machineActed: (@Sendable (String) -> Void)?
         var wakes: [AsyncStream<String>.Continuation] = []
@@ -28,19 +28,14 @@ final class SimulatedWorld: Sendable {
     static let host = "bench"
     let state = Mutex(State())
 
-    func look<T>(_ body: (inout State) -> T) -> T where T: Sendable {
+    func look<T: Sendable>(counts: Bool, _ body: (State) -> T) -> T {
         state.withLock { state in
-            state.looks += 1
-            return body(&state)
+            if counts { state.looks += 1 }
+            return body(state)
         }
     }
 
-    func act(_ body: (inout State) -> Void) {
-        state.withLock { state in
-            state.acts += 1
-            body(&state)
-        }
-    }
+    func act(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
 
     func wakes() -> AsyncStream<String> {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self)
@@ -59,9 +54,12 @@ final class SimulatedWorld: Sendable {
     /// The loops of a daemon over this world.
     /// - Parameter performs: false makes those of a diff.
     func loops(performs: Bool) -> [AnyLoop] {
-        let (machines, disks, networks, hosts) = (
-            SimulatedMachines(world: self), SimulatedDisks(world: self), SimulatedNetworks(world: self), SimulatedHosts(world: self))
-        let (nodes, clusters) = (SeenThroughRecords<Node.Planning>(world: self, sight: Node.Sight()), SeenThroughRecords<Cluster.Planning>(world: self, sight: Cluster.Sight()))
+        let machines = SimulatedMachines(world: self, counts: performs)
+        let disks = SimulatedDisks(world: self, counts: performs)
+        let networks = SimulatedNetworks(world: self, counts: performs)
+        let hosts = SimulatedHosts(world: self, counts: performs)
+        let nodes = SeenThroughRecords<Node.Planning>(world: self, sight: Node.Sight(), counts: performs)
+        let clusters = SeenThroughRecords<Cluster.Planning>(world: self, sight: Cluster.Sight(), counts: performs)
         // The daemon's own intervals, so that its background load is measured along.
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: clusters, performer: performs ? clusters : nil, interval: .seconds(60))),
@@ -77,13 +75,14 @@ final class SimulatedWorld: Sendable {
 struct SimulatedMachines: Observer, Performer {
     typealias P = VirtualMachine.Planning
     let world: SimulatedWorld
+    var counts = true
 
     func observe(_ goal: Goal<VirtualMachine>, _ reader: Reader) async throws -> VirtualMachine.Sight {
         let name = goal.resource.name
         let premises = VirtualMachine.Premises(
             host: SimulatedWorld.host, directory: "/data/machines/\(name)",
             firmware: FoundFirmware(code: "/ovmf/code", variablesTemplate: "/ovmf/vars"))
-        guard let running = world.look({ $0.machines[name] }) else {
+        guard let running = world.look(counts: counts, { $0.machines[name] }) else {
             return VirtualMachine.Sight(process: .none, hasFiles: false, premises: premises)
         }
         return VirtualMachine.Sight(
@@ -99,6 +98,8 @@ struct SimulatedMachines: Observer, Performer {
                 state.pids += 1
                 state.machines[machine.name] = .init(pid: state.pids, commandLine: line)
             }
+        // Nothing is ever paused here.
+        case .resume: break
         case .powerDown(let name), .end(let name), .clear(let name, _):
             world.act { state in
                 state.machineActed?(name)
@@ -111,49 +112,45 @@ struct SimulatedMachines: Observer, Performer {
 struct SimulatedDisks: Observer, Performer {
     typealias P = Kinds.Disk.Planning
     let world: SimulatedWorld
+    var counts = true
 
     func observe(_ goal: Goal<Kinds.Disk>, _ reader: Reader) async throws -> Kinds.Disk.Sight {
         let path = "/data/disks/\(goal.resource.name).qcow2"
-        return Kinds.Disk.Sight(path: path, image: world.look { $0.images[path] })
+        return Kinds.Disk.Sight(path: path, image: world.look(counts: counts) { $0.images[path] })
     }
 
     func perform(_ action: Kinds.Disk.Action) async throws {
-        world.act { state in
-            switch action {
-            case .create(let path, let format, let bytes, let backing):
-                state.images[path] = .init(format: format.rawValue, bytes: bytes, backing: backing?.path.path)
-            case .grow(let path, _, let bytes, _): state.images[path]?.bytes = bytes
-            case .wipe(let path, _), .delete(let path): state.images[path] = nil
-            }
+        let path = switch action {
+        case .create(let path, _, _, _), .grow(let path, _, _, _), .wipe(let path, _), .delete(let path): path
         }
+        // An image does what the planner foresees.
+        world.act { state in state.images[path] = P.foresee(action, in: .init(path: path, image: state.images[path])).image }
     }
 }
 
 struct SimulatedNetworks: Observer, Performer {
     typealias P = Network.Planning
     let world: SimulatedWorld
+    var counts = true
 
     func observe(_ goal: Goal<Network>, _ reader: Reader) async throws -> Network.Sight {
-        Network.Sight(device: world.look { $0.devices[goal.resource.name] })
+        Network.Sight(device: world.look(counts: counts) { $0.devices[goal.resource.name] })
     }
 
     func perform(_ action: Network.Action) async throws {
-        world.act { state in
-            switch action {
-            case .create(let segment):
-                state.devices[segment.name] = .init(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu)
-            case .remove(let segment): state.devices[segment.name] = nil
-            }
-        }
+        // Nothing else happens to a segment here.
+        guard case .create(let segment) = action else { return }
+        world.act { state in state.devices[segment.name] = P.foresee(action, in: .init(device: nil)).device }
     }
 }
 
 struct SimulatedHosts: Observer, Performer {
     typealias P = Kinds.Host.Planning
     let world: SimulatedWorld
+    var counts = true
 
     func observe(_ goal: Goal<Kinds.Host>, _ reader: Reader) async throws -> Kinds.Host.Sight {
-        world.look { _ in }
+        world.look(counts: counts) { _ in }
         return Kinds.Host.Sight(
             here: SimulatedWorld.host, cpus: 2, memory: 8 << 30, qemuVersion: "7.2.0",
             probe: .init(accelerator: "tcg", reason: "simulated", at: Date(timeIntervalSince1970: 0)))
@@ -166,9 +163,10 @@ struct SimulatedHosts: Observer, Performer {
 struct SeenThroughRecords<P: Planner>: Observer, Performer where P.Action == NoAction {
     let world: SimulatedWorld
     let sight: P.Observation
+    var counts = true
 
     func observe(_ goal: Goal<P.K>, _ reader: Reader) async throws -> P.Observation {
-        world.look { _ in }
+        world.look(counts: counts) { _ in }
         return sight
     }
 
