@@ -44,8 +44,8 @@ struct Waiter {
         var progress = Progress(goals, reconciled: reconciledKinds, start: start)
         var view = LiveView()
         var seen: Set<Reference> = []
-        // Until the first lists are here nothing is known, and nothing could be said of what is stuck.
         var hopelessSince: Instant?
+        // Until the first lists are here nothing is known, and nothing could be said of what is stuck.
         var unlisted = Set(goals.map(\.reference.kind))
 
         func show(_ line: String?) {

@@ -170,7 +170,7 @@ package enum Node: Kind {
             cpus: fields.integer("cpus", 1...256, default: 1, "Virtual CPUs."),
             memory: fields.size("memory", VirtualMachine.memoryRange, "Memory: 2GiB, 512MiB."),
             firmware: readFirmware(&fields),
-            uuid: fields.optional("uuid", "The machine's UUID; made from the object's uid when absent."),
+            uuid: fields.optional("uuid", "The machine's UUID; made from its host and name when absent, and kept."),
             bootOrder: VirtualMachine.readBootOrder(&fields),
             boot: fields.optionalObject(
                 "boot", "Starts this kernel directly, without a boot loader.", VirtualMachine.readDirectBoot),

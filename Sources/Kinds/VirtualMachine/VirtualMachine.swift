@@ -20,7 +20,7 @@ package enum VirtualMachine: Kind {
         /// 64 MiB or more.
         var memory: ByteCount
         var firmware: Firmware
-        /// The machine's identity towards its guest; nil: made from the object's uid.
+        /// The machine's identity towards its guest; nil: made from its host and name, and kept.
         var uuid: UUIDText?
         /// Which devices the firmware tries, in order. A `bootIndex` of a disk or interface overrides it.
         var bootOrder: [BootDevice]
@@ -104,7 +104,7 @@ package enum VirtualMachine: Kind {
             cpus: fields.integer("cpus", 1...256, default: 1, "Virtual CPUs."),
             memory: fields.size("memory", memoryRange, "Memory: 2GiB, 512MiB."),
             firmware: fields.choice("firmware", default: .uefi, "The firmware: OVMF or SeaBIOS."),
-            uuid: fields.optional("uuid", "The machine's UUID; made from the object's uid when absent."),
+            uuid: fields.optional("uuid", "The machine's UUID; made from its host and name when absent, and kept."),
             bootOrder: readBootOrder(&fields),
             disks: fields.list("disks", 0...26, "The disks, in the order of their devices.", readDisk),
             interfaces: fields.list("interfaces", 0...16, "The network interfaces.", readInterface),
