@@ -12,7 +12,6 @@ struct Room {
 // From outside.
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
@@ -21,8 +20,12 @@ let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
 let heaps = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let deques = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -35,11 +38,13 @@ let rooms: [Room] = [
     Room(name: "Raft"),
     Room(name: "Host", uses: ["CHost"]),
     Room(name: "Manifest", uses: ["CYAML"]),
+    Room(name: "GRPC", uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, protobuf, logging, metrics]),
     // 1
     Room(name: "Resource", sees: ["Manifest"]),
-    Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [logging]),
+    Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
+    Room(name: "Etcd", sees: ["GRPC", "Store"], uses: [nioCore, nioPosix, nioSSL, protobuf, logging]),
     // 2: drivers and services are strangers to each other
-    Room(name: "Chainfire", sees: ["Store", "Replica", "Host", "Bytes"], uses: [grdb, logging, metrics, lifecycle]),
+    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", logging, metrics, lifecycle]),
     Room(
         name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
         uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
@@ -51,16 +56,26 @@ let rooms: [Room] = [
     Room(name: "PKI", uses: [x509, crypto]),
     // 3
     Room(
+        name: "ChainfireAPI", sees: ["Chainfire", "Etcd", "GRPC", "Store", "Host"],
+        uses: [nioCore, nioPosix, nioHTTP1, nioSSL, protobuf, crypto, logging, metrics, coreMetrics, lifecycle]),
+    Room(
         name: "Kinds", sees: ["Reconcile", "Resource", "Manifest", "Host", "Bytes", "QEMU", "Segment"],
         uses: [crypto, logging, lifecycle]),
     // 4
     Room(
-        name: "Commands", sees: ["Kinds", "Reconcile", "API", "Chainfire", "PKI", "Resource", "Manifest", "Store", "Host"],
-        uses: [arguments, lifecycle, logging, metrics]),
+        name: "Commands",
+        sees: [
+            "Kinds", "Reconcile", "API", "ChainfireAPI", "Chainfire", "Replica", "Etcd", "GRPC", "PKI", "Resource", "Manifest", "Store",
+            "Host",
+        ],
+        uses: [arguments, crypto, lifecycle, logging, metrics]),
 ]
 
-/// Tests only: the world made of values.
-let simulation = Room(name: "Simulation", sees: ["Store", "Host"])
+/// Tests only: the world made of values, and a whole Chainfire cluster in it.
+let simulations: [Room] = [
+    Room(name: "Simulation", sees: ["Store", "Host"]),
+    Room(name: "ClusterSimulation", sees: ["Raft", "Replica", "Chainfire", "Store", "Host", "Bytes", "Simulation"], uses: [logging]),
+]
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
@@ -90,15 +105,17 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CHost"),
         .executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict),
-    ] + (rooms + [simulation]).map(library) + rooms.map(tests)
+    ] + (rooms + simulations).map(library) + (rooms + simulations.dropFirst()).map(tests)
 )

@@ -56,6 +56,9 @@ struct Refusal: Error, Hashable, Sendable {
         switch error {
         case .compacted, .futureRevision: self = .expired("\(error); list again")
         case .invalid(let rule): self = .badRequest("the change does not fit into the store: \(rule)")
+        case .missing(let what), .precondition(let what, _), .outOfRange(let what):
+            self = .badRequest("the change does not fit into the store: \(what)")
+        case .exhausted(let why): self.init(code: 429, reason: "TooManyRequests", message: "the store is busy: \(why)")
         case .noSpace: self.init(code: 507, reason: "InsufficientStorage", message: "the store has no space left: \(error)")
         case .unavailable(let why): self.init(code: 503, reason: "ServiceUnavailable", message: "the store cannot answer now: \(why)")
         }

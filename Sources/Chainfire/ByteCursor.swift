@@ -1,10 +1,11 @@
 import Bytes
 
-/// How `StoreCommand` and `Change` spell counts, numbers and strings; a read that does not fit throws
-/// instead of being nil.
+/// How `StoreCommand`, `Change` and the facts spell counts, numbers and strings; a read that does not fit
+/// throws instead of being nil.
 extension ByteWriter {
     mutating func number(_ number: Int64) { writeVarint(UInt64(bitPattern: number)) }
     mutating func count(_ count: Int) { writeVarint(UInt64(count)) }
+    mutating func text(_ text: String) { writePrefixed(Array(text.utf8)) }
 }
 
 extension ByteReader {
@@ -19,14 +20,24 @@ extension ByteReader {
         return Int(count)
     }
 
-    mutating func number() throws(CommandProblem) -> Int64 {
+    mutating func unsigned() throws(CommandProblem) -> UInt64 {
         guard let number = readVarint() else { throw ended }
-        return Int64(bitPattern: number)
+        return number
     }
+
+    mutating func number() throws(CommandProblem) -> Int64 { Int64(bitPattern: try unsigned()) }
 
     mutating func string() throws(CommandProblem) -> [UInt8] {
         guard let string = readPrefixed() else { throw ended }
         return string
+    }
+
+    mutating func text() throws(CommandProblem) -> String { String(decoding: try string(), as: UTF8.self) }
+
+    mutating func texts() throws(CommandProblem) -> [String] {
+        var texts: [String] = []
+        for _ in 0..<(try count()) { texts.append(try text()) }
+        return texts
     }
 
     private var ended: CommandProblem { .malformed("it ends early", offset: offset) }

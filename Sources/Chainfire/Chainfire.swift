@@ -1,5 +1,6 @@
 import Host
 import Logging
+import Raft
 import Replica
 import ServiceLifecycle
 import Store
@@ -7,36 +8,46 @@ import Synchronization
 
 /// The replicated store with etcd v3's semantics: a multi-version state machine over a Raft log.
 ///
-/// Its directory holds `lock`, `log/` (the Raft log, fsynced before a write is acknowledged) and
-/// `state.db` (SQLite, what the log made so far). Reads of current values and watches are answered
-/// from memory, old revisions from SQLite. With one voter every read is linearizable, because a write
-/// is acknowledged only after it was applied.
+/// Its directory holds `lock`, `member` (which member this is), `log/` (the Raft log, fsynced before a write is
+/// acknowledged) and `state.db` (SQLite, what the log made so far). Reads of current values and watches are
+/// answered from memory, old revisions from SQLite.
 package final class Chainfire: Store, Service {
-    private enum Phase { case open, stopping, stopped }
-    private struct Gate {
-        var phase = Phase.open
-        var pending = 0
-        var whenDrained: CheckedContinuation<Void, Never>?
-    }
-
-    private let machine: Machine
-    private let replica: Replica<Machine>
+    let machine: Machine
+    let replica: Replica<Machine>
+    let transport: (any Transport)?
+    let time: any Time
+    let options: ChainfireOptions
+    let logger: Logger
+    let gate = Gate()
+    let renewals = RenewalDesk()
+    /// Once a linearizable read was answered while this member was the only voter: nobody else can have
+    /// acknowledged anything since.
+    let hasRead = Atomic<Bool>(false)
+    let alarmIsAsked = Atomic<Bool>(false)
     private let lock: Mutex<(any DiskLock)?>
-    private let logger: Logger
-    private let gate = Mutex(Gate())
 
-    private init(machine: Machine, replica: Replica<Machine>, lock: any DiskLock, logger: Logger) {
+    private init(
+        machine: Machine, replica: Replica<Machine>, transport: (any Transport)?, time: any Time, options: ChainfireOptions,
+        lock: any DiskLock, logger: Logger
+    ) {
         self.machine = machine
         self.replica = replica
+        self.transport = transport
+        self.time = time
+        self.options = options
         self.lock = Mutex(lock)
         self.logger = logger
     }
 
-    /// Opens the store, made when it is missing, and applies what the log holds beyond the applied state.
-    /// Blocks while it reads. Writes wait until `run()` runs.
+    /// Opens the store, made when it is missing, and applies what the log holds beyond the applied state, as far as
+    /// that is known to be committed. Blocks while it reads. Writes wait until `run()` runs.
+    /// - Parameters:
+    ///   - membership: how an empty directory comes to its cluster; one with data keeps what it is.
+    ///   - transport: carries messages to the other members; nil where there never are any.
     /// - Throws: `ChainfireError`, with the file and the numbers when something is damaged or does not fit.
     package static func open(
-        directory: String, time: any Time, disk: any Disk, options: ChainfireOptions = ChainfireOptions(), logger: Logger
+        directory: String, time: any Time, disk: any Disk, options: ChainfireOptions = ChainfireOptions(),
+        membership: ClusterMembership = .single, transport: (any Transport)? = nil, logger: Logger
     ) throws(ChainfireError) -> Chainfire {
         let lock: any DiskLock
         do throws(DiskError) {
@@ -46,57 +57,82 @@ package final class Chainfire: Store, Service {
             throw .storage(error.description)
         }
         let start = time.now()
-        let storage = try Storage(path: directory + "/state.db")
-        let machine = try Machine(storage: storage, options: options)
-        let mark = machine.state.withLock { $0.mark }
-        let replica: Replica<Machine>
-        do throws(ReplicaError) {
-            replica = try Replica(
-                directory: directory + "/log", disk: disk, machine: machine, options: options.log, logger: logger)
-        } catch {
-            if case .mismatch(let why) = error { throw .mismatch("\(storage.path): \(why)") }
-            throw .log(error)
-        }
+        let founding = try found(directory, membership)
+        let storage = try Storage(path: directory + "/state.db", pagesMax: options.pagesMax)
+        let machine = try Machine(
+            storage: storage, options: options, identity: founding.identity, members: founding.members,
+            configuration: founding.configuration, now: { time.now() }, background: true)
+        let replica = try openReplica(directory, disk, machine, options, founding, time, transport, logger)
         do throws(DiskError) { try disk.syncDirectory(directory) } catch { throw .storage(error.description) }
-        let term = replica.status.term
-        guard mark.appliedTerm <= term else {
-            throw .mismatch("""
-                \(storage.path) has applied entry \(mark.appliedIndex) of term \(mark.appliedTerm), but the log in \
-                \(directory)/log is at term \(term): they do not belong together; restore both from one backup
-                """)
-        }
-        let chainfire = Chainfire(machine: machine, replica: replica, lock: lock, logger: logger)
+        let chainfire = Chainfire(
+            machine: machine, replica: replica, transport: transport, time: time, options: options, lock: lock, logger: logger)
+        chainfire.followMembers()
         let status = chainfire.status
         logger.info("store opened", metadata: [
-            "directory": "\(directory)", "revision": "\(status.revision)", "keys": "\(status.keys)",
-            "applied": "\(status.appliedIndex)", "replayed": "\(status.appliedIndex - mark.appliedIndex)",
-            "took": "\(time.now() - start)",
+            "directory": "\(directory)", "cluster": "\(hex(founding.identity.clusterID))",
+            "member": "\(hex(founding.identity.memberID))", "revision": "\(status.revision)", "keys": "\(status.keys)",
+            "applied": "\(status.appliedIndex)", "took": "\(time.now() - start)",
         ])
         return chainfire
     }
 
-    package var status: ChainfireStatus {
-        let log = replica.status
-        return machine.state.withLock { state in
-            ChainfireStatus(
-                revision: state.keyspace.revision, compacted: state.keyspace.compacted, keys: state.keyspace.liveKeys,
-                watchers: machine.watchers.load(ordering: .relaxed), databaseBytes: machine.storage.bytesOnDisk,
-                cachedBytes: state.keyspace.cachedBytes, appliedIndex: state.mark.appliedIndex, lastIndex: log.lastIndex,
-                term: log.term)
+    /// Whose data a directory holds; nil when it holds none yet.
+    package static func identity(directory: String, disk: any Disk = SystemDisk()) throws(ChainfireError) -> StoreIdentity? {
+        try StoreIdentity.read(directory, SystemDisk())
+    }
+
+    /// The identity file comes first: what it says is never decided twice.
+    private static func found(_ directory: String, _ membership: ClusterMembership) throws(ChainfireError) -> Founding {
+        let disk = SystemDisk()
+        if let identity = try StoreIdentity.read(directory, disk) {
+            // What it was founded with still counts while nothing was applied, and for a log without its state.
+            guard case .existing = membership else {
+                var founding = try membership.founding()
+                if founding.identity.memberID != identity.memberID { (founding.members, founding.configuration) = ([], nil) }
+                if identity.memberID == 1, case .single = membership { founding.configuration = Configuration(voters: [1]) }
+                founding.identity = identity
+                return founding
+            }
+            return Founding(identity: identity, members: [])
+        }
+        let founding = try membership.founding()
+        try founding.identity.write(directory, disk)
+        return founding
+    }
+
+    private static func openReplica(
+        _ directory: String, _ disk: any Disk, _ machine: Machine, _ options: ChainfireOptions, _ founding: Founding,
+        _ time: any Time, _ transport: (any Transport)?, _ logger: Logger
+    ) throws(ChainfireError) -> Replica<Machine> {
+        var log = options.log
+        log.id = founding.identity.memberID
+        log.cluster = founding.identity.clusterID
+        if let base = machine.base { log.base = base }
+        let membership: Membership = if let configuration = founding.configuration { .bootstrap(configuration) } else {
+            founding.members.isEmpty ? .existing : .joining
+        }
+        do throws(ReplicaError) {
+            return try Replica(
+                directory: directory + "/log", disk: disk, machine: machine, options: log, membership: membership, time: time,
+                transport: transport, logger: logger)
+        } catch {
+            if case .mismatch(let why) = error { throw .mismatch("\(machine.storage.name): \(why)") }
+            throw .log(error)
         }
     }
 
     /// Writes until the task is cancelled or the service group shuts down: then writes that are under
-    /// way are finished, new ones refused, the watches end, and the state is checkpointed and closed.
+    /// way are finished, new ones refused, leadership is handed over where there is somebody to take it, the watches
+    /// end, and the state is checkpointed and closed.
     package func run() async throws {
         var failure: (any Error)?
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { [self] in try await replica.run() }
-                group.addTask { [self] in await compactWhenDue() }
+                group.addTask { [self] in await keepHouse() }
                 group.addTask { [self] in
                     try await gracefulShutdown()
-                    await drain()
+                    await gate.drain()
                 }
                 defer { group.cancelAll() }
                 _ = try await group.next()
@@ -106,109 +142,27 @@ package final class Chainfire: Store, Service {
         } catch {
             failure = error
         }
-        gate.withLock { $0.phase = .stopped }
+        gate.stop()
         machine.stop()
         if let failure {
             logger.critical("store failed", metadata: ["error": "\(failure)"])
             throw failure
         }
-        try machine.storage.checkpoint()
+        _ = try await offThread { [machine] in try machine.checkpoint() }
         try machine.storage.close()
         lock.withLock { $0 = nil }
         logger.info("store closed")
     }
 
-    /// Returns when no write is under way; none begins any more.
-    private func drain() async {
-        await withCheckedContinuation { continuation in
-            let isDrained = gate.withLock { gate in
-                gate.phase = .stopping
-                if gate.pending > 0 { gate.whenDrained = continuation }
-                return gate.pending == 0
-            }
-            if isDrained { continuation.resume() }
-        }
-    }
-
-    private func compactWhenDue() async {
-        for await revision in machine.compactions {
-            do throws(StoreError) {
-                try await compact(through: revision)
-                logger.debug("store compacted", metadata: ["through": "\(revision)"])
-            } catch {
-                // Another compaction was first, or the store stops: the next write asks again.
-                logger.debug("compaction refused", metadata: ["through": "\(revision)", "error": "\(error)"])
-            }
-        }
-    }
-
-    private func propose(_ command: StoreCommand) async throws(StoreError) -> Machine.Outcome {
-        let isOpen = gate.withLock { gate in
-            guard gate.phase == .open else { return false }
-            gate.pending += 1
-            return true
-        }
-        guard isOpen else { throw .unavailable("the store is stopping") }
-        defer {
-            let drained = gate.withLock { gate -> CheckedContinuation<Void, Never>? in
-                gate.pending -= 1
-                guard gate.pending == 0 else { return nil }
-                defer { gate.whenDrained = nil }
-                return gate.whenDrained
-            }
-            drained?.resume()
-        }
-        do throws(ReplicaError) {
-            return try await replica.propose(command.encoded)
-        } catch {
-            switch error {
-            case .noSpace: throw .noSpace
-            case .tooLarge: throw .invalid("etcdserver: request is too large")
-            case .overloaded: throw .unavailable("etcdserver: too many requests")
-            case .stopped, .locked, .corrupt, .mismatch, .storage: throw .unavailable(error.description)
-            }
+    /// Runs what blocks on the machine's own thread.
+    func offThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            machine.inBackground { continuation.resume(with: Result { try body() }) }
         }
     }
 }
 
-extension Chainfire {
-    package func range(_ request: RangeRequest) async throws(StoreError) -> RangeResult {
-        let answer = try machine.state.withLock { state throws(StoreError) in
-            guard !state.isStopped else { throw .unavailable("the store has stopped") }
-            try state.keyspace.checkReadable(request)
-            return state.keyspace.range(request)
-        }
-        guard !answer.missing.isEmpty else { return answer.result }
-        return try await machine.read { keyspace, load in
-            try keyspace.checkReadable(request)
-            var answer = keyspace.range(request)
-            try answer.fill(load, keysOnly: request.keysOnly)
-            return answer.result
-        }
-    }
-
-    package func commit(_ transaction: Transaction) async throws(StoreError) -> TransactionResult {
-        try transaction.validate()
-        if transaction.isReadOnly {
-            return try await machine.read { keyspace, load in try keyspace.apply(transaction, load).result }
-        }
-        switch try await propose(.transaction(transaction)) {
-        case .committed(let result): return result
-        case .refused(let error): throw error
-        case .compacted: preconditionFailure("a transaction was answered as a compaction")
-        }
-    }
-
-    package func watch(_ range: KeyRange, from revision: Revision?) async throws(StoreError) -> Watch {
-        let cursor = WatchCursor(machine, range, from: try machine.startWatch(from: revision))
-        return Watch(AsyncThrowingStream { try await cursor.next() })
-    }
-
-    package func compact(through revision: Revision) async throws(StoreError) {
-        switch try await propose(.compaction(revision)) {
-        case .compacted: return
-        case .refused(let error): throw error
-        case .committed: preconditionFailure("a compaction was answered as a transaction")
-        }
-    }
+extension Machine {
+    /// Where the log of a restored state may begin.
+    var base: Position? { state.withLock { $0.facts.base } }
 }

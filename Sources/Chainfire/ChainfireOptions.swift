@@ -1,13 +1,24 @@
 import Replica
+import Store
 
 package struct ChainfireOptions: Sendable {
     /// Most bytes of current values kept in memory, the newest written ones; others are read from SQLite.
     package var cacheBytes = 64 << 20
     package var compaction = CompactionPolicy()
+    /// Most bytes of live keys and values; beyond it puts are refused until a tenth of it is free (etcd's
+    /// `--quota-backend-bytes`, but of what is live, so that nobody must defragment). 0: no bound.
+    package var quotaBytes = 2 << 30
+    /// Seconds; shorter leases get this (etcd: 3/2 of an election, rounded up).
+    package var leaseTTLMin: Int64 = 2
+    /// Told to the other members once the store runs.
+    package var name = ""
+    package var clientURLs: [String] = []
     /// The log's limits.
     package var log = ReplicaOptions()
     /// The memory of the watches.
-    var ring = WatchHub.Limits()
+    package var ring = WatchHub.Limits()
+    /// For tests of a full disk: the most pages that the database may have.
+    var pagesMax: Int?
 
     package init() {}
 }

@@ -1,6 +1,6 @@
 import Store
 
-/// A look at a store, for `/metrics` and for people.
+/// A look at a store, for `/metrics`, for etcd's `Status` and for people. Sizes in bytes.
 package struct ChainfireStatus: Hashable, Sendable {
     package var revision: Revision
     /// The last compaction; 0 before the first.
@@ -15,4 +15,26 @@ package struct ChainfireStatus: Hashable, Sendable {
     package var appliedIndex: UInt64
     package var lastIndex: UInt64
     package var term: UInt64
+    /// Of the database, without what a defragmentation would give back.
+    package var databaseBytesUsed: Int
+    /// Of the keys that are there now and their values: what the quota bounds.
+    package var liveBytes: Int
+    /// Applied and not in the database yet.
+    package var waitingBytes: Int
+    package var leases: Int
+    package var alarms: [Alarm]
+    package var clusterID: UInt64 = 0
+    package var memberID: UInt64 = 0
+    /// 0: not known.
+    package var leader: UInt64 = 0
+    package var isLearner = false
+    package var commitIndex: UInt64 = 0
+    /// 0: none.
+    package var quotaBytes = 0
+    /// What is wrong now, in words; etcd's where it has them.
+    package var errors: [String] = []
+
+    /// etcd's names.
+    package var dbSize: Int { databaseBytes }
+    package var dbSizeInUse: Int { databaseBytesUsed }
 }

@@ -9,12 +9,18 @@ extension Keyspace {
         var events: [Event] = []
     }
 
+    /// What a transaction may not name: asked of the rest of the machine.
+    typealias LeaseExists = (Int64) -> Bool
+
     /// Carries a transaction out. It is refused as a whole, before anything changes, or done as a
     /// whole.
     /// - Throws: `StoreError` when it is refused; whatever `load` throws.
-    mutating func apply(_ transaction: Transaction, _ load: Load) throws -> Applied {
+    mutating func apply(
+        _ transaction: Transaction, leaseExists: LeaseExists = { _ in true }, _ load: Load
+    ) throws -> Applied {
+        if let applied = try applySingle(transaction, leaseExists, load) { return applied }
         let path = try Path(transaction, self, load)
-        let most = try path.check(self)
+        let most = try path.check(self, leaseExists)
         guard most <= ChangeID.changesMax else {
             throw StoreError.invalid("the transaction changes up to \(most) keys; at most \(ChangeID.changesMax) may be")
         }
@@ -23,10 +29,42 @@ extension Keyspace {
         return Applied(result: result, changes: run.changes, events: run.events)
     }
 
+    /// The most frequent transaction, one unconditional put, without any detour.
+    private mutating func applySingle(_ transaction: Transaction, _ leaseExists: LeaseExists, _ load: Load) throws -> Applied? {
+        guard transaction.compares.isEmpty, transaction.then.count == 1,
+            case .put(let key, let value, let lease) = transaction.then[0]
+        else { return nil }
+        if lease != 0, !leaseExists(lease) { throw Self.leaseNotFound }
+        let previous = try current(key, load)
+        let next = revision + 1
+        let change = Change(
+            put: ChangeID(next, 0), key, value, createRevision: previous?.createRevision ?? next,
+            version: (previous?.version ?? 0) + 1, lease: lease)
+        take(change)
+        return Applied(
+            result: TransactionResult(revision: next, succeeded: true, results: [.put(previous: previous)]),
+            changes: [change], events: [change.event(previous: previous)])
+    }
+
+    static let leaseNotFound = StoreError.missing("etcdserver: requested lease not found")
+
+    /// Deletes keys, all in one revision: what a lease takes with it.
+    mutating func delete(_ keys: [Key], _ load: Load) throws -> Applied {
+        var run = Run(next: revision + 1)
+        for key in keys {
+            guard let previous = try current(key, { try run.load($0, load) }) else { continue }
+            take(Change(delete: run.newID, key), previous, &run)
+        }
+        let result = TransactionResult(revision: revision, succeeded: true, results: [])
+        return Applied(result: result, changes: run.changes, events: run.events)
+    }
+
     private struct Run {
         let next: Revision
         var changes: [Change] = []
         var events: [Event] = []
+
+        init(next: Revision) { self.next = next }
 
         var newID: ChangeID { ChangeID(next, changes.count) }
 
@@ -45,20 +83,16 @@ extension Keyspace {
             case .put(let key, let value, let lease):
                 let previous = try current(key) { try run.load($0, load) }
                 take(Change(
-                    id: run.newID, key: key, value: value, createRevision: previous?.createRevision ?? run.next,
-                    version: (previous?.version ?? 0) + 1, lease: lease), previous, &run)
+                    put: run.newID, key, value ?? previous?.value ?? [], createRevision: previous?.createRevision ?? run.next,
+                    version: (previous?.version ?? 0) + 1, lease: lease ?? previous?.lease ?? 0), previous, &run)
                 results.append(.put(previous: previous))
             case .delete(let range):
-                var answer = self.range(RangeRequest(range))
-                try answer.fill({ try run.load($0, load) }, keysOnly: false)
-                for entry in answer.result.entries {
-                    take(Change(id: run.newID, key: entry.key, createRevision: 0, version: 0, lease: 0), entry, &run)
-                }
-                results.append(.delete(previous: answer.result.entries))
+                let request = RangeRequest(range)
+                let entries = try self.range(request).filled(request, { try run.load($0, load) }).entries
+                for entry in entries { take(Change(delete: run.newID, entry.key), entry, &run) }
+                results.append(.delete(previous: entries))
             case .range(let request):
-                var answer = self.range(request)
-                try answer.fill({ try run.load($0, load) }, keysOnly: request.keysOnly)
-                results.append(.range(answer.result))
+                results.append(.range(try self.range(request).filled(request) { try run.load($0, load) }))
             }
         }
         return TransactionResult(revision: revision, succeeded: path.succeeded, results: results)
@@ -73,13 +107,13 @@ extension Keyspace {
     /// The operations that a transaction will carry out: all compares, nested ones too, look at the
     /// state before it (etcd `txn.compareToPath`).
     private struct Path {
-        enum Step { case put(Key, [UInt8], lease: Int64), delete(KeyRange), range(RangeRequest), nested(Path) }
+        enum Step { case put(Key, [UInt8]?, lease: Int64?), delete(KeyRange), range(RangeRequest), nested(Path) }
         var succeeded = true
         var steps: [Step]
 
         init(_ transaction: Transaction, _ keyspace: Keyspace, _ load: Load) throws {
             for compare in transaction.compares {
-                guard compare.holds(for: try keyspace.seen(by: compare, load)) else {
+                guard compare.holds(forAll: try keyspace.seen(by: compare, load)) else {
                     succeeded = false
                     break
                 }
@@ -87,6 +121,7 @@ extension Keyspace {
             steps = try (succeeded ? transaction.then : transaction.otherwise).map { operation in
                 switch operation {
                 case .put(let key, let value, let lease): .put(key, value, lease: lease)
+                case .amend(let key, let value, let lease): .put(key, value, lease: lease)
                 case .delete(let range): .delete(range)
                 case .range(let request): .range(request)
                 case .transaction(let inner): .nested(try Path(inner, keyspace, load))
@@ -95,23 +130,30 @@ extension Keyspace {
         }
 
         /// - Returns: the most keys that may change.
-        func check(_ keyspace: Keyspace) throws(StoreError) -> Int {
+        func check(_ keyspace: Keyspace, _ leaseExists: LeaseExists) throws(StoreError) -> Int {
             var most = 0
             for step in steps {
                 switch step {
-                case .put: most += 1
+                case .put(let key, let value, let lease):
+                    most += 1
+                    // What is kept must be there (etcd `checkRequestPut`).
+                    if value == nil || lease == nil, keyspace[key].map({ $0.latest.isDeleted }) ?? true {
+                        throw .invalid("etcdserver: key not found")
+                    }
+                    if let lease, lease != 0, !leaseExists(lease) { throw Keyspace.leaseNotFound }
                 case .delete(let range): most += keyspace.range(RangeRequest(range, countOnly: true)).result.count
                 case .range(let request): try keyspace.checkReadable(request)
-                case .nested(let inner): most += try inner.check(keyspace)
+                case .nested(let inner): most += try inner.check(keyspace, leaseExists)
                 }
             }
             return most
         }
     }
 
-    /// What a compare looks at; the value is loaded only when it is asked for.
-    private func seen(by compare: Compare, _ load: Load) throws -> Entry? {
-        if case .value = compare.target { return try current(compare.key, load) }
-        return range(RangeRequest(.single(compare.key), keysOnly: true)).result.entries.first
+    /// What a compare looks at; values are loaded only when they are asked for.
+    private func seen(by compare: Compare, _ load: Load) throws -> [Entry] {
+        var request = RangeRequest(compare.range ?? .single(compare.key), keysOnly: true)
+        if case .value = compare.target { request.keysOnly = false }
+        return try range(request).filled(request, load).entries
     }
 }

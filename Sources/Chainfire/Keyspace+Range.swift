@@ -1,19 +1,27 @@
 import Store
 
 extension Keyspace {
-    /// An answer, some of whose entries still lack what is not in memory.
+    /// An answer, some of whose entries may still lack what is not in memory.
     struct Answer {
+        /// All entries, before they are bounded and sorted, where the request asks for that.
         var result: RangeResult
         /// The place in `result.entries`, and the row that has the rest.
         var missing: [(place: Int, id: ChangeID)] = []
 
-        mutating func fill(_ load: Load, keysOnly: Bool) rethrows {
+        /// Loads what is missing, and makes of it what was asked for.
+        func filled(_ request: RangeRequest, _ load: Load) rethrows -> RangeResult {
+            var result = result
             for (place, id) in missing {
-                guard var entry = try load(id).entry else { preconditionFailure("\(id) is a tombstone") }
-                if keysOnly { entry.value = [] }
+                guard let entry = try load(id).entry else { preconditionFailure("\(id) is a tombstone") }
                 result.entries[place] = entry
             }
-            missing = []
+            guard request.isShaped else {
+                if request.keysOnly { for (place, _) in missing { result.entries[place].value = [] } }
+                return result
+            }
+            (result.entries, result.hasMore) = request.shape(result.entries)
+            if request.keysOnly { for place in result.entries.indices { result.entries[place].value = [] } }
+            return result
         }
     }
 
@@ -27,17 +35,20 @@ extension Keyspace {
     func range(_ request: RangeRequest) -> Answer {
         let asked = request.revision ?? 0
         let isOld = asked > 0 && asked < revision
+        let limit = request.isShaped ? 0 : request.limit
+        let wantsValues = !request.keysOnly || request.sort?.target == .value
         var answer = Answer(result: RangeResult(entries: [], count: 0, revision: revision))
         forEach(in: request.range) { key, record in
             guard let stamp = isOld ? record.stamp(at: asked) : record.latest, !stamp.isDeleted else { return }
             answer.result.count += 1
-            if request.countOnly || (request.limit > 0 && answer.result.entries.count >= request.limit) { return }
-            let isLatest = stamp == record.latest
-            if !isLatest || (record.value == nil && !request.keysOnly) {
+            if request.countOnly { return }
+            if limit > 0, answer.result.entries.count >= limit { return answer.result.hasMore = true }
+            let isLatest = stamp.id == record.latest.id
+            if !isLatest || (record.value == nil && wantsValues) {
                 answer.missing.append((answer.result.entries.count, stamp.id))
             }
             answer.result.entries.append(Entry(
-                key: key, value: request.keysOnly ? [] : record.value ?? [], createRevision: record.createRevision,
+                key: key, value: wantsValues ? record.value ?? [] : [], createRevision: record.createRevision,
                 modRevision: stamp.id.revision, version: record.version, lease: record.lease))
         }
         return answer

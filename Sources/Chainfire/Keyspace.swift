@@ -1,3 +1,4 @@
+import Bytes
 import Store
 
 /// Every key with its versions since the last compaction, and of as many newest values as the
@@ -9,6 +10,8 @@ struct Keyspace: Sendable {
 
     struct Stamp: Hashable, Sendable {
         var id: ChangeID
+        /// Of the row.
+        var checksum: UInt32
         var isDeleted: Bool
     }
 
@@ -20,6 +23,8 @@ struct Keyspace: Sendable {
         var lease: Int64
         /// nil: deleted, or to be loaded.
         var value: [UInt8]?
+        /// Of the value, wherever it is.
+        var valueBytes: Int
         /// Ascending.
         var older: [Stamp] = []
 
@@ -42,6 +47,8 @@ struct Keyspace: Sendable {
     private(set) var compacted: Revision = 0
     /// Keys that are there now.
     private(set) var liveKeys = 0
+    /// Of all keys that are there now, values included: what the quota bounds.
+    private(set) var liveBytes = 0
     private var records = SortedMap<Record>()
     private var cache: ValueCache
     /// What a compaction will find, in the order of `by`, so that it need not look at every key.
@@ -57,29 +64,41 @@ struct Keyspace: Sendable {
     /// Takes in a change that was decided: by `apply`, or long ago and now read from the history.
     mutating func take(_ change: Change) {
         revision = max(revision, change.id.revision)
-        let stamp = Stamp(id: change.id, isDeleted: change.value == nil)
-        var old: (stamp: Stamp, bytes: Int?)?
-        records.update(change.key) { record in
-            old = (record.latest, record.value?.count)
+        let stamp = Stamp(id: change.id, checksum: change.checksum, isDeleted: change.isDeleted)
+        let fresh = Record(
+            latest: stamp, createRevision: change.createRevision, version: change.version, lease: change.lease,
+            value: change.value, valueBytes: change.valueBytes)
+        var old: (stamp: Stamp, cached: Int?, bytes: Int)?
+        records.upsert(change.key, fresh) { record in
+            old = (record.latest, record.value?.count, record.valueBytes)
             record.older.append(record.latest)
             record.latest = stamp
             record.createRevision = change.createRevision
             record.version = change.version
             record.lease = change.lease
             record.value = change.value
+            record.valueBytes = change.valueBytes
         }
-        if old == nil {
-            records.insert(change.key, Record(
-                latest: stamp, createRevision: change.createRevision, version: change.version, lease: change.lease,
-                value: change.value))
+        if let old {
+            superseded.append(Superseded(key: change.key, id: old.stamp.id, by: change.id.revision))
+            if !old.stamp.isDeleted {
+                liveKeys -= 1
+                liveBytes -= Self.liveBytes(of: change.key, old.bytes)
+            }
+            if let bytes = old.cached { cache.forget(bytes: bytes) }
         }
-        if let old { superseded.append(Superseded(key: change.key, id: old.stamp.id, by: change.id.revision)) }
-        if stamp.isDeleted { tombstones.append((change.key, change.id)) }
-        liveKeys += (stamp.isDeleted ? 0 : 1) - (old.map { $0.stamp.isDeleted ? 0 : 1 } ?? 0)
-        if let bytes = old?.bytes { cache.forget(bytes: bytes) }
+        if stamp.isDeleted {
+            tombstones.append((change.key, change.id))
+        } else {
+            liveKeys += 1
+            liveBytes += Self.liveBytes(of: change.key, change.valueBytes)
+        }
         if let bytes = change.value?.count { cache.add(change.key, change.id, bytes: bytes) }
         keepToBudget()
     }
+
+    /// What a key counts in the quota: its bytes, its value's, and something for the row.
+    static func liveBytes(of key: Key, _ valueBytes: Int) -> Int { key.bytes.count + valueBytes + 64 }
 
     /// A revision that left no change behind after a compaction still counts.
     mutating func restore(revision: Revision) { self.revision = max(self.revision, revision) }
@@ -136,6 +155,25 @@ struct Keyspace: Sendable {
 
     func forEach(in range: KeyRange, _ body: (Key, Record) throws -> Void) rethrows {
         try records.forEach(in: range, body)
+    }
+
+    /// A checksum of all that can still be read at `revision` or was before it: of each key in order, of each of its
+    /// rows up to `revision` in order, the row's number and its checksum. Members that were compacted through the
+    /// same revision have the same, whatever they cached or deleted from the disk.
+    func hash(through revision: Revision) -> UInt32 {
+        var sum: UInt32 = 0
+        var out = ByteWriter()
+        forEach(in: .all) { _, record in
+            for stamp in record.older + [record.latest] where stamp.id.revision <= revision {
+                out.write(stamp.id.number)
+                out.write(stamp.checksum)
+            }
+            if out.bytes.count > 1 << 16 {
+                sum = CRC32C.checksum(out.bytes, seed: sum)
+                out.removeAll()
+            }
+        }
+        return CRC32C.checksum(out.bytes, seed: sum)
     }
 
     /// The version of `key` before `id`, unless it was deleted or compacted then.

@@ -1,36 +1,127 @@
 import Store
 
 extension Machine {
-    /// Reads with the database at hand, between two batches of commands.
-    func read<T: Sendable>(
-        _ body: @escaping @Sendable (inout Keyspace, Keyspace.Load) throws -> T
-    ) async throws(StoreError) -> T {
-        do {
-            return try await storage.read { [self] session in
-                try state.withLock { state in
-                    guard !state.isStopped else { throw StoreError.unavailable("the store has stopped") }
-                    return try body(&state.keyspace) { try session.load($0) }
+    /// What a reading finds before it looks at the storage.
+    private enum Found {
+        case whole(RangeResult)
+        case partial(Keyspace.Answer, waiting: [ChangeID: Change])
+    }
+
+    /// Reads the state as it was applied here. Blocks while it reads the storage.
+    package func range(_ request: RangeRequest) throws(StoreError) -> RangeResult {
+        // A row may be compacted away between the look at the memory and the one at the storage.
+        for _ in 0..<5 {
+            switch try find(request) {
+            case .whole(let result): return result
+            case .partial(let answer, let waiting):
+                do {
+                    return try answer.filled(request) { id in
+                        guard let change = try waiting[id] ?? storage.load(id) else { throw Gone() }
+                        return change
+                    }
+                } catch is Gone {
+                    continue
+                } catch {
+                    throw .unavailable("\(error)")
                 }
             }
-        } catch let error as StoreError {
-            throw error
+        }
+        throw .unavailable("\(ChainfireError.corrupt(file: storage.name, "a row of its table `history` is missing"))")
+    }
+
+    private struct Gone: Error {}
+
+    /// Reads, and answers at once when everything is in memory, else from the reading thread.
+    func range(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
+        do throws(StoreError) {
+            if case .whole(let result) = try find(request) { return answer(.success(result)) }
         } catch {
-            throw .unavailable("\(error)")
+            return answer(.failure(error))
+        }
+        inBackground { [self] in answer(Result { () throws(StoreError) in try range(request) }) }
+    }
+
+    private func find(_ request: RangeRequest) throws(StoreError) -> Found {
+        try state.withLock { state throws(StoreError) in
+            guard !state.isStopped else { throw .unavailable(Self.stopped) }
+            try state.keyspace.checkReadable(request)
+            let answer = state.keyspace.range(request)
+            guard !answer.missing.isEmpty else {
+                return .whole(answer.filled(request) { _ in preconditionFailure("nothing is missing") })
+            }
+            var waiting: [ChangeID: Change] = [:]
+            for (_, id) in answer.missing { if let change = state.backlog[id] { waiting[id] = change } }
+            return .partial(answer, waiting: waiting)
+        }
+    }
+
+    /// Carries out a transaction that changes nothing.
+    func read(_ transaction: Transaction) throws(StoreError) -> TransactionResult {
+        do {
+            return try state.withLock { state in
+                guard !state.isStopped else { throw StoreError.unavailable(Self.stopped) }
+                return try Self.read(transaction, &state.keyspace, state.backlog, storage)
+            }
+        } catch {
+            throw error as? StoreError ?? .unavailable("\(error)")
+        }
+    }
+
+    private static func read(
+        _ transaction: Transaction, _ keyspace: inout Keyspace, _ backlog: Backlog, _ storage: any MachineStorage
+    ) throws -> TransactionResult {
+        let applied = try keyspace.apply(transaction) { try load($0, backlog, storage) }
+        precondition(applied.changes.isEmpty, "a transaction that only reads has changed something")
+        return applied.result
+    }
+
+    /// What `Keyspace.hash` says of a revision; nil or 0 is the newest.
+    package func hash(at revision: Revision?) throws(StoreError) -> StoreHash {
+        try state.withLock { state throws(StoreError) in
+            let asked = revision ?? 0
+            let wanted = asked > 0 ? asked : state.keyspace.revision
+            guard wanted <= state.keyspace.revision else {
+                throw .futureRevision(asked: wanted, current: state.keyspace.revision)
+            }
+            guard wanted >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
+            return StoreHash(
+                hash: state.keyspace.hash(through: wanted), compacted: state.keyspace.compacted, hashed: wanted,
+                revision: state.keyspace.revision)
         }
     }
 }
 
+/// A checksum of the store, to compare members with: equal where `hashed` and `compacted` are equal.
+package struct StoreHash: Hashable, Sendable {
+    package var hash: UInt32
+    /// Of the last compaction; 0 before the first.
+    package var compacted: Revision
+    /// What is hashed: everything up to this revision that is kept.
+    package var hashed: Revision
+    /// The store's.
+    package var revision: Revision
+}
+
 extension Transaction {
     /// Neither branch can change anything: it need not go through the log.
-    var isReadOnly: Bool {
-        [then, otherwise].allSatisfy { branch in
-            branch.allSatisfy { operation in
-                switch operation {
-                case .range: true
-                case .put, .delete: false
-                case .transaction(let inner): inner.isReadOnly
-                }
+    package var isReadOnly: Bool { all { if case .range = $0 { true } else { false } } }
+
+    /// It may put something: refused while the quota is exceeded. Reads and deletes always may be.
+    package var mayGrow: Bool {
+        !all { operation in
+            switch operation {
+            case .put, .amend: false
+            case .delete, .range, .transaction: true
             }
         }
+    }
+
+    private func all(_ isSo: (Operation) -> Bool) -> Bool {
+        then.allSatisfy { Self.all($0, isSo) } && otherwise.allSatisfy { Self.all($0, isSo) }
+    }
+
+    private static func all(_ operation: Operation, _ isSo: (Operation) -> Bool) -> Bool {
+        if case .transaction(let inner) = operation { return inner.all(isSo) }
+        return isSo(operation)
     }
 }

@@ -2,125 +2,102 @@ import Store
 import Synchronization
 
 extension Machine {
-    /// Why a waiting watcher goes on.
-    enum Wake: Sendable {
-        /// Its range changed at this revision, and not before.
-        case changed(Revision)
-        case stopped
-        case cancelled
-    }
-
     /// How many bytes of old history a watcher is told at a time.
-    private static let historyBytesMax = 4 << 20
+    private static let historyBytesMax = 1 << 20
 
-    /// The first revision that a new watcher is told of.
-    func startWatch(from revision: Revision?) throws(StoreError) -> Revision {
+    /// Opens a watcher.
+    /// - Parameters:
+    ///   - revision: the first to tell of; nil or less than 1 is "after now". It may lie in the future.
+    ///   - signal: called, on any thread, when `next` may have something after it had nothing. Must not block.
+    /// - Throws: `.compacted` when that history is gone.
+    package func openWatcher(
+        _ range: KeyRange, from revision: Revision?, options: WatcherOptions = WatcherOptions(),
+        signal: @escaping @Sendable () -> Void
+    ) throws(StoreError) -> Watcher {
+        let interest = Interest(range, options)
+        let (number, position) = try state.withLock { state throws(StoreError) in
+            guard !state.isStopped else { throw .unavailable(Self.stopped) }
+            var position = state.keyspace.revision + 1
+            if let revision, revision > 0 {
+                guard revision >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
+                position = revision
+            }
+            state.watcherNumbers += 1
+            state.hub.join(state.watcherNumbers, interest)
+            state.signals[state.watcherNumbers] = signal
+            return (state.watcherNumbers, position)
+        }
+        return Watcher(self, number: number, interest, from: position)
+    }
+
+    func leave(_ watcher: UInt64) {
+        let signal = state.withLock { state in
+            state.hub.leave(watcher)
+            return state.signals.removeValue(forKey: watcher)
+        }
+        // What it holds is let go outside the lock: it may be another watcher.
+        withExtendedLifetime(signal) {}
+    }
+
+    func signal(_ watcher: UInt64) { state.withLock { $0.signals[watcher] }?() }
+
+    func look(_ watcher: UInt64, from position: Revision) throws(StoreError) -> WatchHub.Glance {
         try state.withLock { state throws(StoreError) in
-            guard !state.isStopped else { throw .unavailable("the store has stopped") }
-            guard let revision, revision > 0 else { return state.keyspace.revision + 1 }
-            guard revision >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
-            return revision
-        }
-    }
-
-    func look(_ range: KeyRange, from position: Revision) throws(StoreError) -> WatchHub.Glance {
-        try state.withLock { state throws(StoreError) in
-            guard !state.isStopped else { throw .unavailable("the store has stopped") }
-            guard position >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
-            return state.hub.look(range, from: position, compacted: state.keyspace.compacted)
-        }
-    }
-
-    /// What fell off the ring, read from SQLite. Events may be empty: then nothing concerned the range.
-    func history(_ range: KeyRange, from position: Revision, to ringStart: Revision) async throws -> WatchBatch {
-        try await storage.read { [self] session in
-            // Nothing is applied meanwhile: applying needs the database.
-            let (oldest, stopped) = state.withLock { ($0.keyspace.compacted, $0.isStopped) }
-            guard !stopped else { throw StoreError.unavailable("the store has stopped") }
-            guard position >= oldest else { throw StoreError.compacted(oldest: oldest) }
-            let (changes, through) = try session.history(from: position, to: ringStart, bytesMax: Self.historyBytesMax)
-            var batch = WatchBatch(revision: through, events: [])
-            for change in changes where range.contains(change.key) {
-                let before: ChangeID? = change.id.revision > oldest
-                    ? state.withLock { $0.keyspace.predecessor(of: change.id, change.key) } : nil
-                batch.events.append(change.event(previous: try before.map { try session.load($0) }?.entry))
+            guard !state.isStopped else { throw .unavailable(Self.stopped) }
+            let compacted = state.keyspace.compacted
+            let glance = state.hub.look(watcher, from: position, compacted: compacted)
+            // Who knows everything outlives any compaction.
+            if case .nothing = glance { return glance }
+            guard position >= compacted || state.hub.isWoken(watcher, after: compacted) else {
+                throw .compacted(oldest: compacted)
             }
-            return batch
+            return glance
         }
     }
 
-    /// Returns when the range changes at or after `position`, which must be the first revision that the
-    /// watcher was not told of.
-    func changed(_ range: KeyRange, from position: Revision) async -> Wake {
-        let number = state.withLock { state in
-            state.waiterNumbers += 1
-            return state.waiterNumbers
+    /// The store's revision, when all these watchers were given everything up to it; nil while something is not
+    /// given out yet: a notice of progress must not pass it (etcd #15220).
+    package func progress(of watchers: [Watcher]) -> Revision? {
+        state.withLock { state in
+            watchers.allSatisfy { state.hub.progress(of: $0.number) != nil } ? state.hub.revision : nil
         }
-        let wake = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Wake, Never>) in
-                let now: Wake? = state.withLock { state in
-                    if state.cancelled.remove(number) != nil { return .cancelled }
-                    if state.isStopped { return .stopped }
-                    if state.hub.revision >= position { return .changed(position) }
-                    state.hub.wait(number, for: range)
-                    state.waiters[number] = continuation
-                    return nil
-                }
-                if let now { continuation.resume(returning: now) }
+    }
+
+    /// What fell off the ring. Events may be empty: then nothing concerned the watcher.
+    func history(_ interest: Interest, from position: Revision, to ringStart: Revision) throws(StoreError) -> WatchPage {
+        do {
+            let (stored, waiting) = try state.withLock { state throws(StoreError) in
+                guard !state.isStopped else { throw .unavailable(Self.stopped) }
+                guard position >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
+                let isStored = position <= state.stored
+                return (state.stored, isStored ? [] : state.backlog.rows(of: position..<ringStart))
             }
-        } onCancel: {
-            let waiter = state.withLock { state in
-                state.hub.leave(number)
-                let waiter = state.waiters.removeValue(forKey: number)
-                if waiter == nil { state.cancelled.insert(number) }
-                return waiter
+            var (changes, through) = (waiting, ringStart - 1)
+            if position <= stored {
+                (changes, through) = try storage.history(
+                    from: position, to: min(ringStart, stored + 1), bytesMax: Self.historyBytesMax)
             }
-            waiter?.resume(returning: .cancelled)
-        }
-        state.withLock { _ = $0.cancelled.remove(number) }
-        return wake
-    }
-}
-
-/// One watcher: a range, and how far it was told. It asks when it is ready for more, so that a slow
-/// one holds nothing but its position.
-final class WatchCursor: Sendable {
-    private let machine: Machine
-    private let range: KeyRange
-    private let position: Mutex<Revision>
-
-    init(_ machine: Machine, _ range: KeyRange, from position: Revision) {
-        self.machine = machine
-        self.range = range
-        self.position = Mutex(position)
-        machine.watchers.add(1, ordering: .relaxed)
-    }
-
-    deinit { machine.watchers.subtract(1, ordering: .relaxed) }
-
-    /// nil when the task is cancelled.
-    func next() async throws -> WatchBatch? {
-        while !Task.isCancelled {
-            let from = position.withLock { $0 }
-            switch try machine.look(range, from: from) {
-            case .batch(let batch):
-                moveOn(to: batch.revision + 1)
-                return batch
-            case .older(let ringStart):
-                let batch = try await machine.history(range, from: from, to: ringStart)
-                moveOn(to: batch.revision + 1)
-                if !batch.events.isEmpty { return batch }
-            case .nothing(let through):
-                moveOn(to: through + 1)
-                switch await machine.changed(range, from: max(from, through + 1)) {
-                case .changed(let revision): moveOn(to: revision)
-                case .stopped: throw StoreError.unavailable("the store has stopped")
-                case .cancelled: return nil
-                }
+            var events: [Event] = []
+            for change in changes where interest.range.contains(change.key) {
+                let event = change.event(previous: try previous(of: change))
+                if interest.allows(event) { events.append(event) }
             }
+            // A compaction may have passed by while this was read, and some of it may be missing.
+            let compacted = state.withLock { $0.keyspace.compacted }
+            guard position >= compacted else { throw StoreError.compacted(oldest: compacted) }
+            return WatchPage(revision: through, events: events)
+        } catch {
+            throw error as? StoreError ?? .unavailable("\(error)")
         }
-        return nil
     }
 
-    private func moveOn(to revision: Revision) { position.withLock { $0 = max($0, revision) } }
+    private func previous(of change: Change) throws -> Entry? {
+        let (id, waiting): (ChangeID?, Change?) = state.withLock { state in
+            guard change.id.revision > state.keyspace.compacted, let id = state.keyspace.predecessor(of: change.id, change.key)
+            else { return (nil, nil) }
+            return (id, state.backlog[id])
+        }
+        if let waiting { return waiting.entry }
+        return try id.flatMap { try storage.load($0)?.entry }
+    }
 }

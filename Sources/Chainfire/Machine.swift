@@ -1,159 +1,157 @@
-import Logging
+import Dispatch
+import Host
 import Metrics
+import Raft
 import Replica
 import Store
 import Synchronization
 
-/// The state machine behind the log: the keyspace and the watch hub in memory, the history in SQLite.
+/// The state machine behind the log: the keyspace, the leases and the watch hub in memory, the history in a
+/// storage. A command is applied to memory at once; its rows go to the storage later, many in one transaction,
+/// together with how far the log was applied. A read of what is neither in memory nor stored finds it in what
+/// waits. A crash loses what waits; the log has it.
 ///
-/// The database's queue is entered before the lock of the state, never the other way round.
-final class Machine: StateMachine {
-    enum Outcome: Sendable {
+/// Locks are taken in this order: a watcher's, the flush's, the state's, a connection's.
+package final class Machine: StateMachine {
+    /// What became of a command.
+    package enum Outcome: Sendable {
         case committed(TransactionResult)
-        case compacted
+        case done
+        /// The seconds granted, in the order asked; nil: no such lease.
+        case renewed([Int64?])
         case refused(StoreError)
     }
 
     struct State {
         var keyspace: Keyspace
         var hub: WatchHub
-        var mark: Storage.Mark
+        var lessor = Lessor()
+        var facts = Facts()
+        var mark: Mark
+        var backlog = Backlog()
+        /// Facts to be written, by the name they are stored under; nil removes.
+        var dirty: [String: [UInt8]?] = [:]
         /// Rows that nobody can read any more, to be deleted little by little.
         var garbage = Fifo<ChangeID>()
-        var waiters: [UInt64: CheckedContinuation<Wake, Never>] = [:]
-        var waiterNumbers: UInt64 = 0
-        /// Waiters cancelled before they lay down.
-        var cancelled: Set<UInt64> = []
+        /// Every row of this revision and those before is in the storage.
+        var stored: Revision
+        /// The index whose effects are in the storage.
+        var storedIndex: UInt64 = 0
+        /// The index that was stored when the storage was last made durable.
+        var durable: UInt64
+        /// The storage has no room.
+        var isFull = false
+        /// Since the members were last told of.
+        var membersChanged = false
+        var compactionProposed: Revision = 0
+        var watcherNumbers: UInt64 = 0
+        var signals: [UInt64: @Sendable () -> Void] = [:]
         var isStopped = false
     }
 
-    /// Rows deleted with each batch of commands: bounds how long a compaction holds up writes.
-    private static let garbageMax = 1_000
+    static let stopped = "the store has stopped"
 
-    let storage: Storage
+    let storage: any MachineStorage
+    let options: ChainfireOptions
+    let identity: StoreIdentity
+    let now: @Sendable () -> Instant
     let state: Mutex<State>
-    let watchers = Atomic<Int>(0)
-    private let policy: CompactionPolicy
-    /// Says that a compaction is due.
-    let compactions: AsyncStream<Revision>
-    private let compactionsDue: AsyncStream<Revision>.Continuation
-    private let commits: Counter
-    private let applySeconds: Metrics.Timer
-    private let revisionGauge: Gauge
+    /// Held while the storage is written.
+    let flushing = Mutex(())
+    let flushIsAsked = Atomic<Bool>(false)
+    private let background: DispatchQueue?
+    /// The newest revision, for those who do not want to wait for the lock. Only rises.
+    let revision: Atomic<Int64>
+    /// Writes would wait without end: the storage has no room.
+    let isFull = Atomic<Bool>(false)
+    let liveBytes = Atomic<Int>(0)
+    let hasAlarm = Atomic<Bool>(false)
+    /// This member is the only voter: what it has not applied nobody has acknowledged.
+    let isAlone: Atomic<Bool>
+    private let membersChanged = Mutex<(@Sendable ([MemberRecord]) -> Void)?>(nil)
+    let metrics = MachineMetrics()
 
-    init(storage: Storage, options: ChainfireOptions) throws(ChainfireError) {
+    /// Reads the state that the storage holds. Blocks.
+    /// - Parameters:
+    ///   - identity: whose state this is. Its members and configuration are taken where the storage knows none.
+    ///   - now: this member's clock, for the times of leases. Nothing replicated depends on it.
+    ///   - background: whether rows may be written and old history read on another thread.
+    package init(
+        storage: any MachineStorage, options: ChainfireOptions, identity: StoreIdentity, members: [MemberRecord] = [],
+        configuration: Configuration? = nil, now: @escaping @Sendable () -> Instant, background: Bool = false
+    ) throws(ChainfireError) {
         self.storage = storage
-        policy = options.compaction
-        var keyspace = Keyspace(cacheBytes: options.cacheBytes)
-        let mark = try storage.restore { keyspace.take($0) }
-        guard keyspace.revision <= mark.revision else {
-            throw .corrupt(
-                file: storage.path, "it holds revision \(keyspace.revision) but says that its newest is \(mark.revision)")
+        self.options = options
+        self.identity = identity
+        self.now = now
+        self.background = background ? DispatchQueue(label: "plasma.chainfire", qos: .userInitiated) : nil
+        var restored = try Self.restore(storage, options, now())
+        if restored.facts.clusterID == 0 { restored.facts.clusterID = identity.clusterID }
+        guard restored.facts.clusterID == identity.clusterID else {
+            throw .mismatch("""
+                \(storage.name) is of cluster \(hex(restored.facts.clusterID)), but this member is of cluster \
+                \(hex(identity.clusterID)); bring back the directory's own file
+                """)
         }
-        keyspace.restore(revision: mark.revision)
-        var garbage = Fifo<ChangeID>()
-        if mark.compacted > 0 {
-            // What the compaction before the restart left to delete is found anew.
-            do throws(StoreError) {
-                for id in try keyspace.compact(through: mark.compacted) { garbage.append(id) }
-            } catch {
-                throw .corrupt(file: storage.path, "it says that it was compacted through \(mark.compacted): \(error)")
-            }
+        if restored.facts.members.isEmpty {
+            restored.facts.members = Dictionary(uniqueKeysWithValues: members.map { ($0.id, $0) })
         }
-        state = Mutex(State(
-            keyspace: keyspace, hub: WatchHub(revision: mark.revision, limits: options.ring), mark: mark, garbage: garbage))
-        (compactions, compactionsDue) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        commits = Counter(label: "chainfire_commits_total")
-        applySeconds = Timer(label: "chainfire_apply_seconds")
-        revisionGauge = Gauge(label: "chainfire_revision")
+        if restored.facts.configuration == nil { restored.facts.configuration = configuration }
+        for name in Facts.Name.allCases { restored.dirty[name.rawValue] = .some(restored.facts.encoded(name)) }
+        revision = Atomic(restored.keyspace.revision)
+        isAlone = Atomic(Self.isAlone(restored.facts.configuration, identity.memberID))
+        liveBytes.store(restored.keyspace.liveBytes, ordering: .relaxed)
+        hasAlarm.store(!restored.facts.alarms.isEmpty, ordering: .relaxed)
+        state = Mutex(restored)
     }
 
-    var appliedIndex: UInt64 { state.withLock { $0.mark.appliedIndex } }
+    static func isAlone(_ configuration: Configuration?, _ id: UInt64) -> Bool {
+        configuration.map { $0.voters == [id] && !$0.isJoint } ?? false
+    }
 
-    func apply(_ commands: [Command]) throws -> [Outcome] {
-        let start = ContinuousClock.now
-        var outcomes: [Outcome] = []
-        outcomes.reserveCapacity(commands.count)
-        var awake: [(CheckedContinuation<Wake, Never>, Revision)] = []
-        var due: Revision?
-        try storage.write { session in
-            let load: Keyspace.Load = { try session.load($0) }
-            for command in commands {
-                let (outcome, changes) = try state.withLock { state in
-                    let applied = try state.apply(command, load)
-                    awake += state.takeWoken(applied.woken, at: state.keyspace.revision)
-                    return (applied.outcome, applied.changes)
-                }
-                try session.insert(changes)
-                outcomes.append(outcome)
-            }
-            let (mark, garbage) = state.withLock { state in
-                var garbage: [ChangeID] = []
-                while garbage.count < Self.garbageMax, let id = state.garbage.popFirst() { garbage.append(id) }
-                due = policy.due(revision: state.mark.revision, compacted: state.mark.compacted)
-                return (state.mark, garbage)
-            }
-            try session.delete(garbage)
-            try session.set(mark)
-            revisionGauge.record(mark.revision)
+    package var applied: Applied {
+        state.withLock { state in
+            guard state.mark.appliedIndex > 0 else { return .blank }
+            return Applied(
+                position: Position(index: state.mark.appliedIndex, term: state.mark.appliedTerm),
+                configuration: state.facts.configuration)
         }
-        for (waiter, revision) in awake { waiter.resume(returning: .changed(revision)) }
-        if let due { compactionsDue.yield(due) }
-        commits.increment(by: commands.count)
-        applySeconds.record(duration: ContinuousClock.now - start)
-        return outcomes
     }
 
-    func checkpoint() throws -> UInt64 {
-        let index = appliedIndex
-        try storage.checkpoint()
-        return index
+    var hasBackground: Bool { background != nil }
+
+    /// Runs on the reading thread; at once where there is none.
+    func inBackground(_ body: @escaping @Sendable () -> Void) {
+        if let background { background.async(execute: body) } else { body() }
     }
 
-    /// Ends the watches and the wish for compactions; reads are refused from now on.
+    /// Calls `body` with the members now and after every change, on the thread that applied it.
+    func onMembersChanged(_ body: @escaping @Sendable ([MemberRecord]) -> Void) {
+        membersChanged.withLock { $0 = body }
+        tellMembers()
+    }
+
+    func tellMembers() {
+        let members = state.withLock { $0.facts.sortedMembers }
+        membersChanged.withLock { $0 }?(members)
+    }
+
+    /// Ends the watches; reads are refused from now on.
     func stop() {
-        let waiters = state.withLock { state in
+        let signals = state.withLock { state in
             state.isStopped = true
-            defer { state.waiters = [:] }
-            return state.waiters.sorted { $0.key < $1.key }.map(\.value)
+            return state.signals.sorted { $0.key < $1.key }.map(\.value)
         }
-        for waiter in waiters { waiter.resume(returning: .stopped) }
-        compactionsDue.finish()
+        for signal in signals { signal() }
     }
 }
 
-extension Machine.State {
-    struct Applied {
-        var outcome: Machine.Outcome
-        var changes: [Change] = []
-        var woken: [UInt64] = []
-    }
-
-    /// - Throws: what `load` throws, or `CommandProblem`: then the process must end.
-    mutating func apply(_ command: Command, _ load: Keyspace.Load) throws -> Applied {
-        precondition(command.index > mark.appliedIndex, "entry \(command.index) after \(mark.appliedIndex)")
-        mark.appliedIndex = command.index
-        mark.appliedTerm = command.term
-        do {
-            switch try StoreCommand(decoding: command.bytes) {
-            case .transaction(let transaction):
-                let applied = try keyspace.apply(transaction, load)
-                mark.revision = keyspace.revision
-                let woken = applied.changes.isEmpty ? [] : hub.tell(keyspace.revision, applied.events)
-                return Applied(outcome: .committed(applied.result), changes: applied.changes, woken: woken)
-            case .compaction(let revision):
-                for id in try keyspace.compact(through: revision) { garbage.append(id) }
-                mark.compacted = revision
-                return Applied(outcome: .compacted)
-            }
-        } catch let refusal as StoreError {
-            return Applied(outcome: .refused(refusal))
-        } catch let problem as CommandProblem {
-            throw ChainfireError.mismatch("entry \(command.index) of the log is \(problem)")
-        }
-    }
-
-    mutating func takeWoken(_ woken: [UInt64], at revision: Revision) -> [(CheckedContinuation<Machine.Wake, Never>, Revision)] {
-        woken.compactMap { waiters.removeValue(forKey: $0).map { ($0, revision) } }
-    }
+struct MachineMetrics: Sendable {
+    let commits = Counter(label: "chainfire_commits_total")
+    let applySeconds = Timer(label: "chainfire_apply_seconds")
+    let flushSeconds = Timer(label: "chainfire_flush_seconds")
+    let flushedRows = Counter(label: "chainfire_flushed_rows_total")
 }
+
+/// As member and cluster ids are shown everywhere.
+func hex(_ id: UInt64) -> String { String(id, radix: 16) }

@@ -27,14 +27,21 @@ struct SortedMap<Value: Sendable>: Sendable {
 
     /// The key must not be there yet.
     mutating func insert(_ key: Key, _ value: Value) {
-        count += 1
+        upsert(key, value) { _ in preconditionFailure("\(key) is there already") }
+    }
+
+    /// Changes the value of a key in place, or inserts the key with `fresh`.
+    mutating func upsert(_ key: Key, _ fresh: @autoclosure () -> Value, _ body: (inout Value) -> Void) {
         guard !chunks.isEmpty else {
-            chunks = [Chunk(keys: [key], values: [value])]
+            chunks = [Chunk(keys: [key], values: [fresh()])]
+            count = 1
             return
         }
         let chunk = max(0, partition(chunks.count) { chunks[$0].keys[0] > key } - 1)
         let place = partition(chunks[chunk].keys.count) { chunks[chunk].keys[$0] >= key }
-        precondition(place == chunks[chunk].keys.count || chunks[chunk].keys[place] != key, "\(key) is there already")
+        if place < chunks[chunk].keys.count, chunks[chunk].keys[place] == key { return body(&chunks[chunk].values[place]) }
+        let value = fresh()
+        count += 1
         chunks[chunk].keys.insert(key, at: place)
         chunks[chunk].values.insert(value, at: place)
         if chunks[chunk].keys.count > Self.chunkMax { split(chunk, at: place) }

@@ -1,197 +1,251 @@
+import Bytes
 import Foundation
-import GRDB
+import CSQLite
+import Host
 import Store
+import Synchronization
 
-/// The applied state in SQLite: the history's rows, and how far the log was applied, always in one
-/// transaction. One connection only, and exclusive: SQLite before 3.51.3 has a WAL-reset bug when two
-/// connections write or checkpoint at once.
-final class Storage: Sendable {
-    /// How far the log was applied, and what that made of the store.
-    struct Mark: Hashable, Sendable {
-        var appliedIndex: UInt64 = 0
-        var appliedTerm: UInt64 = 0
-        var revision: Revision = 1
-        var compacted: Revision = 0
-    }
-    static let format = 1
+/// The applied state in SQLite: the history's rows, what is known beside them, and how far the log was
+/// applied, always in one transaction.
+///
+/// One connection writes and checkpoints, under its lock: SQLite before 3.51.3 has a WAL-reset bug when two
+/// connections write or checkpoint at once. Two more only read: one for the replica's thread, which never
+/// waits long, and one for long looks at the history. A copy is made by a fourth, for as long as it takes.
+final class Storage: MachineStorage {
+    static let format: Int64 = 2
 
-    let path: String
-    private let queue: DatabaseQueue
+    let name: String
+    let disk: any Disk
+    let writer: Mutex<SQLite?>
+    let hot: Mutex<SQLite?>
+    let cold: Mutex<SQLite?>
+    let pagesMax: Int?
 
-    init(path: String) throws(ChainfireError) {
-        self.path = path
-        var configuration = Configuration()
-        configuration.label = "chainfire"
-        configuration.journalMode = .wal
-        configuration.prepareDatabase { db in
-            try db.execute(sql: """
-                PRAGMA locking_mode = EXCLUSIVE;
-                PRAGMA cache_size = -8192;
-                """)
-        }
+    /// - Parameter pagesMax: the most pages that the file may have, for tests of a full disk.
+    init(path: String, disk: any Disk = SystemDisk(), pagesMax: Int? = nil) throws(ChainfireError) {
+        name = path
+        self.disk = disk
+        self.pagesMax = pagesMax
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
-            try queue.writeWithoutTransaction { db in
-                try db.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0")
-                try db.inTransaction(.immediate) {
-                    try db.execute(sql: """
-                        CREATE TABLE IF NOT EXISTS history (id INTEGER PRIMARY KEY, change BLOB NOT NULL);
-                        CREATE TABLE IF NOT EXISTS mark (
-                            one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL,
-                            applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL,
-                            revision INTEGER NOT NULL, compacted INTEGER NOT NULL);
-                        INSERT OR IGNORE INTO mark VALUES (1, \(Self.format), 0, 0, 1, 0);
-                        """)
-                    return .commit
-                }
+            try Self.finishInstall(path, disk)
+            writer = Mutex(try Self.openWriter(path, pagesMax))
+            hot = Mutex(try Self.openReader(path))
+            cold = Mutex(try Self.openReader(path))
+        } catch {
+            throw Self.problem(error, path)
+        }
+    }
+
+    static func openWriter(_ path: String, _ pagesMax: Int?) throws -> SQLite {
+        let db = try SQLite(path, readOnly: false)
+        try db.run("""
+            PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
+            PRAGMA cache_size = -8192;
+            BEGIN IMMEDIATE;
+            CREATE TABLE IF NOT EXISTS history (id INTEGER PRIMARY KEY, change BLOB NOT NULL);
+            CREATE TABLE IF NOT EXISTS mark (
+                one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NOT NULL,
+                applied_index INTEGER NOT NULL, applied_term INTEGER NOT NULL,
+                revision INTEGER NOT NULL, compacted INTEGER NOT NULL);
+            CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;
+            INSERT OR IGNORE INTO mark VALUES (1, \(format), 0, 0, 1, 0);
+            COMMIT;
+            """)
+        if let pagesMax { try db.run("PRAGMA max_page_count = \(pagesMax)") }
+        return db
+    }
+
+    static func openReader(_ path: String) throws -> SQLite {
+        let db = try SQLite(path, readOnly: true)
+        try db.run("PRAGMA cache_size = -2048; PRAGMA mmap_size = 268435456")
+        return db
+    }
+
+    func restore(valueBytesMax: Int, _ take: (Change) throws -> Void) throws -> StorageImage {
+        try using(writer) { db in
+            let image = try Self.readImage(&db, name)
+            var left = try db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size")
+            try db.query("SELECT id, change FROM history ORDER BY id") { row in
+                let bytes = row.bytes(1)
+                left -= Int64(bytes.count)
+                guard let change = Change(
+                    ChangeID(number: row.integer(0)), reading: bytes, keepsValue: left < Int64(valueBytesMax))
+                else { throw Self.badRow(row.integer(0), name) }
+                try take(change)
+                return true
             }
-        } catch {
-            throw Self.problem(error, path)
+            return image
         }
     }
 
-    /// Reads everything, in the order it happened.
-    func restore(_ take: (Change) -> Void) throws(ChainfireError) -> Mark {
-        do {
-            return try queue.writeWithoutTransaction { db in
-                guard let row = try Row.fetchOne(db, sql: "SELECT * FROM mark") else {
-                    throw ChainfireError.corrupt(file: path, "the mark of the applied log is missing")
+    func write(_ batch: StorageBatch) throws {
+        try using(writer) { db in
+            try db.run("BEGIN IMMEDIATE")
+            do {
+                for change in batch.rows {
+                    try db.change("INSERT INTO history VALUES (?, ?)") {
+                        $0.bind(change.id.number, at: 1)
+                        $0.bind(change.encoded, at: 2)
+                    }
                 }
-                let format: Int = row["format"]
-                guard format == Self.format else {
-                    throw ChainfireError.mismatch(
-                        "\(path) has format \(format), but this version of plasma reads format \(Self.format)")
+                for id in batch.garbage {
+                    try db.change("DELETE FROM history WHERE id = ?") { $0.bind(id.number, at: 1) }
                 }
-                let index: Int64 = row["applied_index"]
-                let term: Int64 = row["applied_term"]
-                let rows = try Row.fetchCursor(db, sql: "SELECT id, change FROM history ORDER BY id")
-                while let row = try rows.next() { take(try change(row)) }
-                return Mark(
-                    appliedIndex: UInt64(bitPattern: index), appliedTerm: UInt64(bitPattern: term),
-                    revision: row["revision"], compacted: row["compacted"])
+                for (fact, bytes) in batch.facts { try Self.set(fact, bytes, &db) }
+                try Self.set(batch.mark, &db)
+                try db.run("COMMIT")
+            } catch {
+                // SQLite rolls back by itself on some errors; then there is nothing left to roll back.
+                try? db.run("ROLLBACK")
+                throw error
             }
-        } catch {
-            throw Self.problem(error, path)
         }
     }
 
-    /// Carries out `body` and commits it as one transaction. Blocks; called from the replica's loop only.
-    func write<T>(_ body: (Session) throws -> T) throws(ChainfireError) -> T {
-        do {
-            return try queue.write { db in try body(Session(db: db, storage: self)) }
-        } catch {
-            throw Self.problem(error, path)
+    private static func set(_ fact: String, _ bytes: [UInt8]?, _ db: inout SQLite) throws {
+        guard let bytes else { return try db.change("DELETE FROM fact WHERE name = ?") { $0.bind(fact, at: 1) } }
+        try db.change("INSERT OR REPLACE INTO fact VALUES (?, ?)") {
+            $0.bind(fact, at: 1)
+            $0.bind(FactCodec.sealed(fact, bytes), at: 2)
         }
     }
 
-    /// Reads between two writes.
-    func read<T: Sendable>(_ body: @escaping @Sendable (Session) throws -> T) async throws -> T {
-        try await queue.writeWithoutTransaction { db in try body(Session(db: db, storage: self)) }
+    private static func set(_ mark: Mark, _ db: inout SQLite) throws {
+        try db.change("UPDATE mark SET format = ?, applied_index = ?, applied_term = ?, revision = ?, compacted = ?") {
+            $0.bind(format, at: 1)
+            $0.bind(Int64(bitPattern: mark.appliedIndex), at: 2)
+            $0.bind(Int64(bitPattern: mark.appliedTerm), at: 3)
+            $0.bind(mark.revision, at: 4)
+            $0.bind(mark.compacted, at: 5)
+        }
     }
 
-    /// Moves the write-ahead log into the database file; everything committed before is fsynced then.
-    func checkpoint() throws(ChainfireError) {
-        do {
-            try queue.writeWithoutTransaction { db in
-                let (frames, moved) = try db.checkpoint(.truncate)
-                guard moved >= frames else {
-                    throw ChainfireError.storage("\(path): only \(moved) of \(frames) frames could be checkpointed")
-                }
+    func load(_ id: ChangeID) throws -> Change? {
+        try using(hot) { db in
+            var change: Change?
+            try db.query("SELECT change FROM history WHERE id = ?", { $0.bind(id.number, at: 1) }) { row in
+                change = Change(id, reading: row.bytes(0), keepsValue: true)
+                if change == nil { throw Self.badRow(id.number, name) }
+                return false
             }
-        } catch {
-            throw Self.problem(error, path)
+            return change
         }
     }
 
-    func close() throws(ChainfireError) {
-        do { try queue.close() } catch { throw Self.problem(error, path) }
+    func history(from: Revision, to end: Revision, bytesMax: Int) throws -> (changes: [Change], through: Revision) {
+        try using(cold) { db in
+            var (changes, bytes, through): ([Change], Int, Revision) = ([], 0, end - 1)
+            try db.query("SELECT id, change FROM history WHERE id >= ? AND id < ? ORDER BY id", {
+                $0.bind(ChangeID(from, 0).number, at: 1)
+                $0.bind(ChangeID(end, 0).number, at: 2)
+            }) { row in
+                let id = ChangeID(number: row.integer(0))
+                if bytes > bytesMax, let last = changes.last, last.id.revision < id.revision {
+                    through = last.id.revision
+                    return false
+                }
+                guard let change = Change(id, reading: row.bytes(1), keepsValue: true) else { throw Self.badRow(id.number, name) }
+                bytes += change.key.bytes.count + change.valueBytes + 100
+                changes.append(change)
+                return true
+            }
+            return (changes, through)
+        }
     }
 
-    /// Bytes of the database file and of its write-ahead log.
-    var bytesOnDisk: Int {
-        [path, path + "-wal"].reduce(0) { sum, path in
+    func checkpoint() throws {
+        let isMoved = try using(writer) { db in try db.checkpoint() }
+        // While a copy is being made the write-ahead log cannot be emptied; its own sync is enough.
+        if !isMoved { try disk.open(name + "-wal", .write).sync() }
+    }
+
+    func defragment() throws {
+        try using(writer) { db in
+            try db.run("VACUUM")
+            _ = try db.checkpoint()
+        }
+    }
+
+    var size: StorageSize {
+        let files = [name, name + "-wal"].reduce(0) { sum, path in
             // A file that is not there takes no space.
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            return sum + (attributes?[.size] as? Int ?? 0)
+            sum + ((try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0)
         }
+        let free = try? using(cold) { db in
+            Int(try db.integer("PRAGMA freelist_count") * db.integer("PRAGMA page_size"))
+        }
+        return StorageSize(bytes: files, used: max(0, files - (free ?? 0)))
     }
 
-    fileprivate func change(_ row: Row) throws -> Change {
-        let id = ChangeID(number: row[0])
-        let bytes = try row.withUnsafeData(atIndex: 1) { $0.map { [UInt8]($0) } ?? [] }
-        guard let change = Change(id, decoding: bytes) else {
-            throw ChainfireError.corrupt(
-                file: path, "row \(id.number) of its table `history` (revision \(id.revision)) does not match its checksum")
-        }
-        return change
-    }
-
-    private static func problem(_ error: any Error, _ path: String) -> ChainfireError {
-        switch error {
-        case let error as ChainfireError: error
-        case let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode):
-            .corrupt(file: path, error.message ?? "\(error.resultCode)")
-        case let error as DatabaseError where error.resultCode == .SQLITE_BUSY:
-            .storage("\(path) is in use by another process; stop that one first")
-        case let error as DatabaseError:
-            .storage("\(path): \(error.message ?? "\(error.resultCode)")")
-        default: .storage("\(path): \(error)")
-        }
+    func close() throws {
+        hot.withLock { $0 = nil }
+        cold.withLock { $0 = nil }
+        writer.withLock { $0 = nil }
     }
 }
 
-/// The database while it is ours.
-struct Session {
-    fileprivate let db: Database
-    fileprivate let storage: Storage
-
-    func insert(_ changes: [Change]) throws {
-        guard !changes.isEmpty else { return }
-        let statement = try db.cachedStatement(sql: "INSERT INTO history VALUES (?, ?)")
-        for change in changes {
-            try statement.execute(arguments: [change.id.number, Data(change.encoded)])
-        }
-    }
-
-    func delete(_ ids: [ChangeID]) throws {
-        guard !ids.isEmpty else { return }
-        let statement = try db.cachedStatement(sql: "DELETE FROM history WHERE id = ?")
-        for id in ids { try statement.execute(arguments: [id.number]) }
-    }
-
-    func set(_ mark: Storage.Mark) throws {
-        let statement = try db.cachedStatement(
-            sql: "UPDATE mark SET applied_index = ?, applied_term = ?, revision = ?, compacted = ?")
-        try statement.execute(arguments: [
-            Int64(bitPattern: mark.appliedIndex), Int64(bitPattern: mark.appliedTerm), mark.revision, mark.compacted,
-        ])
-    }
-
-    func load(_ id: ChangeID) throws -> Change {
-        let statement = try db.cachedStatement(sql: "SELECT id, change FROM history WHERE id = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [id.number]) else {
-            throw ChainfireError.corrupt(
-                file: storage.path, "row \(id.number) of its table `history` (revision \(id.revision)) is missing")
-        }
-        return try storage.change(row)
-    }
-
-    /// The changes of the revisions `from..<end` in order, whole revisions only, at least one and until
-    /// `bytesMax` is exceeded.
-    /// - Returns: also the last revision that was read through.
-    func history(from: Revision, to end: Revision, bytesMax: Int) throws -> (changes: [Change], through: Revision) {
-        let statement = try db.cachedStatement(sql: "SELECT id, change FROM history WHERE id >= ? AND id < ? ORDER BY id")
-        let rows = try Row.fetchCursor(statement, arguments: [ChangeID(from, 0).number, ChangeID(end, 0).number])
-        var changes: [Change] = []
-        var bytes = 0
-        while let row = try rows.next() {
-            let change = try storage.change(row)
-            if bytes > bytesMax, let last = changes.last, last.id.revision < change.id.revision {
-                return (changes, last.id.revision)
+extension Storage {
+    static func readImage(_ db: inout SQLite, _ path: String) throws -> StorageImage {
+        var mark: Mark?
+        try db.query("SELECT format, applied_index, applied_term, revision, compacted FROM mark") { row in
+            guard (1...format).contains(row.integer(0)) else {
+                throw ChainfireError.mismatch(
+                    "\(path) has format \(row.integer(0)), but this version of plasma reads formats 1 to \(format)")
             }
-            bytes += change.key.bytes.count + (change.value?.count ?? 0) + 100
-            changes.append(change)
+            var read = Mark()
+            read.appliedIndex = UInt64(bitPattern: row.integer(1))
+            read.appliedTerm = UInt64(bitPattern: row.integer(2))
+            (read.revision, read.compacted) = (row.integer(3), row.integer(4))
+            mark = read
+            return false
         }
-        return (changes, end - 1)
+        guard let mark else { throw ChainfireError.corrupt(file: path, "the mark of the applied log is missing") }
+        var facts: [(name: String, bytes: [UInt8])] = []
+        guard try db.integer("SELECT count(*) FROM sqlite_master WHERE name = 'fact'") == 1 else {
+            return StorageImage(mark: mark, facts: [])
+        }
+        try db.query("SELECT name, bytes FROM fact ORDER BY name") { row in
+            let fact = row.text(0)
+            guard let bytes = FactCodec.opened(fact, Array(row.bytes(1))) else {
+                throw ChainfireError.corrupt(file: path, "its fact \(fact) is not what was written")
+            }
+            facts.append((fact, bytes))
+            return true
+        }
+        return StorageImage(mark: mark, facts: facts)
+    }
+
+    func using<T: Sendable>(
+        _ connection: borrowing Mutex<SQLite?>, _ body: (inout SQLite) throws -> T
+    ) throws -> T {
+        do {
+            return try connection.withLock { place in
+                guard var db = place.take() else { throw ChainfireError.storage("\(name) is closed") }
+                let result = Result { try body(&db) }
+                place = consume db
+                return try result.get()
+            }
+        } catch {
+            throw Self.problem(error, name)
+        }
+    }
+
+    static func badRow(_ number: Int64, _ path: String) -> ChainfireError {
+        .corrupt(
+            file: path,
+            "row \(number) of its table `history` (revision \(ChangeID(number: number).revision)) is not what was written")
+    }
+
+    static func problem(_ error: any Error, _ path: String) -> ChainfireError {
+        switch error {
+        case let error as ChainfireError: error
+        case let error as SQLite.Failure where error.isFull: .full(path)
+        case let error as SQLite.Failure where error.isDamage: .corrupt(file: path, error.message)
+        case let error as SQLite.Failure where error.isBusy: .storage("\(path) is in use by another process; stop that one first")
+        case let error as SQLite.Failure: .storage("\(path): \(error.message)")
+        case DiskError.noSpace: .full(path)
+        case let error as DiskError: .storage(error.description)
+        default: .storage("\(path): \(error)")
+        }
     }
 }

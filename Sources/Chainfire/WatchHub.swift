@@ -1,19 +1,23 @@
 import Store
 
 /// Decides what each watcher is told next. The newest events lie in one ring for all watchers; each
-/// watcher is only a range and a position, so that a slow one costs nothing and holds up nobody.
+/// watcher is only an interest and a position, so that a slow one costs nothing and holds up nobody.
 /// What fell off the ring is still in the history on disk.
-struct WatchHub: Sendable {
-    struct Limits: Sendable {
-        var eventsMax = 16_384
-        var bytesMax = 16 << 20
-        /// A batch ends with the revision in which it exceeds this.
-        var batchEventsMax = 1_000
+///
+/// Watchers with the same interest are one group: a change looks for groups, and what one of them is
+/// told is made once for all that are equally far.
+package struct WatchHub: Sendable {
+    package struct Limits: Sendable {
+        package var eventsMax = 16_384
+        package var bytesMax = 16 << 20
+        /// A page ends with the revision in which it exceeds one of these.
+        package var batchEventsMax = 1_000
+        package var batchBytesMax = 1 << 20
     }
 
     enum Glance: Sendable {
-        case batch(WatchBatch)
-        /// Nothing for this range up to here.
+        case page(WatchPage)
+        /// Nothing for this watcher up to here; it waits now.
         case nothing(through: Revision)
         /// The position is older than the ring, which begins at `ringStart`.
         case older(ringStart: Revision)
@@ -25,6 +29,22 @@ struct WatchHub: Sendable {
         var bytes: Int
     }
 
+    private struct Group: Sendable {
+        var interest: Interest
+        var members = 0
+        /// Those who know all there is, in the order they came.
+        var waiting: [UInt64] = []
+        /// The last pages made and where they begin.
+        var pages: [(from: Revision, page: WatchPage)] = []
+    }
+
+    private struct Member: Sendable {
+        var group: Int
+        var isWaiting = false
+        /// Nothing before this concerned it since it began to wait.
+        var wokenAt: Revision = 0
+    }
+
     let limits: Limits
     /// Everything up to here was told.
     private(set) var revision: Revision
@@ -33,7 +53,11 @@ struct WatchHub: Sendable {
     private var ring = Fifo<Moment>()
     private var ringEvents = 0
     private var ringBytes = 0
-    private var waiting: [UInt64: KeyRange] = [:]
+    private var groups: [Int: Group] = [:]
+    private var groupOf: [Interest: Int] = [:]
+    private var index = WatchIndex()
+    private var members: [UInt64: Member] = [:]
+    private var numbers = 0
 
     init(revision: Revision, limits: Limits = Limits()) {
         self.revision = revision
@@ -43,9 +67,33 @@ struct WatchHub: Sendable {
 
     /// The first revision that the ring can tell of.
     var ringStart: Revision { fallenOff + 1 }
+    var memberCount: Int { members.count }
+    var groupCount: Int { groups.count }
+
+    mutating func join(_ watcher: UInt64, _ interest: Interest) {
+        let group = groupOf[interest] ?? {
+            numbers += 1
+            groupOf[interest] = numbers
+            groups[numbers] = Group(interest: interest)
+            index.insert(interest.range, numbers)
+            return numbers
+        }()
+        groups[group]?.members += 1
+        members[watcher] = Member(group: group)
+    }
+
+    mutating func leave(_ watcher: UInt64) {
+        guard let member = members.removeValue(forKey: watcher), var group = groups[member.group] else { return }
+        groups[member.group] = nil
+        if member.isWaiting { group.waiting.removeAll { $0 == watcher } }
+        group.members -= 1
+        guard group.members == 0 else { return groups[member.group] = group }
+        groupOf[group.interest] = nil
+        index.remove(group.interest.range, member.group)
+    }
 
     /// Takes in a whole revision.
-    /// - Returns: the waiters to wake, in the order they came; they do not wait any more.
+    /// - Returns: the watchers to wake, group by group in the order they came; they do not wait any more.
     mutating func tell(_ revision: Revision, _ events: [Event]) -> [UInt64] {
         precondition(revision > self.revision, "revision \(revision) after \(self.revision)")
         self.revision = revision
@@ -58,34 +106,92 @@ struct WatchHub: Sendable {
             ringBytes -= gone.bytes
             fallenOff = gone.revision
         }
-        guard !waiting.isEmpty else { return [] }
-        let awake = waiting.filter { waiter in events.contains { waiter.value.contains($0.key) } }.keys.sorted()
-        for waiter in awake { waiting[waiter] = nil }
+        guard !groups.isEmpty else { return [] }
+        var hit: Set<Int> = []
+        for event in events {
+            index.forEach(holding: event.key) { group in
+                if let found = groups[group], !found.waiting.isEmpty, found.interest.allows(event) { hit.insert(group) }
+            }
+        }
+        var awake: [UInt64] = []
+        for group in hit.sorted() {
+            guard let waiting = groups[group]?.waiting else { continue }
+            groups[group]?.waiting = []
+            for watcher in waiting {
+                members[watcher]?.isWaiting = false
+                members[watcher]?.wokenAt = revision
+            }
+            awake += waiting
+        }
         return awake
     }
 
-    /// What a watcher at `position`, the first revision it was not told of, is told next.
-    func look(_ range: KeyRange, from position: Revision, compacted: Revision) -> Glance {
-        guard position <= revision else { return .nothing(through: position - 1) }
-        guard position > fallenOff else { return .older(ringStart: ringStart) }
-        var batch = WatchBatch(revision: revision, events: [])
+    /// What a watcher at `position`, the first revision it was not told of, is told next. When that is nothing it
+    /// waits: `tell` will name it.
+    mutating func look(_ watcher: UInt64, from position: Revision, compacted: Revision) -> Glance {
+        guard let member = members[watcher], let group = groups[member.group] else { return .nothing(through: revision) }
+        if member.isWaiting { return .nothing(through: max(revision, position - 1)) }
+        let from = max(position, member.wokenAt)
+        guard from <= revision else { return rest(watcher, member.group, through: from - 1) }
+        guard from > fallenOff else { return .older(ringStart: ringStart) }
+        if let known = group.pages.first(where: { $0.from == from }) { return .page(known.page) }
+        let page = makePage(group.interest, from: from, compacted: compacted)
+        guard !page.events.isEmpty else { return rest(watcher, member.group, through: revision) }
+        if group.members > 1 {
+            if group.pages.count >= 4 { groups[member.group]?.pages.removeFirst() }
+            groups[member.group]?.pages.append((from, page))
+        }
+        return .page(page)
+    }
+
+    private mutating func rest(_ watcher: UInt64, _ group: Int, through: Revision) -> Glance {
+        members[watcher]?.isWaiting = true
+        groups[group]?.waiting.append(watcher)
+        return .nothing(through: through)
+    }
+
+    private func makePage(_ interest: Interest, from position: Revision, compacted: Revision) -> WatchPage {
+        var (events, bytes, through): ([Event], Int, Revision) = ([], 0, revision)
         for place in partition(ring.count, { ring[$0].revision >= position })..<ring.count {
             let moment = ring[place]
-            for event in moment.events where range.contains(event.key) {
-                batch.events.append(moment.revision > compacted ? event : event.withoutPrevious)
+            for event in moment.events where interest.wants(event) {
+                events.append(moment.revision > compacted ? event : event.withoutPrevious)
+                bytes += event.approximateBytes
             }
-            if batch.events.count >= limits.batchEventsMax {
-                batch.revision = moment.revision
+            if events.count >= limits.batchEventsMax || bytes >= limits.batchBytesMax {
+                through = moment.revision
                 break
             }
         }
-        return batch.events.isEmpty ? .nothing(through: revision) : .batch(batch)
+        return WatchPage(revision: through, events: events)
     }
 
-    /// From now on `tell` wakes this waiter when the range changes. It must have been told all there is.
-    mutating func wait(_ waiter: UInt64, for range: KeyRange) { waiting[waiter] = range }
+    /// Everything up to here was told to this watcher, or did not concern it; nil while something waits for it.
+    func progress(of watcher: UInt64) -> Revision? { members[watcher]?.isWaiting == true ? revision : nil }
 
-    mutating func leave(_ waiter: UInt64) { waiting[waiter] = nil }
+    /// Whether nothing up to `revision` concerned this watcher since it was last told all there was.
+    func isWoken(_ watcher: UInt64, after revision: Revision) -> Bool { (members[watcher]?.wokenAt ?? 0) > revision }
+
+    /// What lies before the new state may be gone: watchers go on from the history that is left. Forgets the pages
+    /// made, which may hold what is compacted now.
+    mutating func restart(at revision: Revision) -> [UInt64] {
+        self.revision = revision
+        fallenOff = revision
+        ring = Fifo()
+        (ringEvents, ringBytes) = (0, 0)
+        forgetPages()
+        var awake: [UInt64] = []
+        for group in groups.keys.sorted() {
+            awake += groups[group]?.waiting ?? []
+            groups[group]?.waiting = []
+        }
+        for watcher in awake { members[watcher]?.isWaiting = false }
+        return awake
+    }
+
+    mutating func forgetPages() {
+        for group in groups.keys where groups[group]?.pages.isEmpty == false { groups[group]?.pages = [] }
+    }
 }
 
 extension Event {

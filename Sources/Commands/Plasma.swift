@@ -8,7 +8,7 @@ package struct Plasma: AsyncParsableCommand {
     package static let version = "0.1.0"
 
     /// The verbs that run the daemon.
-    private static let serverVerbs: [any ParsableCommand.Type] = [ServerCommand.self, UpCommand.self]
+    private static let serverVerbs: [any ParsableCommand.Type] = [ServerCommand.self, UpCommand.self, ChainfireCommand.self]
 
     package static let configuration = CommandConfiguration(
         commandName: "plasma",

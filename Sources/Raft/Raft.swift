@@ -1,185 +1,150 @@
-/// Decides what one member of a Raft group does (Ongaro and Ousterhout 2014). It knows no clock, disk or
-/// socket: time is ticks, and what must be durable first waits for `.persisted`.
+/// Decides what one member of a Raft group does (Ongaro and Ousterhout 2014; Ongaro's dissertation). It knows no
+/// clock, disk or socket: time is ticks, and what must be durable before it is said waits for `.persisted`.
 ///
-/// Elections and commits count a quorum of any number of voters. Entries are not sent to other members yet, so
-/// only a group of one makes progress; a larger one elects and never commits.
+/// A configuration is in force from the moment its entry is applied, here as in etcd, and a leader appends the next
+/// one only after that; so majorities of neighbouring configurations overlap.
 package struct Raft: Sendable {
-    package struct Options: Hashable, Sendable {
-        /// Ticks without a leader before an election; up to twice as many, differing by member and term.
-        package var electionTicks = 10
-        /// Most bytes of proposals that may be appended and not committed. One proposal is always let in.
-        package var uncommittedBytesMax = 64 << 20
-
-        package init() {}
-    }
-
     package let id: UInt64
-    /// Sorted.
-    package let voters: [UInt64]
-    package private(set) var hardState: HardState
-    package private(set) var role = Role.follower
-    package private(set) var leader: UInt64?
-    package private(set) var last: Position
-    package private(set) var commit: UInt64
+    let options: Options
+    package internal(set) var hardState: HardState
+    var durableHardState: HardState
+    package internal(set) var role = Role.follower
+    package internal(set) var leader: UInt64?
+    package internal(set) var configuration: Configuration
+    package internal(set) var commit: UInt64
+    /// Entries up to here were given out to be applied; `configuration` is the one in force there.
+    package internal(set) var applied: UInt64
     /// What a crash would leave.
-    package private(set) var durable: Position
-    private var durableHardState: HardState
-    private let options: Options
-    /// Where this leader's term begins in the log: only entries from here on commit by being counted (§5.4.2).
-    private var termStart: UInt64 = 0
-    private var votes: [UInt64] = []
-    private var sinceElection = 0
-    /// Leave with the hard state that they promise.
-    private var waiting: [Message] = []
-    private var uncommitted: [(last: UInt64, bytes: Int)] = []
-    private var uncommittedBytes = 0
+    package internal(set) var durable: Position
+    /// The voter that is to lead next.
+    package internal(set) var transferee: UInt64?
+    var log: RaftLog
+    var random: SplitMix64
+    /// Drawn for this run of the process; the upper half of ids that must not repeat over restarts.
+    let run: UInt64
+    /// The last lower half.
+    var sequence: UInt64 = 0
+    var now: UInt64 = 0
+    /// Configuration entries after `applied`, oldest first.
+    var pendingChanges: [UInt64] = []
+
+    // Elections.
+    var isRepairing: Bool
+    var untilCampaign = 0
+    var sinceHeard: Int
+    /// When this member last began to ask for votes.
+    var campaignTick: UInt64 = 0
+    var granted: [UInt64] = []
+    var rejected: [UInt64] = []
+    /// The last term this member led, as far as it knows.
+    var ledTerm: UInt64
+    /// Leave when the hard state that they promise is durable.
+    var waiting: [Message] = []
+
+    // Following.
+    /// The log is known to equal that of the term's leader through here.
+    var matched: UInt64 = 0
+    var owesAnswer = false
+    /// The term in which the log last lost a suffix. What was persisted before says nothing of what is there now.
+    var truncationTerm: UInt64 = 0
+    var reads = FollowerReads()
+
+    // Leading.
+    /// Empty while another leads.
+    var members = Members()
+    var leading = Leading(termStart: 0)
 
     /// - Parameters:
-    ///   - last: the end of the recovered log, all of it durable.
-    ///   - commit: an index known to be committed, as the one that was applied before.
+    ///   - configuration: in force at `commit`. Empty: waits to be told by a leader.
+    ///   - base: the place before the first of `entries`.
+    ///   - entries: the recovered log, all of it durable.
+    ///   - commit: what the machine has applied, durably.
     package init(
-        id: UInt64, voters: [UInt64], hardState: HardState, last: Position, commit: UInt64, options: Options = Options()
+        id: UInt64, configuration: Configuration, hardState: HardState = HardState(), base: Position = .start,
+        entries: [Entry] = [], commit: UInt64 = 0, options: Options = Options()
     ) {
-        precondition(id != 0 && voters.contains(id), "member \(id) is not a voter")
-        precondition(commit <= last.index && last.term <= hardState.term, "the recovered state contradicts itself")
+        precondition(id != 0, "member 0 is nobody")
+        precondition(
+            options.heartbeatTicks > 0 && options.electionTicks > options.heartbeatTicks,
+            "heartbeats every \(options.heartbeatTicks) ticks cannot prevent elections after \(options.electionTicks)")
+        let log = RaftLog(base: base, entries: entries)
+        precondition(
+            base.index <= commit && commit <= log.last.index && log.last.term <= hardState.term,
+            "the recovered state contradicts itself: log after \(base) to \(log.last), applied \(commit), term \(hardState.term)")
         self.id = id
-        self.voters = voters.sorted()
-        self.hardState = hardState
-        self.last = last
-        self.commit = commit
         self.options = options
-        durable = last
+        self.configuration = configuration
+        self.hardState = hardState
+        self.log = log
         durableHardState = hardState
+        durable = log.last
+        applied = commit
+        isRepairing = options.isRepairing
+        sinceHeard = options.leaseReads ? 0 : options.electionTicks
+        ledTerm = hardState.vote == id ? hardState.term : 0
+        random = SplitMix64(seed: options.seed ^ id &* 0xD1B5_4A32_D192_ED03)
+        run = random.next() & ~UInt64(UInt32.max)
+        pendingChanges = entries.filter { $0.kind == .configuration && $0.index > commit }.map(\.index)
+        // A leader appends a change only after it applied the one before, which therefore is committed. Without
+        // this, one that forgot the commit could campaign in a configuration that is two changes old.
+        self.commit = pendingChanges.count > 1 ? pendingChanges[pendingChanges.count - 2] : commit
+        drawTimeout()
+    }
+
+    package var last: Position { log.last }
+    /// The place before the oldest entry in memory.
+    package var base: Position { log.base }
+    /// The leader's view of a member; nil elsewhere.
+    package func progress(of member: UInt64) -> Progress? { members[member] }
+    /// Whether this member leads and has made sure of it since the process last stood still; only then may it let
+    /// anything expire.
+    package var isVerified: Bool {
+        role == .leader && commit >= leading.termStart && leading.confirmed >= leading.verifying && leading.resignation == nil
+    }
+
+    /// Kept entries after `index` up to `through`. What a step's `Effects.commit` released is there until the next.
+    package func entries(after index: UInt64, through: UInt64) -> [Entry] {
+        log.entries(after: index, through: through)
     }
 
     package mutating func step(_ event: Event) -> Effects {
         var effects = Effects()
-        let before = role
+        let former = (role, leader, hardState.term)
+        trim()
         switch event {
-        case .start: if voters == [id] { campaign(&effects) }
+        case .start: start(&effects)
         case .tick: tick(&effects)
-        case .propose(let commands): propose(commands, &effects)
+        case .gap: gap(&effects)
+        case .propose(let proposals): propose(proposals, &effects)
         case .persisted(let state, let position): persisted(state, position, &effects)
         case .received(let message): receive(message, &effects)
+        case .read(let id): read(id, &effects)
+        case .transfer(let member): transfer(to: member, &effects)
+        case .lost(let member): lose(member, &effects)
+        case .snapshotSent(let member, let succeeded): snapshotSent(to: member, succeeded, &effects)
+        case .repaired: isRepairing = false
         }
-        if role != before { effects.role = role }
+        if (role, leader, hardState.term) != former {
+            effects.standing = Effects.Standing(role: role, leader: leader, term: hardState.term)
+        }
         return effects
     }
 
-    private var quorum: Int { voters.count / 2 + 1 }
-
-    private var electionTimeout: Int {
-        let mixed = (id &* 0x9E37_79B9_7F4A_7C15 ^ hardState.term &* 0xBF58_476D_1CE4_E5B9) >> 33
-        return options.electionTicks + Int(mixed % UInt64(options.electionTicks))
+    private mutating func start(_ effects: inout Effects) {
+        settle(&effects)
+        // Nobody else could object, or lead.
+        if isSoleVoter { campaign(isTransfer: false, &effects) }
     }
 
-    private mutating func tick(_ effects: inout Effects) {
-        guard role != .leader else { return }
-        sinceElection += 1
-        if sinceElection >= electionTimeout { campaign(&effects) }
-    }
+    var isSoleVoter: Bool { configuration.voters.count == 1 && configuration.voters[0] == id && !configuration.isJoint }
 
-    private mutating func campaign(_ effects: inout Effects) {
-        become(.candidate, term: hardState.term + 1, vote: id, &effects)
-        for voter in voters where voter != id {
-            waiting.append(Message(from: id, to: voter, term: hardState.term, body: .voteRequest(last: last)))
+    private mutating func trim() {
+        guard log.cost > options.retainedBytesMax else { return }
+        var through = applied
+        if role == .leader, log.cost <= 4 * options.retainedBytesMax {
+            // Else a member that takes long to receive a snapshot would need the next one when it has it.
+            for one in members.progress where one.state == .snapshot { through = min(through, one.snapshotIndex) }
         }
-    }
-
-    private mutating func become(_ role: Role, term: UInt64, vote: UInt64, _ effects: inout Effects) {
-        self.role = role
-        leader = nil
-        votes = []
-        sinceElection = 0
-        uncommitted = []
-        uncommittedBytes = 0
-        waiting.removeAll { $0.term < term }
-        hardState = HardState(term: term, vote: vote)
-        effects.save = hardState
-    }
-
-    private mutating func propose(_ commands: [[UInt8]], _ effects: inout Effects) {
-        guard role == .leader else {
-            effects.refused = .notLeader(leader: leader)
-            effects.refusedCount = commands.count
-            return
-        }
-        var bytes = 0
-        for (at, command) in commands.enumerated() {
-            let total = uncommittedBytes + bytes + command.count
-            if total > options.uncommittedBytesMax, uncommittedBytes + bytes > 0 {
-                effects.refused = .uncommittedBytes(bytesMax: options.uncommittedBytesMax)
-                effects.refusedCount = commands.count - at
-                break
-            }
-            bytes += command.count
-            append(command, &effects)
-        }
-        guard bytes > 0 else { return }
-        uncommitted.append((last.index, bytes))
-        uncommittedBytes += bytes
-    }
-
-    private mutating func append(_ bytes: [UInt8], _ effects: inout Effects) {
-        last = Position(index: last.index + 1, term: hardState.term)
-        effects.append.append(Entry(index: last.index, term: last.term, bytes: bytes))
-    }
-
-    private mutating func persisted(_ state: HardState, _ position: Position, _ effects: inout Effects) {
-        precondition(position.index <= last.index && state.term <= hardState.term, "persisted what was never asked for")
-        durable = position
-        durableHardState = state
-        guard state == hardState else { return }
-        effects.send += waiting
-        waiting = []
-        if role == .candidate { count(voteOf: id, &effects) }
-        advanceCommit(&effects)
-    }
-
-    private mutating func count(voteOf voter: UInt64, _ effects: inout Effects) {
-        if !votes.contains(voter) { votes.append(voter) }
-        guard votes.count >= quorum else { return }
-        role = .leader
-        leader = id
-        termStart = last.index + 1
-        append([], &effects)
-    }
-
-    private mutating func advanceCommit(_ effects: inout Effects) {
-        // The others' logs are not known, so they count as empty.
-        let reached = voters.map { $0 == id ? durable.index : 0 }.sorted(by: >)[quorum - 1]
-        guard role == .leader, reached >= termStart, reached > commit else { return }
-        commit = reached
-        effects.commit = commit
-        let done = uncommitted.prefix { $0.last <= reached }
-        uncommittedBytes -= done.reduce(0) { $0 + $1.bytes }
-        uncommitted.removeFirst(done.count)
-    }
-
-    private mutating func receive(_ message: Message, _ effects: inout Effects) {
-        guard message.to == id, message.from != id, voters.contains(message.from) else { return }
-        if message.term > hardState.term { become(.follower, term: message.term, vote: 0, &effects) }
-        switch message.body {
-        case .voteRequest(let theirs):
-            let isCurrent = (theirs.term, theirs.index) >= (last.term, last.index)
-            let isFree = hardState.vote == 0 || hardState.vote == message.from
-            let granted = message.term == hardState.term && role == .follower && isFree && isCurrent
-            if granted {
-                sinceElection = 0
-                if hardState.vote == 0 {
-                    hardState.vote = message.from
-                    effects.save = hardState
-                }
-            }
-            answer(Message(from: id, to: message.from, term: hardState.term, body: .voteAnswer(granted: granted)), &effects)
-        case .voteAnswer(let granted):
-            guard granted, role == .candidate, message.term == hardState.term else { return }
-            count(voteOf: message.from, &effects)
-        }
-    }
-
-    /// Speaks of a term only after the disk knows it.
-    private mutating func answer(_ message: Message, _ effects: inout Effects) {
-        if durableHardState == hardState { effects.send.append(message) } else { waiting.append(message) }
+        log.trim(through: through, costMax: options.retainedBytesMax)
     }
 }

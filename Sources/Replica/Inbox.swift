@@ -1,42 +1,79 @@
 import Dispatch
+import Raft
 import Synchronization
 
-/// Where many tasks leave commands and one thread takes them all at once.
+/// Where many threads leave what is to be done, and one takes it all at once.
 final class Inbox<Output: Sendable>: Sendable {
-    struct Proposal {
-        var bytes: [UInt8]
-        var answer: CheckedContinuation<Result<Output, ReplicaError>, Never>
+    typealias Answer = @Sendable (Result<Output, ReplicaError>) -> Void
+    typealias Done = @Sendable (Result<Void, ReplicaError>) -> Void
+
+    enum Item: Sendable {
+        case propose([UInt8], Answer)
+        case change(ConfigurationChange, Answer)
+        case read(Done)
+        case transfer(to: UInt64, Done)
+        case received([PeerMessage])
+        case lost(UInt64)
+        case snapshotMade(Result<SnapshotFile, ReplicaError>)
+
+        func refuse(_ error: ReplicaError) {
+            switch self {
+            case .propose(_, let answer), .change(_, let answer): answer(.failure(error))
+            case .read(let done), .transfer(_, let done): done(.failure(error))
+            case .received, .lost, .snapshotMade: break
+            }
+        }
     }
 
     private struct State {
-        var waiting: [Proposal] = []
+        var waiting: [Item] = []
         /// Of all proposals without an answer.
         var bytes = 0
+        /// Messages of others that wait.
+        var messages = 0
+        var dropped = 0
         var readerSleeps = false
         var isStopping = false
-        /// What later proposals are told once nobody reads any more.
+        /// What later items are told once nobody reads any more.
         var ended: ReplicaError?
     }
 
     private let state = Mutex(State())
     private let bell = DispatchSemaphore(value: 0)
     private let bytesMax: Int
+    private let messagesMax: Int
 
-    init(bytesMax: Int) { self.bytesMax = bytesMax }
+    init(bytesMax: Int, messagesMax: Int = 8192) {
+        self.bytesMax = bytesMax
+        self.messagesMax = messagesMax
+    }
 
-    func put(_ proposal: Proposal) {
+    func put(_ item: Item) {
         let (refusal, mustRing) = state.withLock { state -> (ReplicaError?, Bool) in
             if let ended = state.ended { return (ended, false) }
-            if state.isStopping { return (.stopped, false) }
-            guard state.bytes + proposal.bytes.count <= bytesMax || state.bytes == 0 else {
-                return (.overloaded(bytesWaiting: state.bytes), false)
+            switch item {
+            case .propose(let bytes, _):
+                if state.isStopping { return (.stopped, false) }
+                guard state.bytes + bytes.count <= bytesMax || state.bytes == 0 else {
+                    return (.overloaded(bytesWaiting: state.bytes), false)
+                }
+                state.bytes += bytes.count
+            case .change, .read, .transfer:
+                if state.isStopping { return (.stopped, false) }
+            case .received(let messages):
+                // Who sends more than this member can take sends it again.
+                guard state.messages + messages.count <= messagesMax || state.messages == 0 else {
+                    state.dropped += messages.count
+                    return (nil, false)
+                }
+                state.messages += messages.count
+            case .lost, .snapshotMade: break
             }
-            state.bytes += proposal.bytes.count
-            state.waiting.append(proposal)
+            state.waiting.append(item)
             defer { state.readerSleeps = false }
             return (nil, state.readerSleeps)
         }
-        if let refusal { proposal.answer.resume(returning: .failure(refusal)) }
+        if let refusal { item.refuse(refusal) }
         if mustRing { bell.signal() }
     }
 
@@ -53,29 +90,52 @@ final class Inbox<Output: Sendable>: Sendable {
     var isStopping: Bool { state.withLock { $0.isStopping } }
     var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
-    /// All that waits, in order; waits for something when there is nothing. Nil when asked to stop.
-    func take() -> [Proposal]? {
-        while true {
-            let (taken, isStopping) = state.withLock { state -> ([Proposal], Bool) in
-                if state.isStopping { return ([], true) }
-                if state.waiting.isEmpty { state.readerSleeps = true }
-                defer { state.waiting = [] }
-                return (state.waiting, false)
-            }
-            if isStopping { return nil }
-            if !taken.isEmpty { return taken }
-            bell.wait()
+    /// All that waits, in order; waits so long for something when there is nothing.
+    func take(within time: Duration) -> [Item] {
+        if let taken = takeNow() { return taken }
+        let (seconds, attoseconds) = time.components
+        _ = bell.wait(timeout: .now() + .nanoseconds(max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))))
+        return state.withLock { state in
+            state.readerSleeps = false
+            return Self.empty(&state)
         }
+    }
+
+    /// Nil when there is nothing: the reader lies down then.
+    private func takeNow() -> [Item]? {
+        state.withLock { state in
+            if state.waiting.isEmpty {
+                // A late ring of the time before costs one look.
+                state.readerSleeps = true
+                return nil
+            }
+            return Self.empty(&state)
+        }
+    }
+
+    private static func empty(_ state: inout State) -> [Item] {
+        defer {
+            state.waiting = []
+            state.messages = 0
+        }
+        return state.waiting
     }
 
     func answered(bytes: Int) { state.withLock { $0.bytes -= bytes } }
 
+    /// Messages that were dropped since the last time.
+    func takeDropped() -> Int {
+        state.withLock { state in
+            defer { state.dropped = 0 }
+            return state.dropped
+        }
+    }
+
     func end(_ reason: ReplicaError) {
         let left = state.withLock { state in
             state.ended = reason
-            defer { state.waiting = [] }
-            return state.waiting
+            return Self.empty(&state)
         }
-        for proposal in left { proposal.answer.resume(returning: .failure(reason)) }
+        for item in left { item.refuse(reason) }
     }
 }

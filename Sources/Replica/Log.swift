@@ -3,106 +3,118 @@ import Raft
 
 /// The write-ahead log: segment files in one directory. One owner, no other thread; every call blocks on the disk.
 ///
+/// Entries are replaced, and the log begins anew after a snapshot, by a new segment whose header says so: its name
+/// appears at once or not at all.
+///
 /// After `.storage` is thrown the log must not be used again: what reached the disk is unknown.
 struct Log: ~Copyable, Sendable {
     struct Segment {
         var name: String
         var previous: Position
+        var origin: SegmentHeader.Origin
     }
 
     let directory: String
     let disk: any Disk
     let spare: SpareSegment
     let segmentBytes: Int
-    private let lock: any DiskLock
     private(set) var segments: [Segment] = []
-    private(set) var last = Position.start
+    private(set) var terms: Terms
     private(set) var hardState = HardState()
     private var file: (any DiskFile)?
     private var header: SegmentHeader
     /// Where the next record goes.
-    private var end = SegmentHeader.size
+    private(set) var end = SegmentHeader.size
     private var window: UInt32 = 1
     /// Bytes after `end` that a refused write may have left.
     private var leftover = 0
     private var markIsDue = false
     private var batch = BatchWriter()
 
-    /// Opens the log in `directory`, or begins one.
-    /// - Parameters:
-    ///   - base: what comes before the first entry of a new log.
-    ///   - identity: sets a new log apart from others; random.
-    ///   - keepAfter: the answer's entries begin after this index.
-    /// - Throws: `.corrupt` when what was durable is damaged, `.locked` when another process has the log open.
-    static func open(
-        _ directory: String, disk: any Disk, segmentBytes: Int, base: Position = .start, identity: UInt64,
-        keepAfter: UInt64, entries: inout [Entry]
-    ) throws(ReplicaError) -> Log {
-        let size = min(max(segmentBytes, 4096), 16 << 20)
-        let lock = try translating { () throws(DiskError) in
-            try disk.makeDirectory(directory)
-            return try disk.lock("\(directory)/lock")
-        }
-        var scan = LogScan(directory: directory)
-        var found: [Entry] = []
-        try scan.run(disk, keepAfter: keepAfter) { found += $0 }
-        entries = found
-        let spare = SpareSegment(disk: disk, directory: directory, bytes: size)
-        try translating { () throws(DiskError) in try spare.recover() }
-        var log = Log(
-            directory: directory, disk: disk, spare: spare, lock: lock, segmentBytes: size,
-            header: SegmentHeader(
-                log: identity, sequence: 0, previous: base, previousEnd: 0, hardState: HardState(term: base.term)))
-        try log.resume(scan, base: base)
-        return log
-    }
-
-    private init(
-        directory: String, disk: any Disk, spare: SpareSegment, lock: any DiskLock, segmentBytes: Int,
-        header: SegmentHeader
-    ) {
+    /// Begins a log without a segment; `resume` or `begin` makes it whole.
+    init(directory: String, disk: any Disk, spare: SpareSegment, segmentBytes: Int, header: SegmentHeader) {
         self.directory = directory
         self.disk = disk
         self.spare = spare
-        self.lock = lock
         self.segmentBytes = segmentBytes
         self.header = header
+        terms = Terms(base: header.previous)
+        hardState = header.hardState
     }
 
-    private mutating func resume(_ scan: LogScan, base: Position) throws(ReplicaError) {
-        guard let current = scan.segments.last else {
-            last = base
-            hardState = header.hardState
-            return try roll()
-        }
-        segments = scan.segments.map { Segment(name: $0.name, previous: $0.header.previous) }
-        last = scan.last
+    mutating func begin() throws(ReplicaError) { try roll(.continues, after: terms.base) }
+
+    /// Goes on where a scan found the end.
+    mutating func resume(_ scan: LogScan) throws(ReplicaError) {
+        guard let current = scan.segments.last else { return try begin() }
+        segments = scan.segments.map { Segment(name: $0.name, previous: $0.header.previous, origin: $0.header.origin) }
+        terms = scan.terms
         hardState = scan.hardState
         header = current.header
         end = current.end
         window = scan.window + 1
         markIsDue = !scan.isMarked
         try mend(reach: scan.reach)
+        // A crash may have come between a snapshot's installation and this.
+        if let anew = segments.lastIndex(where: { $0.origin == .restores }), anew > 0 { try drop(first: anew) }
     }
 
-    var firstIndex: UInt64 { (segments.first?.previous.index ?? 0) + 1 }
+    var last: Position { terms.last }
+    var firstIndex: UInt64 { terms.base.index + 1 }
 
-    /// Largest command that fits a segment beside a hard state.
-    var commandBytesMax: Int { min(segmentBytes - SegmentHeader.size - 3 * RecordHeader.size - 8, RecordHeader.lengthMax) }
+    /// Bytes of each segment that only hard states and what a leader appends by itself may use, so that a full disk
+    /// does not keep a member from voting.
+    var slack: Int { segmentBytes >= 16 << 10 ? 1024 : 512 }
 
-    /// Bytes of records that always fit one batch.
-    var batchBytesMax: Int { segmentBytes - SegmentHeader.size - RecordHeader.size }
+    /// Largest entry that fits a segment beside a hard state.
+    var entryBytesMax: Int {
+        min(segmentBytes - SegmentHeader.size - slack - 3 * RecordHeader.size - 8, RecordHeader.lengthMax)
+    }
+
+    /// Bytes of records that always fit one batch, beside a hard state.
+    var batchBytesMax: Int { segmentBytes - SegmentHeader.size - slack - RecordHeader.size }
 
     /// Whether a spare is worth preparing now.
     var wantsSpare: Bool { end > segmentBytes / 2 && spare.isMissing }
 
-    /// Makes entries, and the hard state where given, durable with one write and one sync.
+    /// Whether the entries, the first of which follows or replaces one of the log's, differ from those it holds.
+    func isReplaced(by entries: [Entry]) -> Bool {
+        guard let first = entries.first, first.index <= last.index else { return false }
+        return entries.contains { $0.index <= last.index && $0.index > terms.base.index && terms.term(at: $0.index) != $0.term }
+    }
+
+    /// Sees to it that records of so many bytes can be appended without needing space from the disk.
+    /// - Parameter replacing: they replace entries, and go to a new segment.
     /// - Throws: `.noSpace` when nothing was changed and a later call may succeed.
+    mutating func reserve(_ bytes: Int, replacing: Bool = false) throws(ReplicaError) {
+        precondition(bytes <= batchBytesMax, "a batch of \(bytes) bytes fits no segment")
+        if replacing { return try translating { () throws(DiskError) in try spare.prepare() } }
+        guard end + bytes + RecordHeader.size + slack > segmentBytes else { return }
+        try roll(.continues, after: last)
+    }
+
+    /// The same for a hard state and what a leader appends by itself.
+    mutating func reserveSlack() throws(ReplicaError) {
+        guard end + slack / 2 > segmentBytes else { return }
+        try roll(.continues, after: last)
+    }
+
+    /// Makes entries, and the hard state where given, durable with one write and one sync. Entries of the log from
+    /// the first one's index on are replaced.
+    /// - Throws: `.noSpace` when what counts was not changed; the same call may succeed later.
     mutating func append(_ entries: [Entry], save: HardState? = nil) throws(ReplicaError) {
         let size = entries.reduce(save == nil ? 0 : RecordHeader.size) { $0 + RecordHeader.span($1.bytes.count) }
-        precondition(size > 0 && size <= batchBytesMax + RecordHeader.size, "a batch of \(size) bytes fits no segment")
+        precondition(size > 0 && size <= segmentBytes - SegmentHeader.size, "a batch of \(size) bytes fits no segment")
+        if let first = entries.first, first.index <= last.index {
+            let index = first.index - 1
+            guard let term = terms.term(at: index) else {
+                preconditionFailure("entry \(first.index) replaces what the log does not hold")
+            }
+            try roll(.replaces, after: Position(index: index, term: term))
+        } else if end + size > segmentBytes {
+            try roll(.continues, after: last)
+        }
         try clearLeftover()
-        if end + size > segmentBytes { try roll() }
         batch.removeAll()
         if let save { batch.add(save, window: window, seed: header.seed) }
         for entry in entries {
@@ -114,15 +126,21 @@ struct Log: ~Copyable, Sendable {
         window += 1
         markIsDue = true
         if let save { hardState = save }
-        if let entry = entries.last { last = entry.position }
+        for entry in entries { terms.append(entry.position) }
+    }
+
+    /// Begins anew after a snapshot that the machine holds durably. Everything before is forgotten.
+    mutating func restore(after position: Position) throws(ReplicaError) {
+        try roll(.restores, after: position)
+        try drop(first: segments.count - 1)
     }
 
     /// Proves to a later recovery that the last batch was synced. Costs one small write; without it damage to the
     /// last batch could pass for a torn write.
     mutating func mark() throws(ReplicaError) {
-        guard markIsDue, leftover == 0, end + RecordHeader.size <= segmentBytes else { return }
+        guard markIsDue, leftover == 0, end + RecordHeader.size + slack <= segmentBytes else { return }
         batch.removeAll()
-        batch.addMark(window: window, seed: header.seed)
+        batch.addMark(term: hardState.term, window: window, seed: header.seed)
         markIsDue = false
         do throws(ReplicaError) { try write() } catch .noSpace {} catch { throw error }
     }
@@ -135,7 +153,13 @@ struct Log: ~Copyable, Sendable {
 
     /// Lets go of whole segments with no entry after `index`.
     mutating func cut(through index: UInt64) throws(ReplicaError) {
-        while segments.count > 1, segments[1].previous.index <= index {
+        var count = 0
+        while count + 1 < segments.count, segments[count + 1].previous.index <= index { count += 1 }
+        try drop(first: count)
+    }
+
+    private mutating func drop(first count: Int) throws(ReplicaError) {
+        for _ in 0..<count {
             let path = "\(directory)/\(segments[0].name)"
             // One at a time, so that no crash leaves a gap.
             try fatally { () throws(DiskError) in
@@ -144,6 +168,8 @@ struct Log: ~Copyable, Sendable {
             }
             segments.removeFirst()
         }
+        guard count > 0, let index = segments.first?.previous.index, let term = terms.term(at: index) else { return }
+        terms.cut(through: Position(index: index, term: term))
     }
 
     private mutating func write() throws(ReplicaError) {
@@ -182,10 +208,12 @@ struct Log: ~Copyable, Sendable {
     }
 
     /// Goes on in a new segment. Its header is durable before the file has a segment's name.
-    private mutating func roll() throws(ReplicaError) {
+    private mutating func roll(_ origin: SegmentHeader.Origin, after previous: Position) throws(ReplicaError) {
+        // What a refused write left must not stand behind the end that the next header tells.
+        try clearLeftover()
         let next = SegmentHeader(
-            log: header.log, sequence: header.sequence + 1, previous: last,
-            previousEnd: segments.isEmpty ? 0 : UInt64(end), hardState: hardState)
+            log: header.log, sequence: header.sequence + 1, previous: previous,
+            previousEnd: segments.isEmpty ? 0 : UInt64(end), hardState: hardState, origin: origin)
         let path = try translating { () throws(DiskError) in try spare.take() }
         let file: any DiskFile
         do throws(DiskError) {
@@ -205,9 +233,15 @@ struct Log: ~Copyable, Sendable {
             return try disk.open("\(directory)/\(next.fileName)", .write)
         }
         header = next
-        segments.append(Segment(name: next.fileName, previous: last))
+        segments.append(Segment(name: next.fileName, previous: previous, origin: origin))
         end = SegmentHeader.size
         window = 1
         markIsDue = false
+        leftover = 0
+        switch origin {
+        case .continues: break
+        case .replaces: terms.truncate(after: previous.index)
+        case .restores: terms = Terms(base: previous)
+        }
     }
 }

@@ -1,7 +1,7 @@
 import Host
 import Raft
 
-/// Reads a log's directory without changing it.
+/// Reads a log's directory without changing it, two segments in memory at a time.
 struct LogScan {
     struct Segment {
         var name: String
@@ -16,7 +16,7 @@ struct LogScan {
     let directory: String
     private(set) var segments: [Segment] = []
     private(set) var hardState = HardState()
-    private(set) var last = Position.start
+    private(set) var terms = Terms(base: .start)
     /// How far torn bytes reach in the last segment; its `end` when there are none.
     private(set) var reach = 0
     /// The window of the last whole batch in the last segment.
@@ -26,11 +26,15 @@ struct LogScan {
 
     init(directory: String) { self.directory = directory }
 
-    var base: Position { segments.first?.header.previous ?? .start }
+    var base: Position { terms.base }
+    var last: Position { terms.last }
 
+    /// - Parameters:
+    ///   - keepAfter: entries up to this index are checked and not given.
+    ///   - each: the position that the entries follow, and they: what was given from later ones on is replaced.
     /// After a throw holds what was read before the problem.
     mutating func run(
-        _ disk: any Disk, keepAfter: UInt64 = .max, each: ([Entry]) -> Void = { _ in }
+        _ disk: any Disk, keepAfter: UInt64 = .max, each: (Position, [Entry]) -> Void = { _, _ in }
     ) throws(ReplicaError) {
         let names = try translating { () throws(DiskError) in try disk.list(directory) }
             .filter { SegmentHeader.sequence(of: $0) != nil }
@@ -39,15 +43,12 @@ struct LogScan {
             let content = if let next { next } else { try read(name, disk) }
             next = at + 1 < names.count ? try read(names[at + 1], disk) : nil
             if let next { try link(next.header, names[at + 1], after: content.header) }
-            guard content.header.previous == last && content.header.hardState == hardState || segments.isEmpty else {
-                throw refusal(
-                    name, "it follows entry \(content.header.previous.index), but the segment before ends with \(last.index)")
-            }
+            try follow(content.header, name)
             let scan = SegmentScan(
                 content.bytes, header: content.header, knownEnd: next.map { Int(clamping: $0.header.previousEnd) },
                 keepAfter: keepAfter)
             try take(scan, name)
-            each(scan.entries)
+            each(content.header.previous, scan.entries)
         }
     }
 
@@ -76,6 +77,31 @@ struct LogScan {
         }
     }
 
+    /// Checks that its entries go on as it says.
+    private mutating func follow(_ header: SegmentHeader, _ name: String) throws(ReplicaError) {
+        let previous = header.previous
+        guard !segments.isEmpty else { return terms = Terms(base: previous) }
+        guard header.hardState == hardState else {
+            throw refusal(name, "it says term \(header.hardState.term), but the segment before ends with \(hardState.term)")
+        }
+        switch header.origin {
+        case .continues:
+            guard previous == last else {
+                throw refusal(name, "it follows entry \(previous.index), but the segment before ends with \(last.index)")
+            }
+        case .replaces where previous.index < base.index:
+            // What it follows was cut away with an older segment.
+            terms = Terms(base: previous)
+        case .replaces:
+            guard previous.index <= last.index, terms.term(at: previous.index) == previous.term else {
+                throw refusal(name, "it replaces what follows entry \(previous.index) of term \(previous.term), which is not there")
+            }
+            terms.truncate(after: previous.index)
+        case .restores:
+            terms = Terms(base: previous)
+        }
+    }
+
     private func refusal(_ name: String, _ why: String) -> ReplicaError {
         .corrupt(file: "\(directory)/\(name)", offset: 0, why)
     }
@@ -83,7 +109,8 @@ struct LogScan {
     private mutating func take(_ scan: SegmentScan, _ name: String) throws(ReplicaError) {
         segments.append(
             Segment(name: name, header: scan.header, last: scan.last, records: scan.records, end: scan.offset))
-        last = scan.last
+        for position in scan.starts { terms.append(position) }
+        terms.append(scan.last)
         hardState = scan.hardState
         reach = scan.reach
         window = scan.window

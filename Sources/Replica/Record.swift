@@ -21,8 +21,27 @@ struct RecordHeader: Hashable, Sendable {
         case entry = 1
         /// Term and vote.
         case hardState = 2
-        /// Nothing but its window: written when the log falls quiet, to prove that the last batch was synced.
+        /// Nothing but its window and the term: written when the log falls quiet, to prove that the last batch was
+        /// synced.
         case mark = 3
+        /// A Raft entry that changes the members.
+        case configuration = 4
+
+        init(_ kind: Entry.Kind) {
+            switch kind {
+            case .command: self = .entry
+            case .configuration: self = .configuration
+            }
+        }
+
+        /// What kind of entry the record holds; nil when it holds none.
+        var entry: Entry.Kind? {
+            switch self {
+            case .entry: .command
+            case .configuration: .configuration
+            case .hardState, .mark: nil
+            }
+        }
     }
 
     static let size = 32
@@ -73,15 +92,15 @@ struct BatchWriter: Sendable {
     mutating func removeAll() { writer.removeAll() }
 
     mutating func add(_ entry: Entry, window: UInt32, seed: UInt32) {
-        add(.entry, term: entry.term, index: entry.index, payload: entry.bytes, window: window, seed: seed)
+        add(.init(entry.kind), term: entry.term, index: entry.index, payload: entry.bytes, window: window, seed: seed)
     }
 
     mutating func add(_ state: HardState, window: UInt32, seed: UInt32) {
         add(.hardState, term: state.term, index: state.vote, payload: [], window: window, seed: seed)
     }
 
-    mutating func addMark(window: UInt32, seed: UInt32) {
-        add(.mark, term: 0, index: 0, payload: [], window: window, seed: seed)
+    mutating func addMark(term: UInt64, window: UInt32, seed: UInt32) {
+        add(.mark, term: term, index: 0, payload: [], window: window, seed: seed)
     }
 
     private mutating func add(

@@ -5,40 +5,62 @@ import Logging
 import Raft
 import Synchronization
 
-/// A Raft group made real: proposals go into the log, and when they are durable, to the machine. All that
-/// blocks happens on a thread of its own.
+/// One member of a Raft group made real: proposals go into the log of a majority, and when they are durable there, to
+/// the machine. All that blocks happens on a thread of its own.
 package final class Replica<Machine: StateMachine>: Sendable {
     package typealias Options = ReplicaOptions
+    package typealias Output = Machine.Output
 
-    private let inbox: Inbox<Machine.Output>
+    let inbox: Inbox<Output>
     /// Held by the writing thread while it runs; nil afterwards, which closes the files and lets go of the lock.
     private let core: Mutex<ReplicaCore<Machine>?>
-    private let published: Mutex<ReplicaStatus>
-    private let commandBytesMax: Int
-    private let logger: Logger
-    private let background = DispatchQueue(label: "plasma.replica.spare", qos: .utility)
+    let published: Mutex<ReplicaStatus>
+    let commandBytesMax: Int
+    let machine: Machine
+    let options: ReplicaOptions
+    let disk: MeteredDisk
+    let time: any Time
+    let transport: (any Transport)?
+    private let book: PeerBook?
+    let logger: Logger
+    let background = DispatchQueue(label: "plasma.replica.background", qos: .utility, attributes: .concurrent)
 
     /// Opens and locks the directory (made when missing), recovers the log and replays what the machine has not
-    /// applied. Blocks while it reads.
-    /// - Throws: `.corrupt` with file and offset when the log is damaged; `.locked` when it is open already;
-    ///   `.mismatch` when log and machine do not belong together.
+    /// applied, as far as it is known to be committed. Blocks while it reads.
+    /// - Throws: `.corrupt` with file and offset when the log is damaged and there are no others to repair it;
+    ///   `.locked` when it is open already; `.mismatch` when log and machine do not belong together.
     package init(
-        directory: String, disk: any Disk, machine: Machine, options: Options = Options(), logger: Logger
+        directory: String, disk: any Disk, machine: Machine, options: Options = Options(),
+        membership: Membership = .existing, time: any Time = SystemTime(), transport: (any Transport)? = nil, logger: Logger
     ) throws(ReplicaError) {
+        let metered = MeteredDisk(disk, time: time)
         var core = try ReplicaCore.open(
-            directory: directory, disk: disk, machine: machine, options: options, identity: .random(in: 1 ... .max))
+            directory: directory, disk: metered, machine: machine, options: options, identity: .random(in: 1 ... .max),
+            membership: membership)
         try core.rest()
+        book = transport == nil
+            ? nil : try PeerBook.open(directory, disk: disk, cluster: options.cluster, member: options.id)
         inbox = Inbox(bytesMax: options.waitingBytesMax)
         commandBytesMax = core.commandBytesMax
         published = Mutex(core.status)
         self.core = Mutex(consume core)
+        self.machine = machine
+        self.options = options
+        self.disk = metered
+        self.time = time
+        self.transport = transport
         self.logger = logger
     }
 
-    /// Writes and applies until the task is cancelled; then what is being written is finished, and what waits is
-    /// refused as stopped. May be called once.
+    /// Takes part until the task is cancelled; then leadership is handed over, which takes a second at most, what is
+    /// being written is finished, and what waits is refused as stopped. May be called once.
     /// - Throws: `.storage` when the disk or the machine failed. The process must end then.
     package func run() async throws {
+        if let transport, let book {
+            transport.start(
+                book.identity, admit: { book.admit($0) }, receive: { [inbox] in inbox.put(.received($0)) },
+                lost: { [inbox] in inbox.put(.lost($0)) })
+        }
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { (done: CheckedContinuation<Result<Void, ReplicaError>, Never>) in
                 let thread = Thread { done.resume(returning: self.work()) }
@@ -49,99 +71,75 @@ package final class Replica<Machine: StateMachine>: Sendable {
         } onCancel: {
             inbox.stop()
         }
+        transport?.stop()
         try result.get()
     }
 
-    /// Returns when the command is durable and applied. Commands of one task are applied in the order of its
-    /// calls; a cancelled task still waits for the outcome.
-    /// - Parameter bytes: not empty.
-    /// - Throws: `.noSpace`, `.tooLarge`, `.overloaded`, `.stopped`: nothing was written. `.storage`: unknown.
-    package func propose(_ bytes: [UInt8]) async throws(ReplicaError) -> Machine.Output {
+    /// Answers when the command is applied by this member. Those of one caller are applied in the order of its calls
+    /// while the leader stays the same.
+    /// - Parameters:
+    ///   - bytes: not empty.
+    ///   - answer: called once, on the replica's thread, and may not block. `.noSpace`, `.tooLarge`, `.overloaded`,
+    ///     `.noLeader`: nothing was written. `.timedOut`, `.storage`, `.stopped`: unknown.
+    package func propose(_ bytes: [UInt8], _ answer: @escaping @Sendable (Result<Output, ReplicaError>) -> Void) {
         precondition(!bytes.isEmpty, "an empty command was proposed")
-        guard bytes.count <= commandBytesMax else { throw .tooLarge(bytes: bytes.count, bytesMax: commandBytesMax) }
-        return try await withCheckedContinuation { answer in
-            inbox.put(.init(bytes: bytes, answer: answer))
+        guard bytes.count <= commandBytesMax else {
+            return answer(.failure(.tooLarge(bytes: bytes.count, bytesMax: commandBytesMax)))
+        }
+        inbox.put(.propose(bytes, answer))
+    }
+
+    /// The same; a cancelled task still waits for the outcome.
+    package func propose(_ bytes: [UInt8]) async throws(ReplicaError) -> Output {
+        try await withCheckedContinuation { continuation in
+            propose(bytes) { continuation.resume(returning: $0) }
         }.get()
     }
+
+    /// Changes who belongs to the group. Returns when this member has applied the change; a joint configuration may
+    /// still be in force then, until the leader leaves it by itself.
+    /// - Throws: `.changeRefused` with the reason, when nothing was written.
+    package func change(_ change: ConfigurationChange) async throws(ReplicaError) -> Output {
+        try await withCheckedContinuation { continuation in
+            inbox.put(.change(change) { continuation.resume(returning: $0) })
+        }.get()
+    }
+
+    /// Answers when the machine holds all that was acknowledged to anybody before the call. Called on the replica's
+    /// thread, and may not block.
+    package func read(_ answer: @escaping @Sendable (Result<Void, ReplicaError>) -> Void) { inbox.put(.read(answer)) }
+
+    package func read() async throws(ReplicaError) {
+        try await withCheckedContinuation { continuation in
+            read { continuation.resume(returning: $0) }
+        }.get()
+    }
+
+    /// Returns when that member leads.
+    /// - Throws: `.notLeader` when this one does not lead; `.changeRefused` when that one cannot; `.timedOut` when
+    ///   this one leads on.
+    package func transfer(to member: UInt64) async throws(ReplicaError) {
+        try await withCheckedContinuation { continuation in
+            inbox.put(.transfer(to: member) { continuation.resume(returning: $0) })
+        }.get()
+    }
+
+    /// Where the others are. All of them, each time.
+    package func setPeers(_ peers: [Peer]) { transport?.setPeers(peers) }
+
+    /// A member that joined learns the number of its group.
+    package func setCluster(_ cluster: UInt64) throws(ReplicaError) { try book?.setCluster(cluster) }
 
     package var status: ReplicaStatus { published.withLock { $0 } }
 
     private func work() -> Result<Void, ReplicaError> {
         let result = core.withLock { core -> Result<Void, ReplicaError> in
-            guard var taken = core.take() else { preconditionFailure("a replica was run twice") }
-            do throws(ReplicaError) {
-                try serve(&taken)
-                try taken.close()
-                // A spare being made must not outlive the lock.
-                background.sync {}
-                return .success(())
-            } catch {
-                background.sync {}
-                return .failure(error)
-            }
+            guard let taken = core.take() else { preconditionFailure("a replica was run twice") }
+            var loop = ReplicaLoop(replica: self, core: taken)
+            return loop.run()
         }
         if case .failure(let error) = result { logger.critical("the replica ends: \(error)") }
-        inbox.end(result.failure ?? .stopped)
+        if case .failure(let error) = result { inbox.end(error) } else { inbox.end(.stopped) }
         return result
-    }
-
-    private func serve(_ core: inout ReplicaCore<Machine>) throws(ReplicaError) {
-        var spareAskedBy: String?
-        while let proposals = inbox.take() {
-            var start = 0
-            while start < proposals.count {
-                var end = start
-                var room = core.batchBytesMax
-                while end < proposals.count {
-                    room -= ReplicaCore<Machine>.recordBytes(proposals[end].bytes)
-                    if room < 0, end > start { break }
-                    end += 1
-                }
-                do throws(ReplicaError) {
-                    try write(proposals[start..<end], &core)
-                } catch {
-                    // Those behind were not begun; they are refused with the rest of the inbox's.
-                    for proposal in proposals[end...] { proposal.answer.resume(returning: .failure(error)) }
-                    throw error
-                }
-                start = end
-            }
-            if core.log.wantsSpare, spareAskedBy != core.log.segments.last?.name {
-                spareAskedBy = core.log.segments.last?.name
-                prepareSpare(core.log.spare)
-            }
-            let someoneWaits = !inbox.isEmpty
-            if !someoneWaits { try core.rest() }
-            try core.checkpointIfDue(someoneWaits: someoneWaits)
-        }
-    }
-
-    /// Answers every proposal, also before a throw.
-    private func write(
-        _ proposals: ArraySlice<Inbox<Machine.Output>.Proposal>, _ core: inout ReplicaCore<Machine>
-    ) throws(ReplicaError) {
-        defer { inbox.answered(bytes: proposals.reduce(0) { $0 + $1.bytes.count }) }
-        do throws(ReplicaError) {
-            let outputs = try core.commit(proposals.map(\.bytes))
-            let status = core.status
-            published.withLock { $0 = status }
-            for (proposal, output) in zip(proposals, outputs) { proposal.answer.resume(returning: .success(output)) }
-        } catch {
-            for proposal in proposals { proposal.answer.resume(returning: .failure(error)) }
-            guard error == .noSpace else { throw error }
-            logger.warning("\(proposals.count) commands were refused: \(error)")
-        }
-    }
-
-    private func prepareSpare(_ spare: SpareSegment) {
-        background.async { [logger] in
-            do { try spare.prepare() } catch { logger.info("no segment was prepared: \(error)") }
-        }
-    }
-}
-
-extension Result {
-    fileprivate var failure: Failure? {
-        if case .failure(let error) = self { error } else { nil }
     }
 }

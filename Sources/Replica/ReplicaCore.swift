@@ -1,138 +1,211 @@
+import DequeModule
 import Host
 import Raft
 
-/// One member without its loop: the decider, its log and its machine. Every call blocks on the disk.
-struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
-    private var raft: Raft
-    private(set) var log: Log
-    private let machine: Machine
-    private let options: ReplicaOptions
-    /// In the log, and not given to the machine yet.
-    private var unapplied: [Entry] = []
-    private var bytesSinceCheckpoint = 0
-    private var commandsSinceCheckpoint = 0
+/// One member without its loop: the decider, its log and its machine. It has no thread, clock or socket, and every
+/// call blocks on the disk: a test drives the very code that serves.
+///
+/// A step takes all that has happened, lets Raft decide, sends what may leave at once, makes what it asks for durable
+/// with one write and one sync, sends the rest, applies what is committed, and answers.
+package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
+    package typealias Send = ([PeerMessage]) -> Void
 
-    /// Recovers the log, becomes leader of a new term, and applies everything in the log.
-    static func open(
-        directory: String, disk: any Disk, machine: Machine, options: ReplicaOptions, identity: UInt64
-    ) throws(ReplicaError) -> ReplicaCore {
-        let applied = machine.appliedIndex
-        var entries: [Entry] = []
-        let log = try Log.open(
-            directory, disk: disk, segmentBytes: options.segmentBytes, base: options.base, identity: identity,
-            keepAfter: applied, entries: &entries)
-        guard applied <= log.last.index else {
-            throw .mismatch(
-                "the state holds entries up to \(applied), but the log in \(directory) ends with \(log.last.index): "
-                    + "they do not belong together; bring back the log that is missing, or restore a backup")
-        }
-        guard applied + 1 >= log.firstIndex else {
-            throw .mismatch(
-                "the state holds entries up to \(applied), but the log in \(directory) begins with \(log.firstIndex): "
-                    + "they do not belong together; bring back the state that is missing, or restore a backup")
-        }
-        let raft = Raft(
-            id: options.id, voters: [options.id], hardState: log.hardState, last: log.last,
-            commit: min(max(applied, log.firstIndex - 1), log.last.index))
-        var core = ReplicaCore(raft: raft, log: log, machine: machine, options: options, unapplied: entries)
-        try core.elect()
-        return core
-    }
+    /// For looking at.
+    package internal(set) var raft: Raft
+    var log: Log
+    let machine: Machine
+    let options: ReplicaOptions
+    let directory: String
+    let disk: any Disk
+    let lock: any DiskLock
+    let repair: Repair
 
-    private init(raft: Raft, log: consuming Log, machine: Machine, options: ReplicaOptions, unapplied: [Entry]) {
-        self.raft = raft
-        self.log = log
+    /// In the log or about to be written, and not given to the machine yet.
+    var unapplied: Deque<Entry>
+    /// The last entry that was, no-ops included.
+    package internal(set) var applied: Position
+    /// May be applied.
+    var committed: UInt64 = 0
+    /// The changes of members among what may be applied.
+    var configured: Deque<Effects.Configured> = []
+
+    /// Asked for by Raft, and not written yet.
+    var pendingEntries: [Entry] = []
+    var pendingBytes = 0
+    var pendingSave: HardState?
+    /// The log began anew: Raft waits to hear that it is durable.
+    var mustConfirm = false
+    /// The disk refused a write that was due: nothing goes on before it takes it.
+    var isStuck = false
+    /// Since which tick the disk had no room; nil when it has.
+    var fullSince: UInt64?
+
+    var outbox: [PeerMessage] = []
+    var outputs = ReplicaOutputs<Machine.Output>()
+    var proposals: Proposals
+    /// Before this tick what waits is not proposed again: it was just refused.
+    var holdUntil: UInt64 = 0
+    var reads = Reads()
+    var ticks: UInt64 = 0
+    var leadership: Leadership?
+
+    var sender: SnapshotSender
+    var receiver: SnapshotReceiver
+    var outgoing: (any DiskFile)?
+    var incoming: (any DiskFile)?
+    var unsyncedBytes = 0
+    var snapshotNumber = 0
+
+    var isRecovering: Bool
+    /// The question after which this member may count itself as caught up, and when it was asked.
+    var repairRead: (number: UInt64, asked: UInt64)?
+    var repairIndex: UInt64?
+    /// In which a leader's entries were found to follow this log: by then that leader has heard what was lost.
+    var repairTerm: UInt64?
+
+    var bytesSinceCheckpoint = 0
+    var commandsSinceCheckpoint = 0
+    package var counts = ReplicaCounts()
+
+    init(
+        _ opened: consuming Opened, machine: Machine, options: ReplicaOptions, directory: String, disk: any Disk,
+        lock: any DiskLock, run: UInt64
+    ) {
+        raft = opened.raft
+        applied = opened.applied
+        unapplied = Deque(opened.raft.entries(after: opened.applied.index, through: opened.raft.last.index))
+        isRecovering = opened.isRecovering
+        log = opened.log
         self.machine = machine
         self.options = options
-        self.unapplied = unapplied
+        self.directory = directory
+        self.disk = disk
+        self.lock = lock
+        repair = Repair(directory, disk: disk)
+        proposals = Proposals(run: run)
+        let election = UInt64(options.electionTicks)
+        sender = SnapshotSender(
+            options: .init(window: options.chunksInFlightMax, patience: election, endurance: 20 * election))
+        receiver = SnapshotReceiver(patience: 2 * election)
     }
 
-    private mutating func elect() throws(ReplicaError) { _ = try carryOut(raft.step(.start)) }
-
-    var commandBytesMax: Int { min(options.commandBytesMax, log.commandBytesMax) }
-
-    /// Most bytes of records that `commit` may be given at once, counting `recordBytes` for each command.
-    var batchBytesMax: Int { min(options.batchBytesMax, log.batchBytesMax) }
-
-    static func recordBytes(_ command: [UInt8]) -> Int { RecordHeader.span(command.count) }
-
-    var status: ReplicaStatus {
-        ReplicaStatus(
-            term: raft.hardState.term, role: raft.role, leader: raft.leader, lastIndex: raft.last.index,
-            commitIndex: raft.commit, appliedIndex: raft.commit - UInt64(unapplied.count { $0.index <= raft.commit }),
-            durableIndex: raft.durable.index, firstIndex: log.firstIndex, segments: log.segments.count)
-    }
-
-    /// Writes the commands with one sync and applies them; one output each.
-    /// - Throws: `.noSpace` when none of them was written and a later call may succeed; anything else ends the
-    ///   replica.
-    mutating func commit(_ commands: [[UInt8]]) throws(ReplicaError) -> [Machine.Output] {
-        // The decider is a value: what the disk has no room for was never proposed.
-        let before = raft
-        let effects = raft.step(.propose(commands))
-        precondition(effects.refused == nil, "a leader with nothing uncommitted refused a batch")
-        do throws(ReplicaError) {
-            return try carryOut(effects)
-        } catch {
-            if error == .noSpace { raft = before }
-            throw error
+    /// Takes what has happened, in order.
+    /// - Parameters:
+    ///   - now: the monotonic clock's, for the machine; what this core counts are ticks.
+    ///   - send: called at most a few times, before each write and at the end.
+    /// - Throws: `.storage` when the log or the machine failed. The process must end then; what has no answer is
+    ///   unknown.
+    package mutating func step(
+        _ inputs: [ReplicaInput], now: Instant, send: Send
+    ) throws(ReplicaError) -> ReplicaOutputs<Machine.Output> {
+        outputs = ReplicaOutputs()
+        try unstick(send)
+        for input in inputs { try take(input, now, send) }
+        // Twice: what waited for a leader need not wait for the next step when one was found in this.
+        for _ in 0..<2 {
+            try submit(send)
+            try askReads()
+            try finish(send)
+            if !proposals.someWait, !reads.someWait { break }
         }
-    }
-
-    /// Called when nothing waits to be written.
-    mutating func rest() throws(ReplicaError) { try log.mark() }
-
-    /// Makes a checkpoint and cuts the log when enough was written since the last: at once when nobody waits, at
-    /// twice as much when somebody does.
-    mutating func checkpointIfDue(someoneWaits: Bool) throws(ReplicaError) {
-        let factor = someoneWaits ? 2 : 1
-        guard bytesSinceCheckpoint >= factor * options.checkpointBytes
-            || commandsSinceCheckpoint >= factor * options.checkpointCommands
-        else { return }
-        bytesSinceCheckpoint = 0
-        commandsSinceCheckpoint = 0
-        let index: UInt64
-        do { index = try machine.checkpoint() } catch { throw .storage("could not make a checkpoint: \(error)") }
-        try log.cut(through: index)
-    }
-
-    mutating func close() throws(ReplicaError) { try log.close() }
-
-    private mutating func carryOut(_ first: Effects) throws(ReplicaError) -> [Machine.Output] {
-        var outputs: [Machine.Output] = []
-        var effects = first
-        while true {
-            let mustPersist = effects.save != nil || !effects.append.isEmpty
-            if mustPersist {
-                try log.append(effects.append, save: effects.save)
-                unapplied += effects.append
-            }
-            if let commit = effects.commit { outputs += try apply(through: commit) }
-            guard mustPersist else { return outputs }
-            effects = raft.step(.persisted(log.hardState, through: log.last))
-        }
-    }
-
-    private mutating func apply(through commit: UInt64) throws(ReplicaError) -> [Machine.Output] {
-        let count = unapplied.firstIndex { $0.index > commit } ?? unapplied.count
-        var outputs: [Machine.Output] = []
-        // A long replay goes to the machine in parts, each perhaps a transaction of its own.
-        for start in stride(from: 0, to: count, by: 4096) {
-            let commands = unapplied[start..<min(start + 4096, count)].compactMap { entry in
-                entry.bytes.isEmpty ? nil : Command(index: entry.index, term: entry.term, bytes: entry.bytes)
-            }
-            guard let last = commands.last else { continue }
-            do {
-                let some = try machine.apply(commands)
-                precondition(some.count == commands.count, "the machine gave \(some.count) outputs for \(commands.count) commands")
-                outputs += some
-            } catch {
-                throw .storage("could not apply entries up to \(last.index): \(error)")
-            }
-            bytesSinceCheckpoint += commands.reduce(0) { $0 + RecordHeader.span($1.bytes.count) }
-            commandsSinceCheckpoint += commands.count
-        }
-        unapplied.removeFirst(count)
+        if leadership == nil, mayLead { leadership = Leadership(term: raft.hardState.term, since: now) }
+        try checkpointIfDue(factor: 2)
         return outputs
     }
+
+    /// Called when nothing waits to be done.
+    package mutating func rest() throws(ReplicaError) {
+        if !isStuck { try log.mark() }
+        try checkpointIfDue(factor: 1)
+    }
+
+    /// Marks the log's end durably.
+    package mutating func close() throws(ReplicaError) { try log.close() }
+
+    /// Largest command that may be proposed.
+    package var commandBytesMax: Int { min(options.commandBytesMax, log.entryBytesMax - Proposals.Header.size) }
+
+    /// Whether this member leads and has applied all that was acknowledged before.
+    var mayLead: Bool { raft.role == .leader && raft.isVerified && applied.term == raft.hardState.term }
+
+    private mutating func take(_ input: ReplicaInput, _ now: Instant, _ send: Send) throws(ReplicaError) {
+        let deadline = ticks + UInt64(options.requestTicks)
+        switch input {
+        case .ticks(let count): try pass(count, now, send)
+        case .received(let message): try receive(message, send)
+        case .propose(let id, let bytes):
+            if isStuck { return answer(id, .noSpace) }
+            guard bytes.count <= commandBytesMax else {
+                return answer(id, .tooLarge(bytes: bytes.count, bytesMax: commandBytesMax))
+            }
+            proposals.add(id: id, bytes, deadline: deadline)
+        case .change(let id, let change):
+            if isStuck { return answer(id, .noSpace) }
+            let bytes = change.encoded.count
+            guard bytes <= commandBytesMax else { return answer(id, .tooLarge(bytes: bytes, bytesMax: commandBytesMax)) }
+            proposals.add(id: id, change, deadline: deadline)
+        case .read(let id): reads.add(id: id, deadline: deadline)
+        case .transfer(let member):
+            if raft.role == .leader, !isStuck { try absorb(raft.step(.transfer(to: member))) }
+        case .handOver: try handOver()
+        case .lost(let peer):
+            sender.lost(peer)
+            if !isStuck { try absorb(raft.step(.lost(peer))) }
+        case .snapshotMade(let result): try carryOut(sender.made(result, now: ticks))
+        }
+    }
+
+    mutating func answer(_ id: UInt64, _ error: ReplicaError) { outputs.answers.append((id, .failure(error))) }
+
+    /// Takes note of all that Raft asks for.
+    mutating func absorb(_ effects: Effects) throws(ReplicaError) {
+        for message in effects.send {
+            if isRecovering, case .appendAnswer = message.body { repairTerm = message.term }
+            outbox.append(PeerMessage(from: message.from, to: message.to, body: .raft(message)))
+        }
+        if let save = effects.save { pendingSave = save }
+        if let head = effects.restore { try restore(head) }
+        if !effects.append.isEmpty { add(effects.append) }
+        if let commit = effects.commit { committed = max(committed, commit) }
+        configured += effects.configurations
+        for read in effects.reads { readable(read) }
+        for number in effects.readsFailed { unreadable(number) }
+        for refused in effects.refusedForwards { take(refused) }
+        if let standing = effects.standing { try take(standing) }
+        // A change that others count on must not be forgotten in a crash: it may stand between an election and its quorum.
+        if !effects.configurations.isEmpty {
+            try apply()
+            try checkpoint()
+        }
+        for peer in effects.snapshotWanted { try carryOut(sender.wanted(by: peer, now: ticks)) }
+    }
+
+    private mutating func take(_ standing: Effects.Standing) throws(ReplicaError) {
+        if standing.leader != nil { counts.leaderChanges += 1 }
+        holdUntil = 0
+        if leadership?.term != standing.term || standing.role != .leader { leadership = nil }
+        if standing.role != .leader { try carryOut(sender.stop()) }
+    }
+
+    /// To whoever is best prepared.
+    mutating func handOver() throws(ReplicaError) {
+        guard raft.role == .leader, raft.transferee == nil, !isStuck else { return }
+        var best: (id: UInt64, match: UInt64)?
+        for id in raft.configuration.voters where id != raft.id {
+            guard let progress = raft.progress(of: id), progress.isActive, progress.state != .snapshot else { continue }
+            if progress.match > best?.match ?? 0 { best = (id, progress.match) }
+        }
+        if let best { try absorb(raft.step(.transfer(to: best.id))) }
+    }
+}
+
+/// What a replica did, for metrics.
+package struct ReplicaCounts: Hashable, Sendable {
+    package var proposals = 0
+    package var leaderChanges = 0
+    package var snapshotBytesSent = 0
+    package var snapshotBytesReceived = 0
+    package var snapshotsInstalled = 0
+    /// Messages that could not be taken, as for want of space.
+    package var dropped = 0
 }

@@ -11,12 +11,21 @@ package enum ReplicaError: Error, Hashable, Sendable, CustomStringConvertible {
     case noSpace
     /// The command is larger than one log entry may be.
     case tooLarge(bytes: Int, bytesMax: Int)
-    /// More bytes wait to be written than the options allow. Nothing was written; try again later.
+    /// More bytes wait to be written or committed than the options allow. Nothing was written; try again later.
     case overloaded(bytesWaiting: Int)
-    /// The replica has stopped, or stopped before it wrote this proposal.
+    /// The replica has stopped, or stopped before it wrote this proposal. Where it was proposed already, the
+    /// outcome is unknown.
     case stopped
     /// The log's or the machine's storage failed. The outcome of the proposal is unknown; the process must end.
     case storage(String)
+    /// No answer came in time. The outcome is unknown: it may be applied yet.
+    case timedOut
+    /// There was no leader for the whole time. Nothing was written.
+    case noLeader
+    /// Only the leader does this.
+    case notLeader(leader: UInt64?)
+    /// The members cannot be changed so, or not now. Nothing was written.
+    case changeRefused(String)
 
     package var description: String {
         switch self {
@@ -29,6 +38,11 @@ package enum ReplicaError: Error, Hashable, Sendable, CustomStringConvertible {
         case .overloaded(let bytes): return "\(bytes) bytes wait to be written already; try again later"
         case .stopped: return "the replica has stopped"
         case .storage(let why): return why
+        case .timedOut: return "no answer came in time; whether it was done is not known"
+        case .noLeader: return "the members have no leader; nothing was done"
+        case .notLeader(let leader?): return "only the leader does this, which is member \(String(leader, radix: 16))"
+        case .notLeader(nil): return "only the leader does this, and there is none now"
+        case .changeRefused(let why): return why
         }
     }
 

@@ -1,9 +1,11 @@
 import Raft
 
-/// Limits of one replica's log. All sizes in bytes.
+/// Limits of one replica. All sizes in bytes.
 package struct ReplicaOptions: Hashable, Sendable {
     /// This member's number; not 0.
     package var id: UInt64 = 1
+    /// The group's number; 0 when it is not known.
+    package var cluster: UInt64 = 0
     /// Size of one segment file, 4 KiB to 16 MiB.
     package var segmentBytes: Int = 16 << 20
     /// Most bytes of commands that share one write and one fdatasync.
@@ -18,6 +20,20 @@ package struct ReplicaOptions: Hashable, Sendable {
     package var checkpointCommands: Int = 100_000
     /// Where a new log begins, for a machine whose state came from a backup. Ignored by a log that exists.
     package var base = Position.start
+    /// Length of a tick.
+    package var tick: Duration = .milliseconds(50)
+    /// Ticks without a leader before an election; up to twice as many.
+    package var electionTicks = 10
+    package var heartbeatTicks = 2
+    /// Reads of the leader trust its lease and ask nobody. Off: clocks may run at different speeds.
+    package var leaseReads = false
+    /// Committed entries that are kept in memory for slow members; who needs older ones gets a snapshot.
+    package var retainedBytesMax: Int = 32 << 20
+    /// Ticks after which a proposal or a read is answered as timed out: five seconds and two elections, as etcd has it
+    /// (server/config, ReqTimeout).
+    package var requestTicks = 120
+    /// Parts of a snapshot that may be under way to one member at once.
+    package var chunksInFlightMax = 4
 
     package init() {}
 }

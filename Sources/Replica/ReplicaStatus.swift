@@ -1,7 +1,8 @@
 import Raft
 
-/// A look at a replica, taken after its last write.
+/// A look at a replica, taken after its last step.
 package struct ReplicaStatus: Hashable, Sendable {
+    package var id: UInt64
     package var term: UInt64
     package var role: Role
     /// The member that leads the term, when known.
@@ -13,4 +14,27 @@ package struct ReplicaStatus: Hashable, Sendable {
     /// The first index the log still holds.
     package var firstIndex: UInt64
     package var segments: Int
+    /// In force here.
+    package var configuration: Configuration
+    /// The leader's view of the others, sorted by id; empty elsewhere.
+    package var members: [MemberProgress] = []
+    /// Set while this member leads and may let things expire.
+    package var leadership: Leadership?
+    /// Its log was damaged and set aside: it neither votes nor reads until a leader has caught it up.
+    package var isRecovering = false
+    /// Why nothing is written now, as a full disk; nil when all is well.
+    package var trouble: ReplicaError?
+
+    package var isLearner: Bool { configuration.learners.contains(id) || configuration.learnersNext.contains(id) }
+}
+
+/// How far the leader knows another member to be.
+package struct MemberProgress: Hashable, Sendable {
+    package var id: UInt64
+    /// The last entry known to be durable there.
+    package var match: UInt64
+    /// It was heard within the last election's time.
+    package var isActive: Bool
+    /// It needs, or is being sent, a snapshot.
+    package var needsSnapshot: Bool
 }

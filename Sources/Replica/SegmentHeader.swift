@@ -13,11 +13,21 @@ import Raft
 ///     48  8  where the previous segment's records end, in bytes from its start; 0 when this is the first
 ///     56  8  hard state before this segment: term
 ///     64  8  hard state before this segment: vote, 0 for none
-///     72  4  zero
+///     72  4  how the entries go on here (`Origin`)
 ///     76  4  crc32c of bytes 0 to 75
 ///
 /// A header is synced before its file gets its name, so a file with a segment's name and a bad header is damage.
 struct SegmentHeader: Hashable, Sendable {
+    /// How a segment's entries follow those before.
+    enum Origin: UInt32, Sendable {
+        /// They go on after the last one.
+        case continues = 0
+        /// They replace all from one on: a leader's log differed there.
+        case replaces = 1
+        /// The log begins anew: the entries before came as a snapshot.
+        case restores = 2
+    }
+
     static let size = 80
     private static let magic = Array("PLASMALG".utf8)
 
@@ -26,6 +36,7 @@ struct SegmentHeader: Hashable, Sendable {
     var previous: Position
     var previousEnd: UInt64
     var hardState: HardState
+    var origin = Origin.continues
 
     /// Sets the checksums of this segment apart: the factor is odd, so no two sequences below 2^32 share a seed,
     /// and records left in a reused file never validate.
@@ -49,12 +60,12 @@ struct SegmentHeader: Hashable, Sendable {
     func encoded() -> [UInt8] {
         var writer = ByteWriter()
         writer.write(Self.magic)
-        writer.write(UInt32(1))
+        writer.write(UInt32(2))
         writer.write(UInt32(0))
         for number in [
             log, sequence, previous.index, previous.term, previousEnd, hardState.term, hardState.vote,
         ] { writer.write(number) }
-        writer.write(UInt32(0))
+        writer.write(origin.rawValue)
         writer.write(CRC32C.checksum(writer.bytes))
         return writer.bytes
     }
@@ -67,14 +78,14 @@ struct SegmentHeader: Hashable, Sendable {
         guard CRC32C.checksum(bytes, in: 0..<76) == ByteReader(bytes, in: 76..<80).first32 else {
             throw FormatProblem("the checksum of the segment's header does not match")
         }
-        guard let version = reader.read(UInt32.self), version == 1, reader.read(UInt32.self) == 0 else {
-            throw FormatProblem("the segment has a format this version of plasma does not know")
+        guard let version = reader.read(UInt32.self), version == 2, reader.read(UInt32.self) == 0 else {
+            throw FormatProblem("the segment has a format that this version of plasma does not know")
         }
         let numbers = (0..<7).compactMap { _ in reader.read(UInt64.self) }
-        guard numbers.count == 7 else { throw FormatProblem("the file ends within the segment's header") }
+        guard numbers.count == 7, let origin = reader.read(UInt32.self).flatMap(Origin.init) else { throw FormatProblem("the file ends within the segment's header") }
         return SegmentHeader(
             log: numbers[0], sequence: numbers[1], previous: Position(index: numbers[2], term: numbers[3]),
-            previousEnd: numbers[4], hardState: HardState(term: numbers[5], vote: numbers[6]))
+            previousEnd: numbers[4], hardState: HardState(term: numbers[5], vote: numbers[6]), origin: origin)
     }
 }
 

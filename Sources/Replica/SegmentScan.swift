@@ -15,6 +15,8 @@ struct SegmentScan {
     /// Entries and hard states of whole batches, in order.
     private(set) var entries: [Entry] = []
     private(set) var last: Position
+    /// The first entry of each term here.
+    private(set) var starts: [Position] = []
     private(set) var hardState: HardState
     private(set) var records = 0
     /// After the last whole batch. Where `end` is `.damaged`: where the damage begins.
@@ -70,6 +72,7 @@ struct SegmentScan {
 
     private mutating func accept(_ batch: inout Batch, window: UInt32, end: Int) {
         entries += batch.entries
+        starts += batch.starts
         last = batch.last
         hardState = batch.hardState
         records += batch.records
@@ -122,13 +125,17 @@ struct SegmentScan {
     /// Records since the last whole batch.
     private struct Batch {
         var entries: [Entry] = []
+        var starts: [Position] = []
         var last: Position
         var hardState: HardState
         var records = 0
         var hasOnlyMarks = true
+        /// Of the whole segment.
+        var hasEntries = false
 
         mutating func clear() {
             entries.removeAll()
+            starts.removeAll()
             records = 0
             hasOnlyMarks = true
         }
@@ -142,16 +149,21 @@ struct SegmentScan {
             case .hardState:
                 guard record.term >= hardState.term else { return "term \(record.term) follows term \(hardState.term)" }
                 hardState = HardState(term: record.term, vote: record.index)
-            case .entry:
+            case .entry, .configuration:
                 guard record.index == last.index + 1 else { return "entry \(record.index) follows entry \(last.index)" }
                 guard record.term >= last.term, record.term <= hardState.term else {
                     return "entry \(record.index) has term \(record.term), which cannot be here"
                 }
-                last = Position(index: record.index, term: record.term)
-                guard record.index > keepAfter else { break }
+                let position = Position(index: record.index, term: record.term)
+                if last.term != record.term || !hasEntries { starts.append(position) }
+                hasEntries = true
+                last = position
+                guard record.index > keepAfter, let kind = record.kind.entry else { break }
                 let payload = offset + RecordHeader.size
                 entries.append(
-                    Entry(index: record.index, term: record.term, bytes: Array(bytes[payload..<payload + record.length])))
+                    Entry(
+                        index: record.index, term: record.term, kind: kind,
+                        bytes: Array(bytes[payload..<payload + record.length])))
             }
             return nil
         }

@@ -27,15 +27,15 @@ struct MemoryHistory {
     func range(_ request: RangeRequest, current: Revision) -> RangeResult {
         let asked = request.revision ?? 0
         let revision = asked > 0 ? asked : current
-        var result = RangeResult(entries: [], count: 0, revision: current)
+        var all: [Entry] = []
         for key in keys[place(of: request.range.lower)...] {
             guard request.range.contains(key) else { break }
-            guard var entry = versions[key]?.last(where: { $0.revision <= revision })?.entry else { continue }
-            result.count += 1
-            if request.countOnly || (request.limit > 0 && result.entries.count >= request.limit) { continue }
-            if request.keysOnly { entry.value = [] }
-            result.entries.append(entry)
+            if let entry = versions[key]?.last(where: { $0.revision <= revision })?.entry { all.append(entry) }
         }
+        var result = RangeResult(entries: [], count: all.count, revision: current)
+        if request.countOnly { return result }
+        (result.entries, result.hasMore) = request.shape(all)
+        if request.keysOnly { for place in result.entries.indices { result.entries[place].value = [] } }
         return result
     }
 

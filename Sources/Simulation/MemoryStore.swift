@@ -109,6 +109,11 @@ extension MemoryStore {
             guard asked >= compacted else { throw .compacted(oldest: compacted) }
         }
 
+        /// There are no leases here.
+        func checkLease(_ lease: Int64) throws(StoreError) {
+            if lease != 0 { throw .missing("etcdserver: requested lease not found") }
+        }
+
         mutating func compact(through asked: Revision) throws(StoreError) {
             guard asked <= revision else { throw .futureRevision(asked: asked, current: revision) }
             guard asked > compacted else { throw .compacted(oldest: max(compacted, 1)) }
@@ -132,12 +137,9 @@ extension MemoryStore {
                 switch step {
                 case .nested(let inner): results.append(.transaction(carryOut(inner, &changed)))
                 case .operation(.put(let key, let value, let lease)):
-                    let previous = history.current(key)
-                    history.append(key, Entry(
-                        key: key, value: value, createRevision: previous?.createRevision ?? revision + 1,
-                        modRevision: revision + 1, version: (previous?.version ?? 0) + 1, lease: lease), at: revision + 1)
-                    changed = true
-                    results.append(.put(previous: previous))
+                    results.append(put(key, value, lease, &changed))
+                case .operation(.amend(let key, let value, let lease)):
+                    results.append(put(key, value, lease, &changed))
                 case .operation(.delete(let range)):
                     let previous = history.range(RangeRequest(range), current: revision + 1).entries
                     for entry in previous { history.append(entry.key, nil, at: revision + 1) }
@@ -150,6 +152,16 @@ extension MemoryStore {
             }
             return TransactionResult(revision: changed ? revision + 1 : revision, succeeded: path.succeeded, results: results)
         }
+
+        private mutating func put(_ key: Key, _ value: [UInt8]?, _ lease: Int64?, _ changed: inout Bool) -> OperationResult {
+            let previous = history.current(key)
+            history.append(key, Entry(
+                key: key, value: value ?? previous?.value ?? [], createRevision: previous?.createRevision ?? revision + 1,
+                modRevision: revision + 1, version: (previous?.version ?? 0) + 1, lease: lease ?? previous?.lease ?? 0),
+                at: revision + 1)
+            changed = true
+            return .put(previous: previous)
+        }
     }
 
     /// The operations that a transaction will carry out, its compares decided.
@@ -159,7 +171,10 @@ extension MemoryStore {
         var steps: [Step]
 
         init(_ transaction: Transaction, _ history: MemoryHistory) {
-            succeeded = transaction.compares.allSatisfy { $0.holds(for: history.current($0.key)) }
+            succeeded = transaction.compares.allSatisfy { compare in
+                let request = RangeRequest(compare.range ?? .single(compare.key))
+                return compare.holds(forAll: history.range(request, current: .max).entries)
+            }
             steps = (succeeded ? transaction.then : transaction.otherwise).map { operation in
                 if case .transaction(let inner) = operation { .nested(Path(inner, history)) } else { .operation(operation) }
             }
@@ -170,6 +185,12 @@ extension MemoryStore {
                 switch step {
                 case .nested(let inner): try inner.checkReadable(state)
                 case .operation(.range(let request)): try state.checkReadable(request)
+                case .operation(.amend(let key, let value, let lease)):
+                    if value == nil || lease == nil, state.history.current(key) == nil {
+                        throw .invalid("etcdserver: key not found")
+                    }
+                    try state.checkLease(lease ?? 0)
+                case .operation(.put(_, _, let lease)): try state.checkLease(lease)
                 case .operation: break
                 }
             }

@@ -105,13 +105,23 @@ private struct StoreDice: RandomNumberGenerator {
     }
 
     fileprivate mutating func request(current: Revision) -> RangeRequest {
-        RangeRequest(
+        var request = RangeRequest(
             range(), at: roll(2) == 0 ? nil : max(0, current + 1 - Revision(roll(50))), limit: roll(3) == 0 ? roll(8) : 0,
             countOnly: roll(8) == 0, keysOnly: roll(5) == 0)
+        if roll(4) == 0 {
+            request.sort = .init(
+                roll(2) == 0 ? .ascending : .descending, by: RangeRequest.Sort.Target(rawValue: UInt8(roll(5))) ?? .key)
+        }
+        if roll(6) == 0 { request.minMod = max(0, current - Revision(roll(60))) }
+        if roll(6) == 0 { request.maxMod = max(0, current - Revision(roll(20))) }
+        if roll(8) == 0 { request.minCreate = max(0, current - Revision(roll(60))) }
+        if roll(8) == 0 { request.maxCreate = max(0, current - Revision(roll(20))) }
+        return request
     }
 
     private mutating func compare(current: Revision) -> Compare {
         let relation = Compare.Relation(rawValue: UInt8(roll(4))) ?? .equal
+        if roll(5) == 0 { return Compare(allOf: range(), relation, roll(2) == 0 ? .version(Int64(roll(3))) : .value(value())) }
         return switch roll(5) {
         case 0: Compare(key(), relation, .version(Int64(roll(4))))
         case 1: Compare(key(), relation, .createRevision(roll(2) == 0 ? 0 : current - Revision(roll(30))))
@@ -130,7 +140,8 @@ private struct StoreDice: RandomNumberGenerator {
 
     private mutating func operation(current: Revision, depth: Int) -> Operation {
         switch roll(20) {
-        case ..<11: .put(key(), value(), lease: 0)
+        case ..<10: .put(key(), value(), lease: 0)
+        case 10: .amend(key(), value: roll(2) == 0 ? nil : value(), lease: roll(2) == 0 ? nil : 0)
         case ..<14: .delete(roll(2) == 0 ? .single(key()) : range())
         case ..<18: .range(request(current: current))
         default: depth < 3 ? .transaction(transaction(current: current, depth: depth + 1)) : .put(key(), value())

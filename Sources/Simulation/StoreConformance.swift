@@ -19,7 +19,7 @@ package enum StoreConformance {
         package var description: String
     }
 
-    package static let all: [Check] = revisions + ranges + transactions + rules + watches + compactions
+    package static let all: [Check] = revisions + ranges + shapes + transactions + amendments + rules + watches + compactions
 }
 
 func expect(_ isTrue: Bool, _ claim: @autoclosure () -> String, line: UInt = #line, file: String = #fileID) throws {

@@ -1,4 +1,9 @@
 extension Compare {
+    /// Whether it holds for all that its key or range holds now; none is a missing key.
+    package func holds(forAll entries: [Entry]) -> Bool {
+        entries.isEmpty ? holds(for: nil) : entries.allSatisfy { holds(for: $0) }
+    }
+
     /// Whether it holds for what the key holds now, nil when it is not there.
     package func holds(for entry: Entry?) -> Bool {
         switch target {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A key: bytes, ordered as bytes.
 package struct Key: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     package var bytes: [UInt8]
@@ -6,7 +8,19 @@ package struct Key: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, 
     package init(_ text: String) { bytes = Array(text.utf8) }
     package init(stringLiteral text: String) { self.init(text) }
 
-    package static func < (a: Key, b: Key) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
+    package static func < (a: Key, b: Key) -> Bool { a.compare(b) < 0 }
+
+    /// Negative when this key comes before the other, 0 when they are equal.
+    package func compare(_ other: Key) -> Int {
+        bytes.withUnsafeBytes { mine in
+            other.bytes.withUnsafeBytes { theirs in
+                let shared = min(mine.count, theirs.count)
+                guard shared > 0, let a = mine.baseAddress, let b = theirs.baseAddress else { return mine.count - theirs.count }
+                let order = memcmp(a, b, shared)
+                return order != 0 ? Int(order) : mine.count - theirs.count
+            }
+        }
+    }
 
     package var description: String { String(decoding: bytes, as: UTF8.self) }
 

@@ -48,6 +48,15 @@ package enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The request itself may not be; the text says which rule it breaks.
     case invalid(String)
     case noSpace
+    /// What was named is not there: a lease, a member (gRPC NotFound).
+    case missing(String)
+    /// The store is not in a state that allows it (gRPC FailedPrecondition). The message is etcd's own
+    /// text; `detail` says more to a person, as the arithmetic of a quorum, and may be empty.
+    case precondition(String, detail: String = "")
+    /// A number is beyond what is allowed, other than a revision (gRPC OutOfRange).
+    case outOfRange(String)
+    /// Too much is asked at once (gRPC ResourceExhausted).
+    case exhausted(String)
     /// Nobody can answer now (starting, stopping, no leader). The write may or may not have happened.
     case unavailable(String)
 
@@ -57,6 +66,8 @@ package enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .futureRevision(let asked, let current): "revision \(asked) is in the future (current is \(current))"
         case .invalid(let rule): rule
         case .noSpace: "database space exceeded"
+        case .missing(let message), .outOfRange(let message), .exhausted(let message): message
+        case .precondition(let message, let detail): detail.isEmpty ? message : "\(message) (\(detail))"
         case .unavailable(let why): "store unavailable: \(why)"
         }
     }

@@ -5,8 +5,8 @@ extension Transaction {
     package func validate() throws(StoreError) {
         try checkShape(operationsLeft: Self.operationsMax)
         guard payloadBytes <= Self.bytesMax else { throw .invalid("etcdserver: request is too large") }
-        _ = try Self.checkTouched(then)
-        _ = try Self.checkTouched(otherwise)
+        if then.count > 1 || then.first?.isNested == true { _ = try Self.checkTouched(then) }
+        if otherwise.count > 1 || otherwise.first?.isNested == true { _ = try Self.checkTouched(otherwise) }
     }
 
     /// The bytes of all keys and values in it.
@@ -25,11 +25,11 @@ extension Transaction {
     private func checkShape(operationsLeft: Int) throws(StoreError) {
         let operations = max(compares.count, then.count, otherwise.count)
         guard operations <= operationsLeft else { throw .invalid("etcdserver: too many operations in txn request") }
-        if compares.contains(where: { $0.key.bytes.isEmpty }) { throw .invalid("etcdserver: key is not provided") }
+        if compares.contains(where: { $0.key.bytes.isEmpty && $0.range == nil }) { throw .invalid("etcdserver: key is not provided") }
         for branch in [then, otherwise] {
             for operation in branch {
                 switch operation {
-                case .put(let key, _, _):
+                case .put(let key, _, _), .amend(let key, _, _):
                     if key.bytes.isEmpty { throw .invalid("etcdserver: key is not provided") }
                 case .transaction(let inner): try inner.checkShape(operationsLeft: operationsLeft - operations)
                 case .delete, .range: break
@@ -51,7 +51,7 @@ extension Transaction {
         for operation in operations {
             var here = Touched()
             switch operation {
-            case .put(let key, _, _): here.puts = [key]
+            case .put(let key, _, _), .amend(let key, _, _): here.puts = [key]
             case .delete(let range): here.deletes = [range]
             case .range: continue
             case .transaction(let inner):
@@ -79,9 +79,12 @@ extension Transaction.Touched {
 }
 
 extension Operation {
+    fileprivate var isNested: Bool { if case .transaction = self { true } else { false } }
+
     package var payloadBytes: Int {
         switch self {
         case .put(let key, let value, _): key.bytes.count + value.count
+        case .amend(let key, let value, _): key.bytes.count + (value?.count ?? 0)
         case .delete(let range): range.lower.bytes.count + (range.upper?.bytes.count ?? 0)
         case .range(let request): request.range.lower.bytes.count + (request.range.upper?.bytes.count ?? 0)
         case .transaction(let inner): inner.payloadBytes

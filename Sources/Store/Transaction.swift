@@ -20,42 +20,7 @@ package struct Entry: Hashable, Sendable {
     }
 }
 
-package struct RangeRequest: Hashable, Sendable {
-    package var range: KeyRange
-    /// nil (and, as in etcd, anything below 1) reads the newest.
-    package var revision: Revision?
-    /// The most entries to return; 0 is all.
-    package var limit: Int
-    package var countOnly: Bool
-    package var keysOnly: Bool
-
-    package init(
-        _ range: KeyRange, at revision: Revision? = nil, limit: Int = 0, countOnly: Bool = false, keysOnly: Bool = false
-    ) {
-        self.range = range
-        self.revision = revision
-        self.limit = limit
-        self.countOnly = countOnly
-        self.keysOnly = keysOnly
-    }
-}
-
-package struct RangeResult: Hashable, Sendable {
-    /// In key order.
-    package var entries: [Entry]
-    /// How many keys the range holds, whatever the limit.
-    package var count: Int
-    /// The store's revision when it answered.
-    package var revision: Revision
-
-    package init(entries: [Entry], count: Int, revision: Revision) {
-        self.entries = entries
-        self.count = count
-        self.revision = revision
-    }
-}
-
-/// A condition on one key. A key that is not there compares as zero revisions, version 0 and lease
+/// A condition on one key, or on every key of a range. A key that is not there compares as zero revisions, version 0 and lease
 /// 0; a condition on its value never holds, not even `.notEqual` (etcd `apply/txn`, `applyCompare`).
 package struct Compare: Hashable, Sendable {
     package enum Relation: UInt8, Hashable, Sendable { case equal, greater, less, notEqual }
@@ -66,16 +31,28 @@ package struct Compare: Hashable, Sendable {
     package var key: Key
     package var relation: Relation
     package var target: Target
+    /// Instead of `key` alone: every key of the range must satisfy it, and a range without any compares as a
+    /// missing key does (etcd's `Compare.range_end`). Its lower end is `key`.
+    package var range: KeyRange?
 
     package init(_ key: Key, _ relation: Relation, _ target: Target) {
         self.key = key
         self.relation = relation
         self.target = target
     }
+
+    package init(allOf range: KeyRange, _ relation: Relation, _ target: Target) {
+        self.init(range.lower, relation, target)
+        self.range = range
+    }
 }
 
 package indirect enum Operation: Hashable, Sendable {
     case put(Key, [UInt8], lease: Int64)
+    /// A put that keeps the value, the lease or both of a key that is there (etcd's `ignore_value` and
+    /// `ignore_lease`): nil keeps. A key that is not there refuses the transaction as
+    /// `.invalid("etcdserver: key not found")`; it is looked for before the transaction begins.
+    case amend(Key, value: [UInt8]?, lease: Int64?)
     case delete(KeyRange)
     case range(RangeRequest)
     case transaction(Transaction)

@@ -178,13 +178,13 @@ struct WatchTests {
     }
 
     @Test func `a client that does not read holds up nobody else and is sent away`() async throws {
-        let (told, words) = try await slow(Patience(write: .seconds(3), farewell: .seconds(60)), 2000)
+        let (told, words) = try await slow(Patience(write: .seconds(8), farewell: .seconds(60)), 2000)
         #expect(told < 2000)
         #expect(words == "this watch was read too slowly and has lost changes; list again")
     }
 
     @Test func `a client that does not even take the reason is cut off`() async throws {
-        let (told, words) = try await slow(Patience(write: .seconds(3), farewell: .zero), 2000)
+        let (told, words) = try await slow(Patience(write: .seconds(8), farewell: .zero), 2000)
         #expect(told < 2000)
         #expect(words != "nothing was thrown")
         #expect(!words.contains("too slowly"))

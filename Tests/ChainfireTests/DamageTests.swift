@@ -50,7 +50,7 @@ import Testing
     @Test func `a log that ends before what was applied is refused with both numbers`() async throws {
         let directory = try TemporaryDirectory()
         let place = try await write(directory.path, find: 9)
-        let applied = try open(directory.path).status.appliedIndex
+        let applied = try Storage.look(directory.path + "/state.db").mark.appliedIndex
         try change(place.file) { $0.replaceSubrange((place.offset + 5)..., with: Data(count: $0.count - place.offset - 5)) }
         let text = try refusal(directory.path)
         #expect(text.contains("\(applied)") && text.contains(directory.path), "\(text)")

@@ -7,17 +7,29 @@ struct WatchHubTests {
         .put(Entry(key: key, value: [], createRevision: revision, modRevision: revision, version: 1), previous: nil)
     }
 
+    private func hub(_ limits: WatchHub.Limits = .init(), _ ranges: KeyRange...) -> WatchHub {
+        var hub = WatchHub(revision: 1, limits: limits)
+        for (number, range) in ranges.enumerated() { hub.join(UInt64(number), Interest(range)) }
+        return hub
+    }
+
     private func revisions(_ glance: WatchHub.Glance) -> [Revision]? {
-        if case .batch(let batch) = glance { batch.events.map(\.revision) } else { nil }
+        if case .page(let page) = glance { page.events.map(\.revision) } else { nil }
+    }
+
+    /// Lets the watcher rest, which must have been told everything.
+    private func rest(_ hub: inout WatchHub, _ watcher: UInt64) {
+        guard case .nothing = hub.look(watcher, from: hub.revision + 1, compacted: 0) else {
+            Issue.record("there is something for \(watcher)")
+            return
+        }
     }
 
     @Test func `only the waiters whose range changed wake, each once, in the order they came`() {
-        var hub = WatchHub(revision: 1)
-        hub.wait(3, for: .prefix("a"))
-        hub.wait(1, for: .all)
-        hub.wait(2, for: .prefix("b"))
+        var hub = hub(.init(), .all, .prefix("a"), .prefix("b"), .all)
+        for watcher: UInt64 in [3, 1, 0, 2] { rest(&hub, watcher) }
         var woken = hub.tell(2, [put("a", 2), put("ab", 2)])
-        #expect(woken == [1, 3])
+        #expect(woken == [3, 0, 1])
         woken = hub.tell(3, [put("a", 3)])
         #expect(woken == [])
         hub.leave(2)
@@ -25,66 +37,139 @@ struct WatchHubTests {
         #expect(woken == [])
     }
 
+    @Test func `who wants no puts sleeps through them`() {
+        var hub = WatchHub(revision: 1)
+        hub.join(7, Interest(.all, WatcherOptions(noPut: true)))
+        rest(&hub, 7)
+        var woken = hub.tell(2, [put("a", 2)])
+        #expect(woken == [])
+        woken = hub.tell(3, [.delete("a", modRevision: 3, previous: nil)])
+        #expect(woken == [7])
+        #expect(revisions(hub.look(7, from: 2, compacted: 0)) == [3])
+    }
+
     @Test func `a full ring lets the oldest revision go whole, and says where it begins`() {
-        var hub = WatchHub(revision: 1, limits: .init(eventsMax: 4))
+        var hub = hub(.init(eventsMax: 4), .all)
         for revision: Revision in 2...6 { _ = hub.tell(revision, [put("a", revision), put("b", revision)]) }
         #expect(hub.ringStart == 5)
-        #expect(revisions(hub.look(.all, from: 5, compacted: 0)) == [5, 5, 6, 6])
-        guard case .older(let start) = hub.look(.all, from: 4, compacted: 0) else {
+        guard case .older(let start) = hub.look(0, from: 4, compacted: 0) else {
             Issue.record("4 is not in the ring any more")
             return
         }
         #expect(start == 5)
+        #expect(revisions(hub.look(0, from: 5, compacted: 0)) == [5, 5, 6, 6])
     }
 
     @Test func `a ring too small for one revision still keeps the order`() {
-        var hub = WatchHub(revision: 1, limits: .init(eventsMax: 1))
+        var hub = hub(.init(eventsMax: 1), .all)
         _ = hub.tell(2, [put("a", 2), put("b", 2)])
         #expect(hub.ringStart == 3)
-        guard case .older = hub.look(.all, from: 2, compacted: 0) else {
+        guard case .older = hub.look(0, from: 2, compacted: 0) else {
             Issue.record("2 is not in the ring")
             return
         }
     }
 
-    @Test func `a batch ends with a whole revision`() {
-        var hub = WatchHub(revision: 1, limits: .init(batchEventsMax: 3))
+    @Test func `a page ends with a whole revision`() {
+        var hub = hub(.init(batchEventsMax: 3), .all)
         for revision: Revision in 2...5 { _ = hub.tell(revision, [put("a", revision), put("b", revision)]) }
-        guard case .batch(let batch) = hub.look(.all, from: 2, compacted: 0) else {
-            Issue.record("no batch")
+        guard case .page(let page) = hub.look(0, from: 2, compacted: 0) else {
+            Issue.record("no page")
             return
         }
-        #expect(batch.revision == 3)
-        #expect(batch.events.map(\.revision) == [2, 2, 3, 3])
-        #expect(revisions(hub.look(.all, from: 4, compacted: 0)) == [4, 4, 5, 5])
+        #expect(page.revision == 3)
+        #expect(page.events.map(\.revision) == [2, 2, 3, 3])
+        #expect(revisions(hub.look(0, from: 4, compacted: 0)) == [4, 4, 5, 5])
+    }
+
+    @Test func `watchers that want the same and are equally far are given one page`() {
+        var hub = hub(.init(), .prefix("a"), .prefix("a"), .prefix("b"))
+        for watcher: UInt64 in 0...2 { rest(&hub, watcher) }
+        _ = hub.tell(2, [put("a", 2)])
+        guard case .page(let one) = hub.look(0, from: 2, compacted: 0), case .page(let other) = hub.look(1, from: 2, compacted: 0)
+        else {
+            Issue.record("no page")
+            return
+        }
+        #expect(one === other)
+        var made = 0
+        for page in [one, other] {
+            #expect(page.encoded(3) { made += 1; return [9] } == [9])
+        }
+        #expect(made == 1)
     }
 
     @Test func `nothing for the range says how far that is known`() {
-        var hub = WatchHub(revision: 1)
+        var hub = hub(.init(), .prefix("b"), .all)
         _ = hub.tell(2, [put("a", 2)])
-        guard case .nothing(let through) = hub.look(.prefix("b"), from: 2, compacted: 0) else {
+        #expect(hub.progress(of: 0) == nil)
+        guard case .nothing(let through) = hub.look(0, from: 2, compacted: 0) else {
             Issue.record("there is nothing about b")
             return
         }
         #expect(through == 2)
-        guard case .nothing(let before) = hub.look(.all, from: 9, compacted: 0) else {
+        #expect(hub.progress(of: 0) == 2)
+        #expect(hub.progress(of: 1) == nil)
+        guard case .nothing(let before) = hub.look(1, from: 9, compacted: 0) else {
             Issue.record("9 has not happened")
             return
         }
         #expect(before == 8)
     }
 
+    @Test func `a watcher that slept while the ring went by is told from where it woke`() {
+        var hub = hub(.init(eventsMax: 2), .prefix("b"))
+        rest(&hub, 0)
+        for revision: Revision in 2...20 { _ = hub.tell(revision, [put("a", revision)]) }
+        let woken = hub.tell(21, [put("b", 21)])
+        #expect(woken == [0])
+        #expect(revisions(hub.look(0, from: 2, compacted: 0)) == [21])
+    }
+
     @Test func `what a key held before the compaction is not told`() {
-        var hub = WatchHub(revision: 1)
+        var hub = hub(.init(), .all)
         let before = Entry(key: "a", value: [1], createRevision: 1, modRevision: 1, version: 1)
         _ = hub.tell(2, [.delete("a", modRevision: 2, previous: before)])
         _ = hub.tell(3, [.delete("a", modRevision: 3, previous: before)])
-        guard case .batch(let batch) = hub.look(.all, from: 2, compacted: 2) else {
-            Issue.record("no batch")
+        guard case .page(let page) = hub.look(0, from: 2, compacted: 2) else {
+            Issue.record("no page")
             return
         }
-        #expect(batch.events == [
+        #expect(page.events == [
             .delete("a", modRevision: 2, previous: nil), .delete("a", modRevision: 3, previous: before),
         ])
+    }
+
+    @Test(arguments: 1...10) func `the index finds exactly the groups that hold a key`(seed: Int) {
+        var dice = SeededDice(UInt64(seed))
+        var index = WatchIndex()
+        var model: [Int: KeyRange] = [:]
+        func key() -> Key { Key("\(Int.random(in: 0..<300, using: &dice))") }
+        for step in 0..<3_000 {
+            if Int.random(in: 0..<3, using: &dice) == 0, let gone = model.keys.sorted().randomElement(using: &dice),
+                let range = model.removeValue(forKey: gone)
+            {
+                index.remove(range, gone)
+            } else {
+                let range: KeyRange = switch Int.random(in: 0..<5, using: &dice) {
+                case 0: .single(key())
+                case 1: .prefix(key())
+                case 2: KeyRange(lower: key(), upper: nil)
+                case 3: KeyRange(lower: key(), upper: key())
+                default: .all
+                }
+                // Most groups are many; endless ones are few.
+                if range.upper != nil || step % 50 == 0 {
+                    model[step] = range
+                    index.insert(range, step)
+                }
+            }
+            guard step % 20 == 0 else { continue }
+            let asked = key()
+            var found: [Int] = []
+            index.forEach(holding: asked) { found.append($0) }
+            let wanted = model.filter { $0.value.contains(asked) }.keys.sorted()
+            #expect(found.sorted() == wanted, "seed \(seed) step \(step): \(asked)")
+        }
     }
 }

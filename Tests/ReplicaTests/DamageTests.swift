@@ -16,8 +16,7 @@ import Testing
     private func write(_ seed: UInt64, marked: Bool) throws -> Written {
         var dice = SimulatedDisk.Dice(seed: seed)
         let disk = SimulatedDisk(seed: seed)
-        var core = try ReplicaCore.open(
-            directory: "/log", disk: disk, machine: Notebook(), options: small(), identity: seed + 1)
+        var core = try ReplicaCore.one(disk, Notebook(), identity: seed + 1)
         for round in 0..<20 {
             _ = try core.commit((0..<3).map { command(round * 3 + $0, bytes: Int.random(in: 0..<300, using: &dice)) })
             if marked, Int.random(in: 0..<3, using: &dice) == 0 { try core.rest() }
@@ -50,8 +49,7 @@ import Testing
         }
         #expect(file == part.file && offset == UInt64(part.range.lowerBound), "\(what): blamed \(file) at \(offset)")
         do throws(ReplicaError) {
-            _ = try ReplicaCore.open(
-                directory: "/log", disk: written.disk, machine: Notebook(), options: small(), identity: 9)
+            _ = try ReplicaCore.one(written.disk, Notebook(), identity: 9)
             Issue.record("\(what): opened")
         } catch { #expect(error == check.problem, "\(what)") }
     }
@@ -107,9 +105,8 @@ import Testing
         var full: [Command] = []
         do {
             let machine = Notebook()
-            _ = try ReplicaCore.open(
-                directory: "/log", disk: written.disk, machine: machine, options: small(), identity: 9)
-            full = machine.commands
+            _ = try ReplicaCore.one(written.disk, machine, identity: 9)
+            full = machine.all
         }
         let names = try written.disk.list("/log").filter { $0.hasSuffix(".log") }
         written.disk.lose("/log/\(try #require(names.last))")
@@ -120,8 +117,7 @@ import Testing
 
     private func refused(_ written: Written, _ machine: Notebook, _ words: String) {
         do throws(ReplicaError) {
-            _ = try ReplicaCore.open(
-                directory: "/log", disk: written.disk, machine: machine, options: small(), identity: 9)
+            _ = try ReplicaCore.one(written.disk, machine, identity: 9)
             Issue.record("opened")
         } catch {
             guard case .mismatch(let why) = error else {
@@ -135,11 +131,10 @@ import Testing
     @Test func `bytes of a segment used before never validate`() throws {
         let disk = SimulatedDisk(seed: 5)
         let machine = Notebook()
-        var core = try ReplicaCore.open(
-            directory: "/log", disk: disk, machine: machine, options: small(checkpointCommands: 6), identity: 3)
+        var core = try ReplicaCore.one(disk, machine, small(checkpointCommands: 6), identity: 3)
         for number in 0..<200 {
             _ = try core.commit([command(number, bytes: 400)])
-            try core.checkpointIfDue(someoneWaits: false)
+            try core.checkpointIfDue(factor: 1)
         }
         #expect(core.log.segments.count <= 3)
         #expect(core.log.firstIndex > 150)
@@ -149,6 +144,6 @@ import Testing
         let check = LogCheck.run("/log", disk: disk)
         #expect(check.problem == nil && check.tornBytes == 0)
         #expect(check.segments.count == segments)
-        #expect(check.lastIndex == 201)
+        #expect(check.lastIndex == 202)
     }
 }

@@ -14,6 +14,8 @@ import Store
 /// the parts of the house are put together.
 struct Daemon {
     var directory: DataDirectory
+    /// Where the desired state is kept; nil: in a Chainfire of its own below the data directory.
+    var remoteStore: RemoteStore?
     /// Where HTTPS is served; nil serves the Unix socket only.
     var listen: ListenAddress?
     var logger: Logger
@@ -26,10 +28,11 @@ struct Daemon {
     /// - Parameter beside: run once everything has started; when it throws, the server stops.
     func run(beside body: (@Sendable () async throws -> Void)? = nil) async throws {
         try prepareDirectory()
-        raiseDescriptorLimit()
+        DescriptorLimit.raise(logger)
         let time = SystemTime()
         let processes = SystemProcesses()
-        let store = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
+        let home = try openStore(time)
+        let store = home.store
         let mirror = Mirror(store: store, kinds: Catalog.table, time: time, logger: logger)
         let drivers = Drivers(directory: directory.path, host: host, processes: processes, time: time, logger: logger)
         let workshop = Workshop(
@@ -52,7 +55,7 @@ struct Daemon {
                 ])
             })
 
-        var parts: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: store), .init(service: mirror)]
+        var parts: [ServiceGroupConfiguration.ServiceConfiguration] = home.services.map { .init(service: $0) } + [.init(service: mirror)]
         parts += drivers.services.map { .init(service: $0) }
         parts.append(.init(service: Janitor(store: store, time: time, logger: logger)))
         parts.append(.init(service: LocalHost(name: host, store: store, time: time, logger: logger)))
@@ -67,9 +70,18 @@ struct Daemon {
         configuration.maximumGracefulShutdownDuration = .seconds(30)
         // A part that failed must not leave a process that serves nobody: the next start recovers.
         configuration.maximumCancellationDuration = .seconds(15)
-        logger.info("starting", metadata: ["data": "\(directory.path)", "host": "\(host)", "socket": "\(directory.socket)"])
+        logger.info("starting", metadata: [
+            "data": "\(directory.path)", "host": "\(host)", "socket": "\(directory.socket)", "store": "\(remoteStore?.description ?? "embedded")",
+        ])
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped; machines keep running")
+    }
+
+    /// The store, and what must run for it.
+    private func openStore(_ time: any Time) throws -> (store: any Store, services: [any ServiceLifecycle.Service]) {
+        if let remoteStore { return try remoteStore.open(logger: logger) }
+        let chainfire = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
+        return (chainfire, [chainfire])
     }
 
     private func prepareDirectory() throws {
@@ -81,16 +93,6 @@ struct Daemon {
                 atPath: directory.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
             throw Failure("the data directory \(directory.path) cannot be made: \(error.localizedDescription)")
-        }
-    }
-
-    /// Every machine, image and watcher costs descriptors, and shells hand down a low soft limit.
-    private func raiseDescriptorLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = limit.rlim_max
-        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
-            logger.warning("the limit of open files stays low", metadata: ["files": "\(limit.rlim_cur)"])
         }
     }
 

@@ -15,6 +15,8 @@ struct ServerOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Serve HTTPS here as well, for remote use: 0.0.0.0:9443. Port 0 takes a free one.", valueName: "host:port"))
     var listen: String?
 
+    @OptionGroup var store: RemoteStoreOptions
+
     @Option(name: .customLong("log-level"), help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
     var logLevel: String?
 
@@ -26,22 +28,9 @@ struct ServerOptions: ParsableArguments {
             }
             address = given
         }
-        var level = defaultLevel
-        if let logLevel {
-            guard let given = Logger.Level(rawValue: logLevel) else {
-                throw Failure("--log-level \"\(logLevel)\" is not one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            level = given
-        }
-        LoggingSystem.bootstrap { [level] label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = level
-            return handler
-        }
-        let exposition = Exposition()
-        MetricsSystem.bootstrap(exposition)
+        let exposition = try Telemetry.begin(logLevel, defaultLevel: defaultLevel)
         return Daemon(
-            directory: try DataDirectory.current(option: dataDirectory), listen: address, logger: Logger(label: "plasma"),
+            directory: try DataDirectory.current(option: dataDirectory), remoteStore: try store.remoteStore(), listen: address, logger: Logger(label: "plasma"),
             exposition: exposition)
     }
 }
@@ -55,6 +44,9 @@ struct ServerCommand: AsyncParsableCommand {
             socket plasma.sock there, and reconciles until SIGTERM or SIGINT. Virtual machines outlive it: a new start \
             finds the same processes again.
 
+            With --store the desired state is kept in a Chainfire cluster or an etcd cluster (3.4 or later) instead: every key \
+            begins with --store-prefix there, and no other is touched. What is in one store is not carried over to another.
+
             With --listen the API is served over HTTPS too. The CA certificate is api/ca.crt and the bearer token \
             api/token, both in the data directory: copy them to where you call from and name them with --ca-file \
             and --token-file, or in a context.
@@ -65,6 +57,7 @@ struct ServerCommand: AsyncParsableCommand {
             EXAMPLES
               plasma server
               plasma server --data-dir /srv/plasma --listen 0.0.0.0:9443
+              plasma server --store https://10.0.0.1:2379,https://10.0.0.2:2379 --store-ca-file ca.crt
 
             EXIT CODES
               0  stopped by SIGTERM or SIGINT    1  could not start, or a part failed

@@ -1,0 +1,64 @@
+import Replica
+import Store
+
+/// What a running store does by itself, beside what comes from the log.
+extension Chainfire {
+    private static let round = Duration.milliseconds(100)
+
+    /// Until the task is cancelled: writes what waits, tells the others this member's name and client URLs, promotes
+    /// learners that have caught up.
+    func keepHouse() async {
+        var isPublished = false
+        while !Task.isCancelled {
+            do { try await time.sleep(for: Self.round) } catch { return }
+            do { _ = try await offThread { [machine] in try machine.flush() } } catch {
+                // The next checkpoint meets the same error, and ends the store with it.
+                logger.error("rows could not be written", metadata: ["error": "\(error)"])
+            }
+            if !isPublished { isPublished = await publish() }
+            await promoteLearners()
+        }
+    }
+
+    /// - Returns: whether the members' list says what it shall.
+    private func publish() async -> Bool {
+        let id = machine.identity.memberID
+        guard let record = machine.state.withLock({ $0.facts.members[id] }) else { return false }
+        let name = options.name.isEmpty ? record.name : options.name
+        if record.name == name, options.clientURLs.isEmpty || record.clientURLs == options.clientURLs { return true }
+        let urls = options.clientURLs.isEmpty ? record.clientURLs : options.clientURLs
+        do throws(StoreError) {
+            try await propose(.published(memberID: id, name: name, clientURLs: urls))
+            return true
+        } catch {
+            // No leader yet: the next round tries again.
+            logger.debug("client URLs were not published", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    private func promoteLearners() async {
+        let status = replica.status
+        guard status.role == .leader, !status.configuration.isJoint else { return }
+        let ready = membersSeen().filter { $0.isLearner && $0.record.promotes && isCaughtUp($0, last: status.lastIndex) }
+        for member in ready {
+            do throws(StoreError) {
+                try await promoteMember(member.id)
+                logger.info("member promoted", metadata: ["member": "\(hex(member.id))"])
+            } catch {
+                logger.debug("member not promoted", metadata: ["member": "\(hex(member.id))", "error": "\(error)"])
+            }
+        }
+    }
+
+    /// The transport learns of the others now and after every change.
+    func followMembers() {
+        guard let transport else { return }
+        let mine = machine.identity.memberID
+        machine.onMembersChanged { members in
+            transport.setPeers(members.filter { $0.id != mine }.map { member in
+                Peer(id: member.id, addresses: member.peerURLs.compactMap { PeerAddress(url: $0) })
+            })
+        }
+    }
+}

@@ -1,0 +1,198 @@
+import Raft
+import Replica
+import Store
+
+/// A member as it is seen from here.
+package struct Member: Hashable, Sendable {
+    package var record: MemberRecord
+    package var id: UInt64 { record.id }
+    package var name: String { record.name }
+    package var peerURLs: [String] { record.peerURLs }
+    package var clientURLs: [String] { record.clientURLs }
+    package var isLearner: Bool { record.isLearner }
+    package var isLeader: Bool
+    /// The leader heard of it lately. Elsewhere only the leader and the member itself are known to be well, the
+    /// others are taken to be while there is a leader.
+    package var isHealthy: Bool
+    /// The last log entry known to be durable there; known by the leader only.
+    package var match: UInt64?
+}
+
+/// Members (etcd v3 API, "Cluster"). One change at a time; a change that could cost the majority is refused with
+/// etcd's message, and with the arithmetic in `detail`.
+extension Chainfire {
+    package func members(linearizable: Bool = true) async throws(StoreError) -> [Member] {
+        if linearizable { try await barrier() }
+        return membersSeen()
+    }
+
+    /// Adds a member and gives it an id.
+    /// - Parameters:
+    ///   - isLearner: it receives the log and does not vote. There may be one that waits to be promoted by hand.
+    ///   - promotes: a learner that becomes a voter by itself as soon as it has caught up.
+    package func addMember(
+        peerURLs: [String], isLearner: Bool, promotes: Bool = false, name: String = ""
+    ) async throws(StoreError) -> Member {
+        try await barrier()
+        let seen = membersSeen()
+        try Self.check(peerURLs, against: seen)
+        if isLearner || promotes {
+            guard !seen.contains(where: \.isLearner) else {
+                throw .precondition(
+                    "etcdserver: too many learner members in cluster", detail: "promote or remove the learner first")
+            }
+        } else {
+            try MemberArithmetic(seen, isKnown: knowsHealth).checkAdding()
+        }
+        let record = MemberRecord(
+            id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: isLearner || promotes,
+            promotes: promotes)
+        try await change([.init(record.isLearner ? .addLearner : .addVoter, record.id)], [record])
+        return try seenMember(record.id)
+    }
+
+    /// What a new member is told to begin with.
+    package func joinTicket(for id: UInt64) throws(StoreError) -> JoinTicket {
+        _ = try seenMember(id)
+        return JoinTicket(
+            clusterID: machine.identity.clusterID, memberID: id, members: machine.state.withLock { $0.facts.sortedMembers })
+    }
+
+    /// Adds a learner that promotes itself, or finds the one that was added with the same words and has not come yet.
+    package func joinMember(name: String, peerURLs: [String]) async throws(StoreError) -> JoinTicket {
+        try await barrier()
+        let known = membersSeen().first { $0.name == name && $0.peerURLs == peerURLs && $0.clientURLs.isEmpty }
+        if let known { return try joinTicket(for: known.id) }
+        return try joinTicket(for: try await addMember(peerURLs: peerURLs, isLearner: true, promotes: true, name: name).id)
+    }
+
+    package func removeMember(_ id: UInt64) async throws(StoreError) {
+        try await barrier()
+        let member = try seenMember(id)
+        if !member.isLearner { try MemberArithmetic(membersSeen(), isKnown: knowsHealth).checkRemoving(id) }
+        try await change([.init(.remove, id)], [])
+    }
+
+    package func updateMember(_ id: UInt64, peerURLs: [String]) async throws(StoreError) {
+        try await barrier()
+        var record = try seenMember(id).record
+        try Self.check(peerURLs, against: membersSeen().filter { $0.id != id })
+        record.peerURLs = peerURLs
+        try await propose(.members([record]))
+    }
+
+    /// Makes a learner that has caught up a voter.
+    package func promoteMember(_ id: UInt64) async throws(StoreError) {
+        try await barrier()
+        let member = try seenMember(id)
+        guard member.isLearner else { throw .precondition("etcdserver: can only promote a learner member") }
+        guard knowsHealth else { return try await askForPromotion(member.record) }
+        let last = replica.status.lastIndex
+        guard isCaughtUp(member, last: last) else {
+            throw .precondition(
+                Self.notInSync, detail: """
+                    it has entry \(member.match ?? 0) of \(last)\(member.isHealthy ? "" : " and was not heard of lately")
+                    """)
+        }
+        try MemberArithmetic(membersSeen(), isKnown: true).checkAdding(isHealthy: true)
+        var record = member.record
+        (record.isLearner, record.promotes) = (false, false)
+        try await change([.init(.addVoter, id)], [record])
+    }
+
+    /// Exchanges a member for a new one, in one joint change: at no moment is there a voter less.
+    package func replaceMember(_ old: UInt64, peerURLs: [String], name: String = "") async throws(StoreError) -> Member {
+        try await barrier()
+        let member = try seenMember(old)
+        try Self.check(peerURLs, against: membersSeen().filter { $0.id != old })
+        if !member.isLearner { try MemberArithmetic(membersSeen(), isKnown: knowsHealth).checkReplacing(old) }
+        let record = MemberRecord(
+            id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: member.isLearner)
+        try await change([.init(.remove, old), .init(member.isLearner ? .addLearner : .addVoter, record.id)], [record])
+        return Member(record: record, isLeader: false, isHealthy: false, match: nil)
+    }
+
+    /// Returns when that member leads.
+    package func transferLeadership(to id: UInt64) async throws(StoreError) {
+        guard let member = membersSeen().first(where: { $0.id == id }), !member.isLearner else {
+            throw .precondition("etcdserver: bad leader transferee", detail: "member \(hex(id)) is no voter of this cluster")
+        }
+        if member.isLeader { return }
+        do throws(ReplicaError) { try await replica.transfer(to: id) } catch { throw StoreError(error) }
+    }
+}
+
+extension Chainfire {
+    static let notInSync = "etcdserver: can only promote a learner member which is in sync with leader"
+
+    /// Only the leader knows how the others are.
+    private var knowsHealth: Bool { replica.status.role == .leader }
+
+    func membersSeen() -> [Member] {
+        let status = replica.status
+        return machine.state.withLock { $0.facts.sortedMembers }.map { record in
+            let progress = status.members.first { $0.id == record.id }
+            let isHealthy = if record.id == machine.identity.memberID || status.role != .leader { status.leader != nil } else {
+                progress?.isActive ?? false
+            }
+            return Member(
+                record: record, isLeader: status.leader == record.id, isHealthy: isHealthy, match: progress?.match)
+        }
+    }
+
+    private func seenMember(_ id: UInt64) throws(StoreError) -> Member {
+        guard let member = membersSeen().first(where: { $0.id == id }) else { throw .missing("etcdserver: member not found") }
+        return member
+    }
+
+    /// As etcd: nine tenths of the log (`server.isLearnerReady`), and heard of.
+    func isCaughtUp(_ member: Member, last: UInt64) -> Bool {
+        member.isHealthy && (member.match ?? 0) + last / 10 >= last
+    }
+
+    func change(_ steps: [ConfigurationChange.Step], _ records: [MemberRecord]) async throws(StoreError) {
+        guard gate.enter() else { throw Gate.closed }
+        defer { gate.leave() }
+        let context = StoreCommand.members(records).encoded
+        let outcome: Machine.Outcome
+        do throws(ReplicaError) {
+            outcome = try await replica.change(ConfigurationChange(steps, context: context))
+        } catch {
+            throw StoreError(error)
+        }
+        if case .refused(let error) = outcome { throw error }
+    }
+
+    /// The leader promotes; it is told by the record.
+    private func askForPromotion(_ record: MemberRecord) async throws(StoreError) {
+        var wish = record
+        wish.promotes = true
+        try await propose(.members([wish]))
+        for _ in 0..<40 {
+            do { try await time.sleep(for: .milliseconds(50)) } catch { throw .unavailable("the call was cancelled") }
+            if machine.state.withLock({ $0.facts.members[record.id]?.isLearner }) == false { return }
+        }
+        try await propose(.members([record]))
+        throw .precondition(Self.notInSync, detail: "the leader did not find it caught up within two seconds")
+    }
+
+    private static func check(_ peerURLs: [String], against members: [Member]) throws(StoreError) {
+        guard !peerURLs.isEmpty, peerURLs.allSatisfy({ PeerAddress(url: $0) != nil }) else {
+            throw .invalid("etcdserver: given member URLs are invalid")
+        }
+        if members.contains(where: { !Set($0.peerURLs).isDisjoint(with: peerURLs) }) {
+            throw .precondition("etcdserver: Peer URLs already exists")
+        }
+    }
+}
+
+extension PeerAddress {
+    /// Reads a peer URL, as `https://10.0.0.1:2380`.
+    package init?(url: String) {
+        for scheme in ["https://", "http://"] where url.hasPrefix(scheme) {
+            self.init(String(url.dropFirst(scheme.count).prefix { $0 != "/" }))
+            return
+        }
+        return nil
+    }
+}

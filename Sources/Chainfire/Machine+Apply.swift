@@ -1,0 +1,207 @@
+import Host
+import Raft
+import Replica
+import Store
+
+extension Machine {
+    package func apply(_ commands: [Command]) throws -> [Outcome] {
+        let start = ContinuousClock.now
+        var outcomes: [Outcome] = []
+        outcomes.reserveCapacity(commands.count)
+        let now = now()
+        let (signals, waiting, hasMembers) = try state.withLock { state in
+            var awake: [UInt64] = []
+            var hasMembers = false
+            for command in commands {
+                let (outcome, woken) = try state.apply(command, identity, now, storage)
+                outcomes.append(outcome)
+                awake += woken
+                if command.configuration != nil || state.membersChanged { hasMembers = true }
+                state.membersChanged = false
+            }
+            let signals = awake.compactMap { state.signals[$0] }
+            // Before the lock goes: whoever is told of an outcome sees all of it.
+            publish(state)
+            return (signals, state.backlog.bytes, hasMembers)
+        }
+        for signal in signals { signal() }
+        if hasMembers { tellMembers() }
+        try bound(backlog: waiting)
+        metrics.commits.increment(by: commands.count)
+        metrics.applySeconds.record(duration: ContinuousClock.now - start)
+        return outcomes
+    }
+
+    package func due(_ now: Instant, _ leadership: Leadership) -> [[UInt8]] {
+        state.withLock { state in
+            guard !state.isStopped else { return [] }
+            var commands: [StoreCommand] = []
+            if !state.facts.isFounded {
+                commands.append(.founded(clusterID: state.facts.clusterID, state.facts.sortedMembers))
+            }
+            commands += state.lessor.due(now, leadership)
+            let compacted = max(state.keyspace.compacted, state.compactionProposed)
+            if let wanted = options.compaction.due(revision: state.keyspace.revision, compacted: compacted) {
+                state.compactionProposed = wanted
+                commands.append(.compaction(wanted))
+            } else if state.compactionProposed > state.keyspace.compacted + 4 * max(1, options.compaction.keep ?? 1) {
+                state.compactionProposed = 0
+            }
+            if let alarm = state.alarmDue(options, identity.memberID) { commands.append(alarm) }
+            return commands.map(\.encoded)
+        }
+    }
+}
+
+extension Machine.State {
+    /// - Throws: what loading throws, or `CommandProblem`: then the process must end.
+    mutating func apply(
+        _ command: Command, _ identity: StoreIdentity, _ now: Instant, _ storage: any MachineStorage
+    ) throws -> (Machine.Outcome, woken: [UInt64]) {
+        precondition(command.index > mark.appliedIndex, "entry \(command.index) after \(mark.appliedIndex)")
+        mark.appliedIndex = command.index
+        mark.appliedTerm = command.term
+        var (outcome, woken): (Machine.Outcome, [UInt64]) = (.done, [])
+        do {
+            if !command.bytes.isEmpty {
+                (outcome, woken) = try apply(try StoreCommand(decoding: command.bytes), command.index, identity, now, storage)
+            }
+        } catch let refusal as StoreError {
+            outcome = .refused(refusal)
+        } catch let problem as CommandProblem {
+            throw ChainfireError.mismatch("entry \(command.index) of the log is \(problem)")
+        }
+        if let configuration = command.configuration {
+            facts.follow(configuration)
+            touch(.configuration)
+            touch(.members)
+        }
+        return (outcome, woken)
+    }
+
+    private mutating func apply(
+        _ command: StoreCommand, _ index: UInt64, _ identity: StoreIdentity, _ now: Instant, _ storage: any MachineStorage
+    ) throws -> (Machine.Outcome, woken: [UInt64]) {
+        switch command {
+        case .transaction(let transaction):
+            guard facts.alarms.isEmpty || !transaction.mayGrow else { throw StoreError.noSpace }
+            let applied = try Self.carryOut(transaction, &keyspace, lessor, backlog, storage)
+            return (.committed(applied.result), take(applied))
+        case .compaction(let revision):
+            for id in try keyspace.compact(through: revision) { garbage.append(id) }
+            mark.compacted = revision
+            hub.forgetPages()
+            return (.done, [])
+        case .leaseGrant(let id, let ttl):
+            try lessor.grant(id, ttl: ttl, index: index, now: now)
+            touch(lease: id)
+            return (.done, [])
+        case .leasesRevoke(let ids):
+            var woken: [UInt64] = []
+            guard ids.contains(where: { lessor.leases[$0] != nil }) else { throw Keyspace.leaseNotFound }
+            for id in ids { woken += try end(id, storage) }
+            return (.done, woken)
+        case .leasesEnd(let sights):
+            var woken: [UInt64] = []
+            for sight in sights where lessor.isCurrent(sight) { woken += try end(sight.id, storage) }
+            return (.done, woken)
+        case .leasesRenew(let ids):
+            let granted = ids.map { lessor.renew($0, index: index, now: now) }
+            for (id, seconds) in zip(ids, granted) where seconds != nil { touch(lease: id) }
+            return (.renewed(granted), [])
+        case .leasesRecord(let times):
+            for time in times where lessor.record(time.sight, remaining: time.seconds) { touch(lease: time.sight.id) }
+            return (.done, [])
+        default:
+            try facts.apply(command, identity)
+            membersChanged = true
+            for name in [Facts.Name.cluster, .members, .alarms] { touch(name) }
+            return (.done, [])
+        }
+    }
+
+    /// Takes in the effects of a revision.
+    private mutating func take(_ applied: Keyspace.Applied) -> [UInt64] {
+        guard !applied.changes.isEmpty else { return [] }
+        mark.revision = keyspace.revision
+        backlog.append(applied.changes)
+        if !lessor.leases.isEmpty {
+            for event in applied.events {
+                switch event {
+                case .put(let entry, let previous):
+                    guard entry.lease != previous?.lease ?? 0 else { continue }
+                    lessor.detach(entry.key, from: previous?.lease ?? 0)
+                    lessor.attach(entry.key, to: entry.lease)
+                case .delete(let key, _, let previous): lessor.detach(key, from: previous?.lease ?? 0)
+                }
+            }
+        }
+        return hub.tell(keyspace.revision, applied.events)
+    }
+
+    /// A lease goes, and its keys with it in one revision.
+    private mutating func end(_ id: Int64, _ storage: any MachineStorage) throws -> [UInt64] {
+        guard let keys = lessor.remove(id) else { return [] }
+        touch(lease: id)
+        return take(try Self.delete(keys, &keyspace, backlog, storage))
+    }
+
+    /// The parts of the state one by one: nothing is copied that is changed soon after.
+    private static func carryOut(
+        _ transaction: Transaction, _ keyspace: inout Keyspace, _ lessor: Lessor, _ backlog: Backlog,
+        _ storage: any MachineStorage
+    ) throws -> Keyspace.Applied {
+        try keyspace.apply(transaction, leaseExists: { lessor.leases[$0] != nil }) {
+            try Machine.load($0, backlog, storage)
+        }
+    }
+
+    private static func delete(
+        _ keys: [Key], _ keyspace: inout Keyspace, _ backlog: Backlog, _ storage: any MachineStorage
+    ) throws -> Keyspace.Applied {
+        try keyspace.delete(keys) { try Machine.load($0, backlog, storage) }
+    }
+
+    mutating func touch(_ name: Facts.Name) { dirty[name.rawValue] = .some(facts.encoded(name)) }
+
+    private mutating func touch(lease id: Int64) { dirty[Self.factName(lease: id)] = .some(lessor.leases[id]?.encoded) }
+
+    /// The alarm that the leader wants raised or cleared. It is cleared a tenth below the quota, so that it does not
+    /// come and go with every write.
+    fileprivate func alarmDue(_ options: ChainfireOptions, _ member: UInt64) -> StoreCommand? {
+        guard options.quotaBytes > 0 else { return nil }
+        let raised = facts.alarms.filter { $0.kind == .noSpace }.sorted()
+        if raised.isEmpty {
+            guard keyspace.liveBytes >= options.quotaBytes else { return nil }
+            return .alarm(isRaised: true, Alarm(memberID: member, kind: .noSpace))
+        }
+        guard let alarm = raised.first, keyspace.liveBytes < options.quotaBytes / 10 * 9 else { return nil }
+        return .alarm(isRaised: false, alarm)
+    }
+}
+
+extension Facts {
+    /// - Throws: `ChainfireError` when this log is another cluster's.
+    fileprivate mutating func apply(_ command: StoreCommand, _ identity: StoreIdentity) throws {
+        switch command {
+        case .members(let records): for record in records { members[record.id] = record }
+        case .alarm(let isRaised, let alarm): if isRaised { alarms.insert(alarm) } else { alarms.remove(alarm) }
+        case .founded(let cluster, let records):
+            guard cluster == identity.clusterID else {
+                throw ChainfireError.mismatch("""
+                    the log is of cluster \(hex(cluster)), but this member is of cluster \(hex(identity.clusterID)); \
+                    join it anew with an empty directory
+                    """)
+            }
+            isFounded = true
+            for record in records where members[record.id] == nil { members[record.id] = record }
+        case .published(let member, let name, let urls):
+            guard members[member] != nil else { throw StoreError.missing("etcdserver: member not found") }
+            members[member]?.name = name
+            members[member]?.clientURLs = urls
+        case .transaction, .compaction, .leaseGrant, .leasesRevoke, .leasesRenew, .leasesEnd, .leasesRecord: break
+        }
+        // The configuration says who votes, also when a record was written before it.
+        if let configuration { for id in members.keys { members[id]?.isLearner = configuration.isLearner(id) } }
+    }
+}

@@ -1,0 +1,121 @@
+import Bytes
+import Host
+import Raft
+import Replica
+import Store
+
+extension Machine {
+    /// Builds the state in memory from the storage.
+    static func restore(
+        _ storage: any MachineStorage, _ options: ChainfireOptions, _ now: Instant
+    ) throws(ChainfireError) -> State {
+        do {
+            var keyspace = Keyspace(cacheBytes: options.cacheBytes)
+            let image = try storage.restore(valueBytesMax: options.cacheBytes) { keyspace.take($0) }
+            guard keyspace.revision <= image.mark.revision else {
+                throw ChainfireError.corrupt(
+                    file: storage.name,
+                    "it holds revision \(keyspace.revision) but says that its newest is \(image.mark.revision)")
+            }
+            keyspace.restore(revision: image.mark.revision)
+            var garbage = Fifo<ChangeID>()
+            if image.mark.compacted > 0 {
+                // What the compaction before the restart left to delete is found anew.
+                for id in try keyspace.compact(through: image.mark.compacted) { garbage.append(id) }
+            }
+            var state = State(
+                keyspace: keyspace, hub: WatchHub(revision: image.mark.revision, limits: options.ring), mark: image.mark,
+                garbage: garbage, stored: image.mark.revision, storedIndex: image.mark.appliedIndex,
+                durable: image.mark.appliedIndex)
+            for (name, bytes) in image.facts {
+                if let name = Facts.Name(rawValue: name) { try state.facts.read(name, bytes) } else if name.hasPrefix("lease/") {
+                    try state.restoreLease(name, bytes, now)
+                }
+            }
+            state.attachLeases()
+            return state
+        } catch let error as ChainfireError {
+            throw error
+        } catch {
+            throw .corrupt(file: storage.name, "\(error)")
+        }
+    }
+
+    package func snapshot(to path: String) throws -> SnapshotHead {
+        try flush()
+        return try Self.head(try storage.snapshot(to: path), path)
+    }
+
+    static func head(_ image: StorageImage, _ path: String) throws -> SnapshotHead {
+        var facts = Facts()
+        for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
+        guard let configuration = facts.configuration else {
+            throw ChainfireError.corrupt(file: path, "it does not say who the members are")
+        }
+        return SnapshotHead(
+            position: Position(index: image.mark.appliedIndex, term: image.mark.appliedTerm), configuration: configuration)
+    }
+
+    package func install(_ path: String, _ head: SnapshotHead) throws {
+        let image = try storage.look(path)
+        let found = try Self.head(image, path)
+        guard found.position == head.position else {
+            throw ChainfireError.corrupt(
+                file: path, "it holds entry \(found.position.index), not \(head.position.index) as its sender said")
+        }
+        var facts = Facts()
+        for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
+        guard facts.clusterID == identity.clusterID else {
+            throw ChainfireError.mismatch(
+                "the snapshot is of cluster \(hex(facts.clusterID)), this is \(hex(identity.clusterID))")
+        }
+        var fresh = try flushing.withLock { _ in
+            try storage.install(path)
+            return try Self.restore(storage, options, now())
+        }
+        let signals = state.withLock { state in
+            // Watchers stay; they read what they missed from the new history, or are told that it was compacted.
+            fresh.hub = state.hub
+            fresh.signals = state.signals
+            fresh.watcherNumbers = state.watcherNumbers
+            fresh.isStopped = state.isStopped
+            let awake = fresh.hub.restart(at: fresh.keyspace.revision)
+            state = fresh
+            publish(state)
+            return awake.compactMap { state.signals[$0] }
+        }
+        for signal in signals { signal() }
+        tellMembers()
+    }
+
+    /// What is looked at without the lock. The revision only rises.
+    func publish(_ state: borrowing State) {
+        if state.keyspace.revision > revision.load(ordering: .relaxed) {
+            revision.store(state.keyspace.revision, ordering: .releasing)
+        }
+        liveBytes.store(state.keyspace.liveBytes, ordering: .relaxed)
+        hasAlarm.store(!state.facts.alarms.isEmpty, ordering: .relaxed)
+        isAlone.store(Self.isAlone(state.facts.configuration, identity.memberID), ordering: .releasing)
+    }
+}
+
+extension Machine.State {
+    static func factName(lease id: Int64) -> String { "lease/" + String(UInt64(bitPattern: id), radix: 16) }
+
+    fileprivate mutating func restoreLease(_ name: String, _ bytes: [UInt8], _ now: Instant) throws {
+        guard let number = UInt64(name.dropFirst("lease/".count), radix: 16) else {
+            throw CommandProblem.malformed("the fact \(name)", offset: 0)
+        }
+        var input = ByteReader(bytes)
+        lessor.restore(
+            Int64(bitPattern: number), granted: try input.number(), remaining: try input.number(),
+            renewed: try input.unsigned(), now: now)
+    }
+
+    fileprivate mutating func attachLeases() {
+        guard !lessor.leases.isEmpty else { return }
+        keyspace.forEach(in: .all) { key, record in
+            if record.lease != 0, !record.latest.isDeleted { lessor.attach(key, to: record.lease) }
+        }
+    }
+}

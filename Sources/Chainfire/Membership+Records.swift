@@ -1,0 +1,67 @@
+import Bytes
+
+/// Who a member of the cluster is: replicated, beside the configuration that says who votes.
+package struct MemberRecord: Hashable, Sendable {
+    /// Not 0.
+    package var id: UInt64
+    /// Empty until the member has started for the first time.
+    package var name: String
+    /// Where the other members reach it, as `https://10.0.0.1:2380`.
+    package var peerURLs: [String]
+    /// Where clients reach it; empty until it has started.
+    package var clientURLs: [String]
+    package var isLearner: Bool
+    /// A learner that becomes a voter by itself once it has caught up.
+    package var promotes: Bool
+
+    package init(
+        id: UInt64, name: String, peerURLs: [String], clientURLs: [String] = [], isLearner: Bool = false, promotes: Bool = false
+    ) {
+        self.id = id
+        self.name = name
+        self.peerURLs = peerURLs
+        self.clientURLs = clientURLs
+        self.isLearner = isLearner
+        self.promotes = promotes
+    }
+}
+
+package struct Alarm: Hashable, Comparable, Sendable {
+    /// etcd's `AlarmType`.
+    package enum Kind: UInt8, Hashable, Sendable { case noSpace = 1 }
+
+    package var memberID: UInt64
+    package var kind: Kind
+
+    package init(memberID: UInt64, kind: Kind) {
+        self.memberID = memberID
+        self.kind = kind
+    }
+
+    package static func < (a: Alarm, b: Alarm) -> Bool { (a.memberID, a.kind.rawValue) < (b.memberID, b.kind.rawValue) }
+}
+
+/// Numbers as varints, lists as a count and their members, texts as a length and UTF-8:
+///
+///     id, name, peer URLs, client URLs, flags (1: bit 0 learner, bit 1 promotes itself)
+extension MemberRecord {
+    func write(to out: inout ByteWriter) {
+        out.writeVarint(id)
+        out.text(name)
+        for list in [peerURLs, clientURLs] {
+            out.count(list.count)
+            for url in list { out.text(url) }
+        }
+        out.write(UInt8((isLearner ? 1 : 0) | (promotes ? 2 : 0)))
+    }
+
+    init(reading input: inout ByteReader) throws(CommandProblem) {
+        id = try input.unsigned()
+        name = try input.text()
+        peerURLs = try input.texts()
+        clientURLs = try input.texts()
+        let flags = try input.byte()
+        isLearner = flags & 1 != 0
+        promotes = flags & 2 != 0
+    }
+}

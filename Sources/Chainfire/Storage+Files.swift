@@ -1,0 +1,105 @@
+import Foundation
+import Host
+import Store
+import Synchronization
+
+/// Whole files: copies, and what comes in the place of everything.
+extension Storage {
+    func snapshot(to path: String) throws -> StorageImage {
+        do {
+            if FileManager.default.fileExists(atPath: path) { try disk.remove(path) }
+            try Self.copy(from: name, to: path)
+            try disk.open(path, .write).sync()
+            return try look(path)
+        } catch {
+            throw Self.problem(error, path)
+        }
+    }
+
+    private static func copy(from source: String, to path: String) throws {
+        var db = try SQLite(source, readOnly: true)
+        try db.change("VACUUM INTO ?") { $0.bind(path, at: 1) }
+    }
+
+    func look(_ path: String) throws -> StorageImage { try Self.look(path) }
+
+    static func look(_ path: String) throws -> StorageImage {
+        do {
+            var db = try SQLite(path, readOnly: true)
+            return try readImage(&db, path)
+        } catch {
+            throw problem(error, path)
+        }
+    }
+
+    /// The new file gets a name of its own first. From then on it is the state, and an old write-ahead log must
+    /// never be applied to it.
+    func install(_ path: String) throws {
+        do {
+            _ = try look(path)
+            let directory = String(name[..<(name.lastIndex(of: "/") ?? name.startIndex)])
+            try disk.rename(path, to: name + ".next")
+            try disk.syncDirectory(directory)
+            try close()
+            try Self.finishInstall(name, disk)
+            put(try Self.openWriter(name, pagesMax), in: writer)
+            put(try Self.openReader(name), in: hot)
+            put(try Self.openReader(name), in: cold)
+        } catch {
+            throw Self.problem(error, path)
+        }
+    }
+
+    private func put(_ db: consuming sending SQLite, in place: borrowing Mutex<SQLite?>) {
+        var db: SQLite? = consume db
+        place.withLock { $0 = db.take() }
+    }
+
+    static func finishInstall(_ path: String, _ disk: any Disk) throws {
+        let files = FileManager.default
+        guard files.fileExists(atPath: path + ".next") else { return }
+        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        for suffix in ["-wal", "-shm"] where files.fileExists(atPath: path + suffix) { try disk.remove(path + suffix) }
+        try disk.syncDirectory(directory)
+        try disk.rename(path + ".next", to: path)
+        try disk.syncDirectory(directory)
+    }
+
+    /// The rows of a file that is not in use, in order, without their values.
+    static func readRows(_ path: String, _ take: (Change) throws -> Void) throws {
+        var db = try SQLite(path, readOnly: true)
+        try db.query("SELECT id, change FROM history ORDER BY id") { row in
+            guard let change = Change(ChangeID(number: row.integer(0)), reading: row.bytes(1), keepsValue: false) else {
+                throw badRow(row.integer(0), path)
+            }
+            try take(change)
+            return true
+        }
+    }
+
+    func check() throws -> [String] { try Self.check(name) }
+
+    static func check(_ path: String) throws -> [String] {
+        do {
+            var problems: [String] = []
+            var db = try SQLite(path, readOnly: true)
+            try db.query("PRAGMA integrity_check") { row in
+                if row.text(0) != "ok" { problems.append("\(path): \(row.text(0))") }
+                return true
+            }
+            let image = try readImage(&db, path)
+            try db.query("SELECT id, change FROM history ORDER BY id") { row in
+                let id = ChangeID(number: row.integer(0))
+                if Change(id, reading: row.bytes(1), keepsValue: false) == nil {
+                    problems.append("\(badRow(id.number, path))")
+                } else if id.revision > image.mark.revision {
+                    problems.append("\(path): row \(id.number) is of revision \(id.revision), beyond \(image.mark.revision)")
+                }
+                return true
+            }
+            return problems
+        } catch {
+            throw problem(error, path)
+        }
+    }
+}

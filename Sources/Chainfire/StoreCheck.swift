@@ -1,0 +1,54 @@
+import Host
+import Replica
+
+/// What is found in a stopped store's directory, without changing it: the log record by record, the database page by
+/// page and row by row.
+package struct StoreCheck: Sendable, CustomStringConvertible {
+    package private(set) var identity: StoreIdentity?
+    package private(set) var log: LogCheck
+    /// Of the database, one line each.
+    package private(set) var problems: [String] = []
+    private var summary: [String] = []
+
+    package var isSound: Bool { problems.isEmpty && log.problem == nil }
+
+    fileprivate init(_ directory: String, _ disk: any Disk) {
+        log = LogCheck.run(directory + "/log", disk: disk)
+        do throws(ChainfireError) {
+            identity = try StoreIdentity.read(directory, SystemDisk())
+        } catch {
+            problems.append("\(error)")
+        }
+        let state = directory + "/state.db"
+        do {
+            problems += try Storage.check(state)
+            let mark = try Storage.look(state).mark
+            summary.append("\(state): revision \(mark.revision), compacted through \(mark.compacted), entry \(mark.appliedIndex)")
+            if mark.appliedIndex > log.lastIndex, log.problem == nil {
+                problems.append("\(state) has applied entry \(mark.appliedIndex), but the log ends with \(log.lastIndex)")
+            }
+        } catch {
+            problems.append("\(error)")
+        }
+    }
+
+    package var description: String {
+        var lines: [String] = []
+        if let identity { lines.append("member \(hex(identity.memberID)) of cluster \(hex(identity.clusterID))") }
+        lines.append(log.description)
+        lines += summary
+        lines += problems.map { "problem: \($0)" }
+        lines.append(isSound ? "sound" : "not sound")
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Chainfire {
+    /// Looks at the directory of a store that does not run.
+    /// - Throws: `.storage` when it runs, or cannot be read.
+    package static func check(directory: String, disk: any Disk = SystemDisk()) throws(ChainfireError) -> StoreCheck {
+        let lock: any DiskLock
+        do throws(DiskError) { lock = try disk.lock(directory + "/lock") } catch { throw .storage(error.description) }
+        return withExtendedLifetime(lock) { StoreCheck(directory, disk) }
+    }
+}

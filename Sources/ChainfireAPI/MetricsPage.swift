@@ -1,0 +1,34 @@
+import Chainfire
+
+/// `/metrics` in Prometheus' text format: what the process measures, and the store's state under the names that
+/// dashboards and alerts for etcd know (etcd documentation, "Metrics").
+struct MetricsPage: Sendable {
+    static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+    let store: Chainfire
+    /// What swift-metrics' backend has gathered, in the same format.
+    let process: @Sendable () -> String
+
+    func text() -> String {
+        let status = store.status
+        var text = process()
+        func add(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
+        }
+        add("etcd_server_has_leader", "gauge", "Whether a leader is known.", status.leader != 0 ? 1 : 0)
+        add("etcd_server_is_leader", "gauge", "Whether this member leads.",
+            status.leader != 0 && status.leader == status.memberID ? 1 : 0)
+        add("etcd_server_is_learner", "gauge", "Whether this member is a learner.", status.isLearner ? 1 : 0)
+        add("etcd_server_proposals_committed_total", "gauge", "The index of the last committed entry.", status.commitIndex)
+        add("etcd_server_proposals_applied_total", "gauge", "The index of the last applied entry.", status.appliedIndex)
+        add("etcd_server_quota_backend_bytes", "gauge", "The most live bytes, 0 for no limit.", status.quotaBytes)
+        add("etcd_mvcc_db_total_size_in_bytes", "gauge", "The size of the database's files.", status.dbSize)
+        add("etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", "The size of what is used in them.", status.dbSizeInUse)
+        add("etcd_debugging_mvcc_keys_total", "gauge", "How many keys there are.", status.keys)
+        add("etcd_debugging_mvcc_current_revision", "gauge", "The store's revision.", status.revision)
+        add("etcd_debugging_mvcc_compact_revision", "gauge", "The revision of the last compaction.", status.compacted)
+        add("etcd_debugging_mvcc_watcher_total", "gauge", "How many watchers there are.", status.watchers)
+        add("chainfire_raft_term", "gauge", "Raft's term.", status.term)
+        return text
+    }
+}

@@ -1,0 +1,62 @@
+import Raft
+import Replica
+
+/// The person who adds, replaces and removes members.
+extension Cluster {
+    func seat(_ fault: Scenario.Fault) throws(Breach) {
+        guard !seats.isJoint, let leader else { return }
+        switch fault {
+        case .addMember where seats.voters.count < 5 && seats.candidates.isEmpty:
+            let id = try addMember(.joining)
+            seats.candidates.append((id, nil))
+            try change(leader, [.init(.addLearner, id)])
+        case .replaceMember where seats.candidates.isEmpty:
+            let id = try addMember(.joining)
+            seats.candidates.append((id, faultDice.pick(seats.voters)))
+            try change(leader, [.init(.addLearner, id)])
+        case .removeMember where seats.voters.count > 3:
+            let first = faultDice.pick(seats.voters)
+            try change(leader, [.init(.remove, first)])
+            // An operator in a hurry, whom the second must be refused.
+            if seats.voters.count > 4, faultDice.oneIn(2), let next = seats.voters.first(where: { $0 != first }) {
+                try change(leader, [.init(.remove, next)])
+            }
+        default: return
+        }
+    }
+
+    private func change(_ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic) throws(Breach) {
+        nextChange += 1
+        trace(now, "the operator asks member \(leader.id) for \(steps.map { "\($0.kind) \($0.id)" })")
+        try arrive(leader.id, .change(id: nextChange, ConfigurationChange(steps, transition: transition, context: S.context(steps))))
+    }
+
+    /// Looks after what is under way: learners that caught up become voters, joint configurations are left, those who
+    /// were removed are shut off.
+    func operate() throws(Breach) {
+        plan(.operate, in: isHealing ? .milliseconds(500) : .milliseconds(700))
+        for member in members where member.state != .gone && !seats.isSeated(member.id) {
+            if seats.candidates.contains(where: { $0.id == member.id }) { continue }
+            try crash(member, losesPower: true, backIn: nil)
+            member.state = .gone
+            trace(now, "member \(member.id) is shut off")
+        }
+        guard let leader else { return }
+        if seats.isJoint {
+            if !seats.leavesByItself { try change(leader, []) }
+            return
+        }
+        guard let candidate = seats.candidates.first else { return }
+        if !seats.isSeated(candidate.id) {
+            return try change(leader, [.init(.addLearner, candidate.id)])
+        }
+        guard let status = leader.core?.status, let progress = status.members.first(where: { $0.id == candidate.id }),
+            progress.match + 20 >= status.commitIndex, progress.match > 0
+        else { return }
+        if let old = candidate.replaces, seats.voters.contains(old) {
+            try change(leader, [.init(.addVoter, candidate.id), .init(.remove, old)], faultDice.oneIn(3) ? .explicit : .automatic)
+        } else {
+            try change(leader, [.init(.addVoter, candidate.id)])
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// What a run did, so that one that tests nothing is seen.
+package struct Counts: Sendable, CustomStringConvertible {
+    package var events = 0
+    package var steps = 0
+    package var answered = 0
+    package var unknown = 0
+    package var refused = 0
+    package var crashes = 0
+    package var elections = 0
+    package var snapshots = 0
+    package var changes = 0
+    package var expiries = 0
+    package var batches = 0
+
+    private static let fields: [(String, WritableKeyPath<Counts, Int> & Sendable)] = [
+        ("events", \.events), ("steps", \.steps), ("calls answered", \.answered), ("given up", \.unknown),
+        ("refused", \.refused), ("crashes", \.crashes), ("elections", \.elections), ("snapshots", \.snapshots),
+        ("changes of members", \.changes), ("leases ended", \.expiries), ("watch batches", \.batches),
+    ]
+
+    mutating func add(_ other: Counts) {
+        for (_, path) in Self.fields { self[keyPath: path] += other[keyPath: path] }
+    }
+
+    package var description: String { Self.fields.map { "\(self[keyPath: $0.1]) \($0.0)" }.joined(separator: ", ") }
+}

@@ -1,0 +1,46 @@
+/// What a run is made of. All of it follows from the seed.
+struct Scenario {
+    enum Fault: CaseIterable {
+        case kill, losePower, losePowerMidway, outage, pause, isolate, split, oneWay, lossy, slowNetwork
+        case slowDisk, fullDisk, flip, clockRate, clockJump
+        case transfer, addMember, removeMember, replaceMember, loseConnection
+    }
+
+    var seed: UInt64
+    var members: Int
+    var load: Load
+    var faults: [(Fault, Int)]
+    /// Mean time between faults.
+    var calm: Micros
+    /// Faults happen for so long.
+    var length: Micros
+    /// The mean of how long a fault stays.
+    var stay: Micros
+    var segmentBytes: Int
+    var checkpointCommands: Int
+    var retainedBytes: Int
+    var leaseReads: Bool
+
+    init(seed: UInt64, length: Micros) {
+        var dice = Dice(seed: seed &* 0x9E37_79B9 ^ 0x5EED)
+        self.seed = seed
+        members = dice.pick([3, 3, 3, 5])
+        load = Load(&dice)
+        faults = Fault.allCases.map { fault in
+            let usual = switch fault {
+            case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk: 2
+            case .transfer, .losePowerMidway, .losePower: 4
+            default: 3
+            }
+            return (fault, dice.oneIn(3) ? 0 : usual * dice.pick([1, 1, 3]))
+        }
+        if faults.allSatisfy({ $0.1 == 0 }) { faults[0].1 = 1 }
+        calm = .milliseconds(dice.pick([1_500, 4_000, 10_000, 30_000]))
+        stay = .milliseconds(dice.pick([300, 1_500, 4_000, 10_000]))
+        self.length = length
+        segmentBytes = dice.pick([4 << 10, 8 << 10, 32 << 10])
+        checkpointCommands = dice.pick([8, 40, 200, 1_000])
+        retainedBytes = dice.pick([0, 2_000, 20_000, 1 << 20])
+        leaseReads = false
+    }
+}

@@ -1,0 +1,96 @@
+import Chainfire
+import Foundation
+import GRPC
+import Host
+import Logging
+import Manifest
+
+/// How a member comes by its place in a cluster: it has one already, begins with others, or asks to join.
+struct Admission {
+    var configuration: MemberConfiguration
+    var logger: Logger
+
+    /// The answer to a join is kept here until the state itself knows, so that a restart does not join twice.
+    private var ticketFile: String { configuration.directory + "/join.json" }
+
+    func membership() async throws -> ClusterMembership {
+        let isKnown = try Chainfire.identity(directory: configuration.directory, disk: SystemDisk()) != nil
+        switch configuration.beginning {
+        case .alone:
+            if isKnown { return .existing }
+            // A random token: a random cluster.
+            return .bootstrap(
+                name: configuration.name, members: [FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer)],
+                token: UUID().uuidString)
+        case .bootstrap(let founders):
+            // Given at each start: one that was killed in the middle of its first begins again.
+            return .bootstrap(
+                name: configuration.name, members: founders.map { FoundingMember(name: $0.name, peerURLs: [$0.peerURL]) },
+                token: configuration.joinToken ?? "chainfire")
+        case .join(let url):
+            if let data = FileManager.default.contents(atPath: ticketFile) {
+                return .joined(try Self.ticket(try JSON(parsing: Array(data)), from: ticketFile))
+            }
+            return isKnown ? .existing : .joined(try await join(url))
+        }
+    }
+
+    /// Asks until it is let in: the cluster may start later than this member. A refusal is final.
+    private func join(_ url: MemberURL) async throws -> JoinTicket {
+        let body: JSON = [
+            "name": .string(configuration.name), "peer_urls": .array(configuration.advertisePeer.map { .string($0) }),
+            "client_urls": .array(configuration.advertiseClient.map { .string($0) }), "token": .string(configuration.joinToken ?? ""),
+        ]
+        let address = url.text(isSecure: configuration.clientTLS != nil)
+        let isSecure = address.hasPrefix("https")
+        let time = SystemTime()
+        var last = ""
+        while true {
+            do throws(GRPCStatus) {
+                let answer = try await HTTPCall.send(
+                    .POST, url: address + "/admin/cluster/join", body: body.encoded(), headers: [("content-type", "application/json")],
+                    tls: isSecure ? tls : nil, timeout: .seconds(10))
+                let document = (try? JSON(parsing: answer.body)) ?? [:]
+                switch answer.status {
+                case 200..<300:
+                    let ticket = try Result { try Self.ticket(document, from: address) }.mapError { GRPCStatus(.dataLoss, "\($0)") }.get()
+                    do { try document.encoded().withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: ticketFile), options: .atomic) } } catch {
+                        throw GRPCStatus(.dataLoss, "\(ticketFile) cannot be written: \(error.localizedDescription)")
+                    }
+                    logger.notice("joined", metadata: ["through": "\(address)", "member": "\(hex(ticket.memberID))", "cluster": "\(hex(ticket.clusterID))"])
+                    return ticket
+                case 503, 504, 429: throw GRPCStatus(.unavailable, document["error"]?.string ?? "status \(answer.status)")
+                default: throw GRPCStatus(.failedPrecondition, document["error"]?.string ?? "status \(answer.status)")
+                }
+            } catch {
+                guard error.code == .unavailable || error.code == .deadlineExceeded else {
+                    throw Failure("\(address) does not let this member join: \(error.message)")
+                }
+                if error.message != last { logger.warning("waiting to join", metadata: ["through": "\(address)", "why": "\(error.message)"]) }
+                last = error.message
+            }
+            try await time.sleep(for: .seconds(1))
+        }
+    }
+
+    /// The client port's files serve to call another member's client port too.
+    private var tls: ClientTLS {
+        let own = configuration.clientTLS
+        return ClientTLS(ca: own?.ca ?? configuration.peerTLS?.ca, certificate: own?.certificate, key: own?.key)
+    }
+
+    static func ticket(_ document: JSON, from place: String) throws -> JoinTicket {
+        func id(_ json: JSON?) throws -> UInt64 {
+            guard let id = json?.string.flatMap({ UInt64($0, radix: 16) }), id > 0 else { throw Failure("\(place) holds no ticket of a cluster") }
+            return id
+        }
+        func texts(_ json: JSON?) -> [String] { json?.array?.compactMap(\.string) ?? [] }
+        return JoinTicket(
+            clusterID: try id(document["cluster_id"]), memberID: try id(document["member_id"]),
+            members: try (document["members"]?.array ?? []).map { member in
+                MemberRecord(
+                    id: try id(member["id"]), name: member["name"]?.string ?? "", peerURLs: texts(member["peer_urls"]),
+                    clientURLs: texts(member["client_urls"]), isLearner: member["is_learner"]?.bool ?? false)
+            })
+    }
+}

@@ -1,0 +1,146 @@
+import ArgumentParser
+import Etcd
+import Foundation
+import Manifest
+
+/// Which keys: one, or all that begin with it.
+struct KeySelection: ParsableArguments {
+    @Argument(help: "The key.") var key: String
+    @Flag(help: "All keys that begin with it.") var prefix = false
+
+    /// etcd's range end; an empty prefix is all keys (`rpc.proto`, RangeRequest).
+    var end: Data {
+        guard prefix else { return Data() }
+        var bytes = Array(key.utf8)
+        while let last = bytes.popLast() {
+            if last < 0xff { return Data(bytes + [last + 1]) }
+        }
+        return Data([0])
+    }
+
+    var start: Data { prefix && key.isEmpty ? Data([0]) : Data(key.utf8) }
+}
+
+struct GetKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get", abstract: "Prints the values of keys.",
+        discussion: """
+            EXAMPLES
+              plasma chainfire get /a
+              plasma chainfire get --prefix / -o json
+
+            EXIT CODES
+              0  found    1  there is no such key, or nobody could be reached
+            """)
+    @OptionGroup var keys: KeySelection
+    @Option(help: ArgumentHelp("As it was at this revision.", valueName: "number")) var revision: Int64 = 0
+    @OptionGroup var endpoints: EndpointOptions
+    @OptionGroup var output: PlainOutputOptions
+
+    func run() async throws {
+        Interrupt.endsTheProcess()
+        var request = Etcdserverpb_RangeRequest()
+        request.key = keys.start
+        request.rangeEnd = keys.end
+        request.revision = revision
+        let answer = try await (try endpoints.client()).ask(Calls.range, request, repeats: true)
+        let items = answer.kvs.map { item -> JSON in
+            [
+                "key": .string(String(decoding: item.key, as: UTF8.self)), "value": .string(String(decoding: item.value, as: UTF8.self)),
+                "createRevision": .integer(item.createRevision), "modRevision": .integer(item.modRevision), "version": .integer(item.version),
+                "lease": .string(hex(UInt64(bitPattern: item.lease))),
+            ]
+        }
+        output.write(["revision": .integer(answer.header.revision), "keys": .array(items)]) {
+            answer.kvs.map { "\(printable(String(decoding: $0.key, as: UTF8.self)))\t\(printable(String(decoding: $0.value, as: UTF8.self)))" }
+                .joined(separator: "\n")
+        }
+        if answer.kvs.isEmpty, !keys.prefix { throw Failure("there is no key \"\(keys.key)\"") }
+    }
+}
+
+struct PutKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "put", abstract: "Sets a key.",
+        discussion: """
+            EXAMPLES
+              plasma chainfire put /a hello
+
+            EXIT CODES
+              0  durable on a majority    1  refused, or not known: the message says which
+            """)
+    @Argument(help: "The key.") var key: String
+    @Argument(help: "The value.") var value: String
+    @OptionGroup var endpoints: EndpointOptions
+
+    func run() async throws {
+        Interrupt.endsTheProcess()
+        var request = Etcdserverpb_PutRequest()
+        request.key = Data(key.utf8)
+        request.value = Data(value.utf8)
+        let answer = try await (try endpoints.client()).ask(Calls.put, request)
+        Output.write("revision \(answer.header.revision)\n")
+    }
+}
+
+struct DeleteKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "del", abstract: "Deletes keys.",
+        discussion: """
+            EXAMPLES
+              plasma chainfire del --prefix /old/
+
+            EXIT CODES
+              0  gone, also when there was none    1  refused, or not known: the message says which
+            """)
+    @OptionGroup var keys: KeySelection
+    @OptionGroup var endpoints: EndpointOptions
+
+    func run() async throws {
+        Interrupt.endsTheProcess()
+        var request = Etcdserverpb_DeleteRangeRequest()
+        request.key = keys.start
+        request.rangeEnd = keys.end
+        let answer = try await (try endpoints.client()).ask(Calls.delete, request)
+        Output.write("\(answer.deleted) deleted\n")
+    }
+}
+
+struct WatchKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch", abstract: "Follows the changes of keys until Ctrl-C.",
+        discussion: """
+            One line a change: revision, PUT or DELETE, key, value.
+
+            EXAMPLES
+              plasma chainfire watch --prefix / --revision 1
+
+            EXIT CODES
+              1  the watch broke    130  Ctrl-C
+            """)
+    @OptionGroup var keys: KeySelection
+    @Option(help: ArgumentHelp("From this revision on; 0 from now.", valueName: "number")) var revision: Int64 = 0
+    @OptionGroup var endpoints: EndpointOptions
+
+    func run() async throws {
+        Interrupt.endsTheProcess()
+        let client = try await (try endpoints.client()).connect()
+        let stream = client.stream(
+            "/etcdserverpb.Watch/Watch", sending: Etcdserverpb_WatchRequest.self, receiving: Etcdserverpb_WatchResponse.self)
+        var create = Etcdserverpb_WatchCreateRequest()
+        create.key = keys.start
+        create.rangeEnd = keys.end
+        create.startRevision = revision
+        var request = Etcdserverpb_WatchRequest()
+        request.createRequest = create
+        try await stream.send(request)
+        while let answer = try await stream.next() {
+            if answer.canceled { throw Failure("the watch was ended: \(answer.cancelReason.isEmpty ? "revision \(revision) was compacted (\(answer.compactRevision) is the oldest)" : answer.cancelReason)") }
+            for event in answer.events {
+                let kind = event.type == .delete ? "DELETE" : "PUT"
+                Output.write("\(event.kv.modRevision)\t\(kind)\t\(printable(String(decoding: event.kv.key, as: UTF8.self)))\t\(printable(String(decoding: event.kv.value, as: UTF8.self)))\n")
+            }
+        }
+        throw Failure("the watch was ended by the member")
+    }
+}

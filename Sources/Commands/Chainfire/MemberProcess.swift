@@ -1,0 +1,119 @@
+import API
+import Chainfire
+import ChainfireAPI
+import Foundation
+import GRPC
+import Host
+import Logging
+import Replica
+import ServiceLifecycle
+
+/// One member: the store, its peers' port and its clients' port under one service group.
+struct MemberProcess {
+    var configuration: MemberConfiguration
+    var exposition: Exposition
+    var logger: Logger
+
+    /// Runs until SIGTERM or SIGINT, or until it fails.
+    func run() async throws {
+        let directory = configuration.directory
+        let scratch = directory + "/scratch"
+        try makeEmpty(scratch)
+        DescriptorLimit.raise(logger)
+        let transport = try await openPeerPort()
+        do {
+            try await run(over: transport, scratch: scratch)
+        } catch {
+            transport.stop()
+            throw error
+        }
+    }
+
+    private func run(over transport: PeerTransport, scratch: String) async throws {
+        let membership = try await Admission(configuration: configuration, logger: logger).membership()
+        let time = SystemTime()
+        let store = try Chainfire.open(
+            directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
+            transport: transport, logger: logger)
+        let header = store.header
+        let server = try ChainfireServer(
+            store: store, options: serverOptions(scratch), time: time, logger: logger,
+            onListening: { [configuration, logger] listening in
+                logger.notice("member \(configuration.name) serves", metadata: [
+                    "clients": "\(configuration.advertiseClient.joined(separator: ","))", "port": "\(listening.port)",
+                    "peers": "\(configuration.advertisePeer.joined(separator: ","))",
+                    "metrics": "\(listening.metricsPort.map { "port \($0)" } ?? "at the clients' port")",
+                    "member": "\(hex(header.memberID))", "cluster": "\(hex(header.clusterID))", "data": "\(configuration.directory)",
+                ])
+            })
+        var group = ServiceGroupConfiguration(services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(20)
+        group.maximumCancellationDuration = .seconds(10)
+        try await ServiceGroup(configuration: group).run()
+        logger.notice("member \(configuration.name) stopped")
+    }
+
+    /// The peers' port is open before anybody is asked: members that begin together find each other sooner.
+    private func openPeerPort() async throws -> PeerTransport {
+        let listen = configuration.listenPeer
+        let transport = try PeerTransport(
+            PeerTransportOptions(
+                listen: PeerAddress(host: listen.host, port: listen.port),
+                tls: configuration.peerTLS.map { TLSFiles(certificate: $0.certificate, key: $0.key, ca: $0.ca ?? "") }), logger: logger)
+        _ = try await transport.listen()
+        return transport
+    }
+
+    private func serverOptions(_ scratch: String) -> ChainfireServer.Options {
+        var options = ChainfireServer.Options(scratchDirectory: scratch)
+        options.host = configuration.listenClient.host
+        options.port = configuration.listenClient.port
+        options.tls = configuration.clientTLS.map { tls in
+            let demand: ServerTLS.ClientCertificates =
+                switch tls.clientAuthentication {
+                case .none: .none
+                case .optional: .optional
+                case .required: .required
+                }
+            return ServerTLS(certificate: tls.certificate, key: tls.key, clientCA: tls.ca, clientCertificates: demand)
+        }
+        if let metrics = configuration.listenMetrics {
+            options.metricsHost = metrics.host
+            options.metricsPort = metrics.port
+        }
+        options.joinToken = configuration.joinToken
+        options.metrics = { [exposition] in exposition.text() }
+        return options
+    }
+
+    /// What was left there by a process that was killed is nobody's.
+    private func makeEmpty(_ path: String) throws {
+        let files = FileManager.default
+        do {
+            if files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
+            try files.createDirectory(atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw Failure("the directory \(path) cannot be made: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension MemberConfiguration {
+    var storeOptions: ChainfireOptions {
+        var options = ChainfireOptions()
+        options.cacheBytes = cacheBytes
+        options.compaction = CompactionPolicy(keep: compactionKeep)
+        options.quotaBytes = Int(quota)
+        options.clientURLs = advertiseClient
+        // As etcd: no lease may end within an election (etcd `minTTL`).
+        options.leaseTTLMin = max(2, (2 * election.milliseconds + 999) / 1000)
+        // Two ticks a heartbeat: a member hears a missing one soon enough.
+        let tick = max(1, heartbeat.milliseconds / 2)
+        options.log.tick = .milliseconds(tick)
+        options.log.heartbeatTicks = 2
+        options.log.electionTicks = Int(max(4, election.milliseconds / tick))
+        options.log.requestTicks = Int((5_000 + 2 * election.milliseconds) / tick)
+        options.log.checkpointBytes = snapshotBytes
+        return options
+    }
+}

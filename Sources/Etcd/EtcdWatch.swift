@@ -1,0 +1,176 @@
+import Foundation
+import GRPC
+import Store
+import Synchronization
+
+/// One watch, on a stream of its own. When the stream breaks it is begun anew, at the next endpoint, from the revision
+/// after the last one told.
+final class EtcdWatch: Sendable {
+    typealias Stream = ClientStream<Etcdserverpb_WatchRequest, Etcdserverpb_WatchResponse>
+    private struct State {
+        var stream: Stream?
+        /// The first revision not told yet; nil until the server said what "now" is. Bookmarks do not move it: etcd before
+        /// 3.4.25 and 3.5.8 sends some ahead of events (etcd #15220).
+        var next: Revision?
+        /// The newest bookmark told.
+        var bookmark: Revision = 0
+        /// Something came since progress was last asked for.
+        var hasHeard = false
+        var failures = 0
+    }
+    private let client: EtcdClient
+    private let range: KeyRange
+    private let state: Mutex<State>
+
+    init(_ client: EtcdClient, _ range: KeyRange, from revision: Revision?) {
+        self.client = client
+        self.range = range
+        state = Mutex(State(next: revision.map { max(1, $0) }))
+    }
+
+    /// Returns when the server has taken the watch: what happens from now on is told.
+    func begin() async throws(StoreError) {
+        let end = ContinuousClock.now + client.options.callWithin
+        while true {
+            do throws(GRPCStatus) {
+                return try await open()
+            } catch {
+                guard error.code == .unavailable, ContinuousClock.now < end, !Task.isCancelled else { throw StoreError(error) }
+                await pause()
+            }
+        }
+    }
+
+    /// The next batch; nil when the task is cancelled.
+    func next() async throws -> WatchBatch? {
+        while !Task.isCancelled {
+            guard let stream = state.withLock({ $0.stream }) else {
+                do throws(GRPCStatus) { try await open() } catch {
+                    guard error.code == .unavailable || error.code == .deadlineExceeded else { throw StoreError(error) }
+                    await pause()
+                }
+                continue
+            }
+            do throws(GRPCStatus) {
+                if let answer = try await stream.next() {
+                    if let batch = try take(answer) { return batch }
+                } else {
+                    state.withLock { $0.stream = nil }
+                    await pause()
+                }
+            } catch {
+                if Task.isCancelled { return nil }
+                switch error.code {
+                case .outOfRange: throw StoreError.compacted(oldest: Revision(error.message) ?? 0)
+                case .permissionDenied, .unauthenticated, .invalidArgument, .unimplemented: throw StoreError(error)
+                default:
+                    state.withLock { $0.stream = nil }
+                    await pause()
+                }
+            }
+        }
+        return nil
+    }
+
+    /// Asks for the watch and waits until it is there.
+    private func open() async throws(GRPCStatus) {
+        guard !range.isEmpty else { return try await openEmpty() }
+        let stream: Stream = try await client.stream("/etcdserverpb.Watch/Watch", metadata: [("hasleader", "true")])
+        let wire = WireRange(range)
+        let next = state.withLock { $0.next }
+        try await stream.send(.with {
+            $0.createRequest = .with {
+                $0.key = wire.key
+                $0.rangeEnd = wire.end
+                $0.startRevision = next ?? 0
+                $0.prevKv = true
+                $0.progressNotify = true
+            }
+        })
+        guard let answer = try await stream.next() else { throw GRPCStatus(.unavailable, "the watch ended before it began") }
+        guard answer.created, !answer.canceled else {
+            throw GRPCStatus(.unavailable, "the watch was refused: \(answer.cancelReason)")
+        }
+        state.withLock { state in
+            state.stream = stream
+            state.failures = 0
+            state.next = state.next ?? answer.header.revision + 1
+            state.hasHeard = true
+        }
+        askProgress(of: stream)
+    }
+
+    /// While nothing comes, asks the server now and then how far it is.
+    private func askProgress(of stream: Stream) {
+        let every = client.options.askProgressEvery
+        Task { [weak self, weak stream] in
+            while true {
+                try await Task.sleep(for: every)
+                guard let self, let stream, !stream.isEnded else { return }
+                let isIdle = self.state.withLock { state in
+                    defer { state.hasHeard = false }
+                    return !state.hasHeard
+                }
+                if isIdle { try await stream.send(.with { $0.progressRequest = Etcdserverpb_WatchProgressRequest() }) }
+            }
+        }
+    }
+
+    /// etcd refuses to watch a range that can hold no key; here it is a watch that never tells anything.
+    private func openEmpty() async throws(GRPCStatus) {
+        let stream: Stream = try await client.stream("/etcdserverpb.Watch/Watch")
+        state.withLock { $0.stream = stream }
+    }
+
+    /// - Throws: `.outOfRange` with the oldest revision when history is gone, `.unavailable` to begin anew.
+    private func take(_ answer: Etcdserverpb_WatchResponse) throws(GRPCStatus) -> WatchBatch? {
+        if answer.canceled {
+            if answer.compactRevision > 0 { throw GRPCStatus(.outOfRange, "\(answer.compactRevision)") }
+            throw GRPCStatus(.unavailable, answer.cancelReason)
+        }
+        return state.withLock { state in
+            let next = state.next ?? 1
+            if !answer.events.isEmpty { state.hasHeard = true }
+            guard !answer.created else { return nil }
+            guard !answer.events.isEmpty else {
+                guard answer.header.revision >= next, answer.header.revision > state.bookmark else { return nil }
+                state.bookmark = answer.header.revision
+                return WatchBatch(revision: answer.header.revision, events: [])
+            }
+            let events = answer.events.map { Event($0) }.filter { $0.revision >= next }
+            guard let last = events.last else { return nil }
+            state.next = last.revision + 1
+            return WatchBatch(revision: last.revision, events: events)
+        }
+    }
+
+    /// Waits a little longer after each failure, and goes to the next endpoint.
+    private func pause() async {
+        let failures = state.withLock { state in
+            state.failures += 1
+            return state.failures
+        }
+        await client.moveOn()
+        do {
+            try await Task.sleep(for: min(.seconds(2), client.options.pause * (1 << min(failures, 6))))
+        } catch {
+            // Cancelled: whoever waits for us sees that himself.
+        }
+    }
+
+    /// The oldest revision that can be read. etcd tells it only to a watch of what is gone.
+    static func oldestRevision(_ client: EtcdClient) async throws(GRPCStatus) -> Revision {
+        let stream: Stream = try await client.stream("/etcdserverpb.Watch/Watch")
+        try await stream.send(.with {
+            $0.createRequest = .with {
+                $0.key = Data([0])
+                $0.startRevision = 1
+            }
+        })
+        while let answer = try await stream.next() {
+            if answer.compactRevision > 0 { return answer.compactRevision }
+            if answer.canceled { throw GRPCStatus(.unavailable, answer.cancelReason) }
+        }
+        throw GRPCStatus(.unavailable, "the watch ended before it told the oldest revision")
+    }
+}

@@ -1,0 +1,106 @@
+import NIOCore
+import NIOHTTP1
+import NIOHTTP2
+import NIOSSL
+
+/// Looks at the first bytes of a connection: HTTP/2 begins with a fixed preface (RFC 9113 §3.4), HTTP/1.1 with a method in
+/// capital letters; anything else is closed at once. Then it makes place for who understands them.
+final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    private let router: Router
+    private let http: HTTPHandler
+    private let limits: Limits
+    private let meters: PortMeters
+    private var seen = ByteBuffer()
+    private var timer: Scheduled<Void>?
+    private var isDone = false
+
+    init(router: Router, http: @escaping HTTPHandler, limits: Limits, meters: PortMeters) {
+        self.router = router
+        self.http = http
+        self.limits = limits
+        self.meters = meters
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headersWithin)) {
+            context.close(promise: nil)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A failed TLS handshake, mostly.
+        meters.garbage.increment()
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is PortStopping { context.close(promise: nil) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        if seen.readableBytes == 0 { seen = buffer } else { seen.writeImmutableBuffer(buffer) }
+        guard !isDone else { return }
+        let bytes = seen.readableBytesView
+        if bytes.starts(with: Self.preface) {
+            begin(context) { try self.addHTTP2(context) }
+        } else if Self.preface.starts(with: bytes) {
+            return
+        } else if bytes.prefix(3).allSatisfy({ $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") }) {
+            begin(context) { try self.addHTTP1(context) }
+        } else {
+            isDone = true
+            meters.garbage.increment()
+            context.close(promise: nil)
+        }
+    }
+
+    private func begin(_ context: ChannelHandlerContext, _ add: () throws -> Void) {
+        isDone = true
+        do { try add() } catch { return context.close(promise: nil) }
+        let buffer = seen
+        seen = ByteBuffer()
+        context.fireChannelRead(wrapInboundOut(buffer))
+        context.fireChannelReadComplete()
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func addHTTP2(_ context: ChannelHandlerContext) throws {
+        let pipeline = context.pipeline.syncOperations
+        let connection = ServerConnection(router: router, limits: limits, peer: peer(context), meters: meters)
+        try pipeline.addHandler(ServerConnection.http2(limits))
+        try pipeline.addHandler(connection)
+    }
+
+    private func addHTTP1(_ context: ChannelHandlerContext) throws {
+        let pipeline = context.pipeline.syncOperations
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = 16 * 1024
+        decoding.maxHeaderListSize = 64 * 1024
+        decoding.maxHeaderFieldCount = 100
+        try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(
+            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)))
+        try pipeline.addHandler(HTTPConnection(http: http, limits: limits, peer: peer(context), meters: meters))
+    }
+
+    private func peer(_ context: ChannelHandlerContext) -> Peer {
+        let address = context.remoteAddress.map { address in
+            "\(address.ipAddress ?? ""):\(address.port ?? 0)"
+        }
+        let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
+        let name = (handler?.peerCertificate).flatMap { try? $0.toDERBytes() }.flatMap { CertificateSubject.commonName(der: $0) }
+        return Peer(address: address ?? "", commonName: name)
+    }
+}

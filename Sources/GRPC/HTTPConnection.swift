@@ -1,0 +1,194 @@
+import NIOCore
+import NIOHTTP1
+
+/// One HTTP/1.1 connection: one request at a time, the next is read when the last was answered.
+final class HTTPConnection: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let http: HTTPHandler
+    private let limits: Limits
+    private let peer: Peer
+    private let meters: PortMeters
+    private var context: ChannelHandlerContext?
+    private var outbox: Outbox<HTTPReply.Item>?
+    private var items: [HTTPReply.Item] = []
+    /// The request being read, and its body so far.
+    private var head: HTTPRequestHead?
+    private var body: [UInt8] = []
+    /// Refused already: the rest of it is not read.
+    private var isDeaf = false
+    /// The answer being written.
+    private var reply: HTTPReply?
+    private var keepsAlive = false
+    private var isHeadOnly = false
+    private var hasHead = false
+    private var isStopping = false
+    private var timer: Scheduled<Void>?
+
+    init(http: @escaping HTTPHandler, limits: Limits, peer: Peer, meters: PortMeters) {
+        self.http = http
+        self.limits = limits
+        self.peer = peer
+        self.meters = meters
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        outbox = Outbox(loop: context.eventLoop, highMark: ServerCall.highMark, bytesMax: limits.unsentBytesMax) { [weak self] in
+            self?.drain()
+        }
+        closes(after: limits.headersWithin)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { ended() }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ended()
+        context.fireChannelInactive()
+    }
+
+    private func ended() {
+        timer?.cancel()
+        context = nil
+        outbox?.close()
+        reply?.closed()
+        reply = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard error is HTTPParserError, reply == nil else { return context.close(promise: nil) }
+        meters.garbage.increment()
+        refuse(error as? HTTPParserError == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is PortStopping:
+            isStopping = true
+            if reply == nil { context.close(promise: nil) } else { keepsAlive = false }
+        case ChannelEvent.inputClosed: context.close(promise: nil)
+        default: break
+        }
+    }
+
+    private func closes(after duration: Duration) {
+        timer?.cancel()
+        timer = context?.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(duration)) { [weak self] in
+            self?.context?.close(promise: nil)
+        }
+    }
+
+    /// While a request is answered nothing more is read: what a client sends ahead waits in its own buffers.
+    func read(context: ChannelHandlerContext) {
+        // The client's going away is only seen by reading; one with an answer under way sends nothing, normally.
+        context.read()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDeaf else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            guard reply == nil else {
+                // Sent ahead of our answer: not supported, and browsers and clients do not.
+                keepsAlive = false
+                isDeaf = true
+                return
+            }
+            begin(head)
+        case .body(let buffer):
+            guard body.count + buffer.readableBytes <= limits.bodyBytesMax else { return refuse(.payloadTooLarge) }
+            buffer.withUnsafeReadableBytes { body.append(contentsOf: $0) }
+        case .end: answer()
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        self.head = head
+        body = []
+        closes(after: limits.headersWithin * 3)
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > limits.bodyBytesMax {
+            return refuse(.payloadTooLarge)
+        }
+        if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+            context?.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))), promise: nil)
+        }
+    }
+
+    private func answer() {
+        guard let head, let outbox else { return }
+        self.head = nil
+        timer?.cancel()
+        meters.requests.increment()
+        let place = head.uri.firstIndex(of: "?")
+        let request = HTTPRequest(
+            method: head.method, path: place.map { String(head.uri[..<$0]) } ?? head.uri,
+            query: place.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "", headers: head.headers, body: body,
+            peer: peer)
+        body = []
+        keepsAlive = head.isKeepAlive && !isStopping
+        isHeadOnly = head.method == .HEAD
+        hasHead = false
+        let reply = HTTPReply(outbox: outbox)
+        self.reply = reply
+        http(request, reply)
+    }
+
+    /// Answers without the handler, and closes.
+    private func refuse(_ status: HTTPResponseStatus) {
+        isDeaf = true
+        head = nil
+        body = []
+        guard let context else { return }
+        let text = "\(status.code) \(status.reasonPhrase)\n"
+        let headers: HTTPHeaders = [
+            "content-type": "text/plain; charset=utf-8", "content-length": "\(text.utf8.count)", "connection": "close",
+        ]
+        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: text)))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { [weak self] _ in
+            // Time to read it: a client that still writes would see a reset instead of the answer.
+            self?.closes(after: .milliseconds(500))
+        }
+    }
+
+    private func drain() {
+        guard let context, let outbox else { return }
+        outbox.take(into: &items)
+        for item in items where item.reply === reply {
+            for part in item.parts { write(part, context, outbox) }
+        }
+        context.flush()
+        if outbox.isOverfull {
+            meters.slowReaders.increment()
+            context.close(promise: nil)
+        }
+    }
+
+    private func write(_ part: HTTPReply.Item.Part, _ context: ChannelHandlerContext, _ outbox: Outbox<HTTPReply.Item>) {
+        switch part {
+        case .head(let status, var headers):
+            guard !hasHead else { return }
+            hasHead = true
+            if !keepsAlive { headers.replaceOrAdd(name: "connection", value: "close") }
+            if !headers.contains(name: "content-length") { headers.replaceOrAdd(name: "transfer-encoding", value: "chunked") }
+            context.write(
+                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        case .body(let buffer):
+            let bytes = buffer.readableBytes
+            guard !isHeadOnly, bytes > 0, hasHead else { return outbox.release(bytes) }
+            let written = context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.whenComplete { _ in outbox.release(bytes) }
+            context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: written)
+        case .end:
+            reply?.finished()
+            reply = nil
+            let isLast = !keepsAlive
+            let ended: EventLoopPromise<Void>? = isLast ? context.eventLoop.makePromise() : nil
+            ended?.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
+            context.write(wrapOutboundOut(.end(nil)), promise: ended)
+            if !isLast { closes(after: limits.idleMax) }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/// What one port allows.
+package struct Limits: Sendable {
+    /// The largest message taken: etcd's 1.5 MiB and the 512 KiB it allows for what is around them.
+    package var receiveBytesMax = 2 << 20
+    /// The largest body of an HTTP/1.1 request.
+    package var bodyBytesMax = 2 << 20
+    package var connectionsMax = 20_000
+    /// Calls at once on one connection.
+    package var streamsMax = 4096
+    /// How much a client may send ahead: of one stream, of all of a connection.
+    package var streamWindowBytes = 1 << 20
+    package var connectionWindowBytes = 8 << 20
+    /// Above this, a connection's calls are not writable.
+    package var congestedBytes = 8 << 20
+    /// Above this (its largest message not counted) a connection is closed: its client does not read.
+    package var unsentBytesMax = 256 << 20
+    /// Parts of messages that are not whole yet, of one connection.
+    package var incompleteBytesMax = 32 << 20
+    /// From the first byte of a connection, or of a request, to the end of its headers.
+    package var headersWithin: Duration = .seconds(10)
+    /// An HTTP/1.1 connection without a request is closed then.
+    package var idleMax: Duration = .seconds(120)
+    /// How long `stop` waits for calls to end.
+    package var stopWithin: Duration = .seconds(5)
+    /// What streaming calls are ended with when the server stops.
+    package var stopping = GRPCStatus(.unavailable, "server is stopping")
+
+    package init() {}
+}

@@ -1,0 +1,106 @@
+import NIOCore
+import Synchronization
+
+private enum OutboxNext { case lost, nothing, wake }
+
+/// What any thread wants written to one connection. The first who puts something in wakes the event loop; all that
+/// comes until the loop has taken it goes out with one flush.
+final class Outbox<Item: Sendable>: Sendable {
+    private struct State {
+        var items: [Item] = []
+        var isWoken = false
+        var isClosed = false
+        var waitingBytes = 0
+        /// The largest message since nothing waited.
+        var largest = 0
+        var onLow: [@Sendable () -> Void] = []
+    }
+    private let state = Mutex(State())
+    private let loop: any EventLoop
+    private let drain: NIOLoopBoundBox<(() -> Void)?>
+    /// Nothing more should be put in above `highMark`, until it is below `lowMark` again.
+    private let highMark: Int
+    private var lowMark: Int { highMark / 2 }
+    /// Above this, the largest message not counted, a connection is given up.
+    private let bytesMax: Int
+
+    /// Called on the event loop. `drain` is called there too; `close` breaks the circle of references.
+    init(loop: any EventLoop, highMark: Int, bytesMax: Int, drain: @escaping () -> Void) {
+        self.loop = loop
+        self.highMark = highMark
+        self.bytesMax = bytesMax
+        self.drain = NIOLoopBoundBox(drain, eventLoop: loop)
+    }
+
+    /// False when the connection is closed, and the item lost.
+    @discardableResult
+    func append(_ item: Item, bytes: Int) -> Bool {
+        let next: OutboxNext = state.withLock { state in
+            if state.isClosed { return .lost }
+            state.items.append(item)
+            state.waitingBytes += bytes
+            state.largest = max(state.largest, bytes)
+            if state.isWoken { return .nothing }
+            state.isWoken = true
+            return .wake
+        }
+        if next == .wake { loop.execute { self.drain.value?() } }
+        return next != .lost
+    }
+
+    /// From now until `take`, nobody wakes the loop: the caller drains soon.
+    func hold() { state.withLock { $0.isWoken = true } }
+
+    /// Everything put in since the last time, in order. The array gives its room back.
+    func take(into items: inout [Item]) {
+        items.removeAll(keepingCapacity: items.capacity < 4096)
+        state.withLock { state in
+            swap(&items, &state.items)
+            state.isWoken = false
+        }
+    }
+
+    /// So many bytes have been written to the socket, or dropped.
+    func release(_ bytes: Int) {
+        guard bytes > 0 else { return }
+        let ready: [@Sendable () -> Void] = state.withLock { state in
+            state.waitingBytes -= bytes
+            if state.waitingBytes == 0 { state.largest = 0 }
+            guard !state.onLow.isEmpty, state.waitingBytes < lowMark else { return [] }
+            defer { state.onLow = [] }
+            return state.onLow
+        }
+        for body in ready { body() }
+    }
+
+    var isWritable: Bool { state.withLock { $0.waitingBytes < highMark || $0.isClosed } }
+    var isOverfull: Bool { state.withLock { $0.waitingBytes - $0.largest > bytesMax } }
+    var waitingBytes: Int { state.withLock { $0.waitingBytes } }
+
+    /// Calls `body` when it is writable again or closed; at once when it is so now.
+    func whenWritable(_ body: @escaping @Sendable () -> Void) {
+        let now = state.withLock { state in
+            if state.waitingBytes < highMark || state.isClosed { return true }
+            state.onLow.append(body)
+            return false
+        }
+        if now { body() }
+    }
+
+    /// On the event loop. What was put in and not taken comes back.
+    @discardableResult
+    func close() -> [Item] {
+        drain.value = nil
+        var left: [Item] = []
+        let ready: [@Sendable () -> Void] = state.withLock { state in
+            state.isClosed = true
+            swap(&left, &state.items)
+            defer { state.onLow = [] }
+            return state.onLow
+        }
+        for body in ready { body() }
+        return left
+    }
+
+    var isClosed: Bool { state.withLock { $0.isClosed } }
+}

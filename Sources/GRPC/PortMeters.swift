@@ -1,0 +1,26 @@
+import Metrics
+
+/// What is counted of one port.
+struct PortMeters: Sendable {
+    let connections: Counter
+    let refused: Counter
+    /// Connections closed because what came was neither TLS, HTTP/2 nor HTTP/1.1 as it should be.
+    let garbage: Counter
+    /// Connections closed because their client did not read.
+    let slowReaders: Counter
+    let calls: Counter
+    let requests: Counter
+
+    init(_ port: String) {
+        let labels = [("port", port)]
+        connections = Counter(label: "port_connections_total", dimensions: labels)
+        refused = Counter(label: "port_connections_refused_total", dimensions: labels)
+        garbage = Counter(label: "port_garbage_total", dimensions: labels)
+        slowReaders = Counter(label: "port_slow_readers_total", dimensions: labels)
+        calls = Counter(label: "port_grpc_calls_total", dimensions: labels)
+        requests = Counter(label: "port_http_requests_total", dimensions: labels)
+    }
+}
+
+/// Fired through a connection's handlers when the port stops.
+struct PortStopping: Sendable {}

@@ -1,0 +1,121 @@
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Synchronization
+
+/// One port for gRPC over HTTP/2 and for HTTP/1.1, plain or over TLS: the first bytes of a connection tell which.
+package final class PortServer: Sendable {
+    private struct State {
+        var listener: (any Channel)?
+        var connections: [ObjectIdentifier: any Channel] = [:]
+        var isStopping = false
+        var onEmpty: [CheckedContinuation<Void, Never>] = []
+    }
+    private let host: String
+    private let port: Int
+    private let tls: ServerTLSSource?
+    private let router: Router
+    private let http: HTTPHandler
+    private let limits: Limits
+    private let logger: Logger
+    private let group: any EventLoopGroup
+    private let meters: PortMeters
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - port: 0 takes any that is free.
+    ///   - http: answers HTTP/1.1 requests; called on an event loop, must not block.
+    ///   - name: of the port, in metrics.
+    /// - Throws: `PortError.tls` when the certificates cannot be used.
+    package init(
+        host: String, port: Int, tls: ServerTLS? = nil, router: Router, http: @escaping HTTPHandler = { $1.notFound() },
+        limits: Limits = Limits(), name: String = "client", group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger
+    ) throws(PortError) {
+        self.host = host
+        self.port = port
+        if let tls { self.tls = try ServerTLSSource(tls, logger: logger) } else { self.tls = nil }
+        self.router = router
+        self.http = http
+        self.limits = limits
+        self.group = group
+        self.logger = logger
+        meters = PortMeters(name)
+    }
+
+    /// Opens the port and answers its number. Connections are served until `stop`.
+    package func start() async throws(PortError) -> Int {
+        do {
+            let listener = try await ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 4096)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.allowRemoteHalfClosure, value: false)
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try self.accept(channel) }
+                }
+                .bind(host: host, port: port).get()
+            state.withLock { $0.listener = listener }
+            return listener.localAddress?.port ?? port
+        } catch {
+            throw .cannotListen("\(host):\(port)", "\(error)")
+        }
+    }
+
+    /// Takes no new connection or call, ends streaming calls with `Limits.stopping`, waits `Limits.stopWithin` for the
+    /// others, and closes.
+    package func stop() async {
+        let (listener, connections) = state.withLock { state in
+            state.isStopping = true
+            return (state.listener, Array(state.connections.values))
+        }
+        try? await listener?.close()
+        for channel in connections { channel.pipeline.fireUserInboundEventTriggered(PortStopping()) }
+        let late = Task {
+            try await Task.sleep(for: limits.stopWithin)
+            for channel in state.withLock({ Array($0.connections.values) }) { channel.close(promise: nil) }
+        }
+        await withCheckedContinuation { continuation in
+            let isEmpty = state.withLock { state in
+                if !state.connections.isEmpty { state.onEmpty.append(continuation) }
+                return state.connections.isEmpty
+            }
+            if isEmpty { continuation.resume() }
+        }
+        late.cancel()
+    }
+
+    /// How many connections are open.
+    package var connections: Int { state.withLock { $0.connections.count } }
+
+    /// On the new connection's event loop.
+    private func accept(_ channel: any Channel) throws {
+        let key = ObjectIdentifier(channel)
+        let isWelcome = state.withLock { state in
+            guard !state.isStopping, state.connections.count < limits.connectionsMax else { return false }
+            state.connections[key] = channel
+            return true
+        }
+        guard isWelcome else {
+            meters.refused.increment()
+            channel.close(promise: nil)
+            return
+        }
+        meters.connections.increment()
+        channel.closeFuture.whenComplete { _ in self.left(key) }
+        let pipeline = channel.pipeline.syncOperations
+        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
+        try pipeline.addHandler(FirstBytes(router: router, http: http, limits: limits, meters: meters))
+    }
+
+    private func left(_ key: ObjectIdentifier) {
+        let waiting: [CheckedContinuation<Void, Never>] = state.withLock { state in
+            state.connections[key] = nil
+            guard state.connections.isEmpty else { return [] }
+            defer { state.onEmpty = [] }
+            return state.onEmpty
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+}

@@ -1,0 +1,53 @@
+import NIOCore
+import SwiftProtobuf
+
+/// The server's side of one streaming call. All methods are called on the connection's event loop and must not block.
+/// A call may end (`ServerCall.finish`) before the client has.
+package protocol CallHandler: AnyObject {
+    /// One message of the client: `payload.decoded(as:)`.
+    func receive(_ payload: ByteBuffer)
+    /// The client sends no more.
+    func halfClose()
+    /// The client went away, its deadline passed or the server stops: nothing can be sent any more.
+    func cancel()
+}
+
+/// Which method is served by what. Built before the server starts.
+package struct Router: Sendable {
+    enum Route: Sendable {
+        case unary(@Sendable (ByteBuffer, ServerCall) -> Void)
+        case stream(@Sendable (ServerCall) -> any CallHandler)
+    }
+    private var routes: [String: Route] = [:]
+
+    package init() {}
+
+    /// `body` is called on the connection's event loop, must not block, and answers sooner or later by
+    /// `ServerCall.reply` or `finish`.
+    /// - Parameter method: such as `/etcdserverpb.KV/Put`.
+    package mutating func unary<Request: Message>(
+        _ method: String, _ body: @escaping @Sendable (Request, ServerCall) -> Void
+    ) {
+        routes[method] = .unary { payload, call in
+            do throws(GRPCStatus) { body(try payload.decoded(as: Request.self), call) } catch { call.finish(error) }
+        }
+    }
+
+    /// `make` is called on the connection's event loop when a call begins.
+    package mutating func stream(_ method: String, _ make: @escaping @Sendable (ServerCall) -> any CallHandler) {
+        routes[method] = .stream(make)
+    }
+
+    subscript(method: String) -> Route? { routes[method] }
+
+    /// What grpc-go says of a method that is not served.
+    func unknown(_ method: String) -> GRPCStatus {
+        let parts = method.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].isEmpty else {
+            return GRPCStatus(.unimplemented, "malformed method name: \(method.debugDescription)")
+        }
+        let isServed = routes.keys.contains { $0.hasPrefix("/\(parts[1])/") }
+        return GRPCStatus(
+            .unimplemented, isServed ? "unknown method \(parts[2]) for service \(parts[1])" : "unknown service \(parts[1])")
+    }
+}

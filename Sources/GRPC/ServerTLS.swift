@@ -1,0 +1,111 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOSSL
+import Synchronization
+
+/// How a port speaks TLS. The files are read anew when they change; a change that cannot be used is logged and the
+/// old one kept.
+package struct ServerTLS: Sendable, Hashable {
+    package enum ClientCertificates: Sendable, Hashable { case none, optional, required }
+
+    /// PEM files.
+    package var certificate: String
+    package var key: String
+    /// Of those who sign clients' certificates; needed when clients are asked for one.
+    package var clientCA: String?
+    package var clientCertificates: ClientCertificates
+
+    package init(certificate: String, key: String, clientCA: String? = nil, clientCertificates: ClientCertificates = .none) {
+        self.certificate = certificate
+        self.key = key
+        self.clientCA = clientCA
+        self.clientCertificates = clientCertificates
+    }
+
+    /// - Throws: `PortError.tls` naming the file.
+    func makeContext() throws(PortError) -> NIOSSLContext {
+        let chain = try Self.read(certificate) { try NIOSSLCertificate.fromPEMFile($0) }
+        let key = try Self.read(key) { try NIOSSLPrivateKey(file: $0, format: .pem) }
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["h2", "http/1.1"]
+        if clientCertificates != .none {
+            guard let clientCA else { throw .tls("client certificates are asked for, but no CA is given that signs them") }
+            configuration.trustRoots = .certificates(try Self.read(clientCA) { try NIOSSLCertificate.fromPEMFile($0) })
+            configuration.certificateVerification =
+                clientCertificates == .required ? .noHostnameVerification : .optionalVerification
+        }
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw .tls("\(certificate) and \(self.key) do not go together: \(error)")
+        }
+    }
+
+    static func read<T>(_ path: String, _ body: (String) throws -> T) throws(PortError) -> T {
+        guard FileManager.default.isReadableFile(atPath: path) else { throw .tls("\(path) cannot be read") }
+        do { return try body(path) } catch { throw .tls("\(path) is not what it should be: \(error)") }
+    }
+
+    /// Tells one state of the files from another.
+    fileprivate var stamp: [Int64] {
+        [certificate, key, clientCA ?? ""].flatMap { path -> [Int64] in
+            var status = stat()
+            guard !path.isEmpty, stat(path, &status) == 0 else { return [0] }
+            return [Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec), Int64(status.st_size), Int64(status.st_ino)]
+        }
+    }
+}
+
+/// The TLS context for the next connection.
+final class ServerTLSSource: Sendable {
+    private struct State {
+        var context: NIOSSLContext
+        var stamp: [Int64]
+        var lookedAt = ContinuousClock.now
+    }
+    private let files: ServerTLS
+    private let logger: Logger
+    private let state: Mutex<State>
+    private let lookEvery: Duration
+
+    init(_ files: ServerTLS, lookEvery: Duration = .seconds(1), logger: Logger) throws(PortError) {
+        self.files = files
+        self.logger = logger
+        self.lookEvery = lookEvery
+        let stamp = files.stamp
+        state = Mutex(State(context: try files.makeContext(), stamp: stamp))
+    }
+
+    var context: NIOSSLContext {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            guard now - state.lookedAt >= lookEvery else { return state.context }
+            state.lookedAt = now
+            let stamp = files.stamp
+            guard stamp != state.stamp else { return state.context }
+            state.stamp = stamp
+            do throws(PortError) {
+                state.context = try files.makeContext()
+                logger.notice("certificates were read anew", metadata: ["certificate": "\(files.certificate)"])
+            } catch {
+                logger.error("changed certificates cannot be used, the old ones stay", metadata: ["error": "\(error)"])
+            }
+            return state.context
+        }
+    }
+}
+
+package enum PortError: Error, Hashable, Sendable, CustomStringConvertible {
+    case tls(String)
+    case cannotListen(String, String)
+
+    package var description: String {
+        switch self {
+        case .tls(let why): "TLS: \(why)"
+        case .cannotListen(let place, let why): "cannot listen at \(place): \(why)"
+        }
+    }
+}

@@ -1,0 +1,87 @@
+/// What a leader knows of one member.
+package struct Progress: Sendable {
+    package enum State: String, Hashable, Sendable {
+        /// One message at a time, until it is known where the logs agree.
+        case probe
+        /// Entries follow each other without waiting for answers.
+        case replicate
+        /// The entries that it needs are not kept any more.
+        case snapshot
+    }
+
+    /// The log is known to be equal and durable through here.
+    package internal(set) var match: UInt64 = 0
+    /// The first entry to send.
+    package internal(set) var next: UInt64
+    package internal(set) var state = State.probe
+    /// It spoke since the last check of the quorum.
+    package internal(set) var isActive = false
+    /// Probing: the question was asked.
+    var isPaused = false
+    /// The highest commit index that was sent with entries or alone.
+    var sentCommit: UInt64 = 0
+    var inflight = Inflight()
+    /// The last heartbeat round that it answered.
+    var round: UInt64 = 0
+    /// The round that was the last when `match` rose: who answers a later one knows of that match, or forgot it.
+    var matchRound: UInt64 = 0
+    /// `match` at the last tick that sent heartbeats.
+    var matchAtHeartbeat: UInt64 = 0
+    /// Nothing moved between two heartbeats while entries were on their way: perhaps they are lost.
+    var isStalled = false
+    /// What was applied when the snapshot was asked for: entries after it must be kept.
+    var snapshotIndex: UInt64 = 0
+    /// The tick at which the whole snapshot had been delivered.
+    var snapshotDelivered: UInt64?
+
+    init(next: UInt64) {
+        self.next = next
+    }
+
+    mutating func probe(from next: UInt64) {
+        state = .probe
+        self.next = next
+        isPaused = false
+        isStalled = false
+        inflight.forget()
+    }
+
+    mutating func replicate() {
+        state = .replicate
+        next = match + 1
+        isPaused = false
+        inflight.forget()
+    }
+
+    mutating func awaitSnapshot(after index: UInt64) {
+        state = .snapshot
+        snapshotIndex = index
+        snapshotDelivered = nil
+        inflight.forget()
+    }
+
+    /// - Returns: whether `match` rose.
+    mutating func acknowledge(_ matched: UInt64, round: UInt64) -> Bool {
+        next = max(next, matched + 1)
+        inflight.acknowledge(through: matched)
+        guard matched > match else { return false }
+        match = matched
+        matchRound = round
+        isStalled = false
+        return true
+    }
+
+    /// Whether entries from `first` on are the next that it needs, and may be sent.
+    func isLevel(with first: UInt64, _ options: Raft.Options) -> Bool {
+        state == .replicate && next == first && !isFull(options)
+    }
+
+    /// Whether it would not hear of the commit by itself: nothing is on its way, to be answered and followed.
+    func awaits(commit: UInt64) -> Bool {
+        state == .replicate && sentCommit < commit && inflight.isEmpty
+    }
+
+    func isFull(_ options: Raft.Options) -> Bool {
+        inflight.count >= options.inflightMessagesMax || inflight.bytes >= options.inflightBytesMax
+    }
+}

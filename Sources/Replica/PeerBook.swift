@@ -1,0 +1,115 @@
+import Bytes
+import Host
+import Synchronization
+
+/// Who this member is, and with which disks the others came: the same member with another disk has forgotten what it
+/// promised, and is not let in. Kept in the file `identity` (mode 0600):
+///
+///      0  8  "PLASMAID"
+///      8  8  the group's number
+///     16  8  this member's number
+///     24  8  the incarnation of its data directory, random
+///     32  …  for each other member that was met: its number (8), its incarnation (8)
+///      n  4  crc32c of all before
+///
+/// All numbers little-endian.
+package final class PeerBook: Sendable {
+    private struct State {
+        var identity: PeerIdentity
+        /// Sorted by member.
+        var known: [(member: UInt64, incarnation: UInt64)] = []
+    }
+
+    private let state: Mutex<State>
+    private let file: SmallFile
+
+    /// Reads the book in `directory` (made when missing), or begins one.
+    /// - Parameters:
+    ///   - cluster: 0 when it is not known; then the one in the book counts.
+    ///   - incarnation: for a new book; random.
+    /// - Throws: `.mismatch` when the directory is another member's or another group's.
+    package static func open(
+        _ directory: String, disk: any Disk, cluster: UInt64, member: UInt64, incarnation: UInt64 = .random(in: 1 ... .max)
+    ) throws(ReplicaError) -> PeerBook {
+        try translating { () throws(DiskError) in try disk.makeDirectory(directory) }
+        let file = SmallFile("identity", in: directory, magic: "PLASMAID", disk: disk)
+        var state = State(identity: PeerIdentity(cluster: cluster, member: member, incarnation: incarnation))
+        if let content = try file.read() {
+            var reader = ByteReader(content)
+            let numbers = (0..<content.count / 8).compactMap { _ in reader.read(UInt64.self) }
+            guard numbers.count >= 3, numbers.count % 2 == 1 else {
+                throw .corrupt(file: file.path, offset: 8, "it has a format that this version of plasma does not know")
+            }
+            guard numbers[1] == member else {
+                throw .mismatch(
+                    "\(file.path) is of member \(hex(numbers[1])), not of \(hex(member)): "
+                        + "start each member with its own directory, or join with an empty one")
+            }
+            guard numbers[0] == cluster || cluster == 0 || numbers[0] == 0 else {
+                throw .mismatch(
+                    "\(file.path) is of cluster \(hex(numbers[0])), not of \(hex(cluster)): "
+                        + "start it with its own cluster's settings, or join with an empty directory")
+            }
+            state.identity = PeerIdentity(cluster: max(numbers[0], cluster), member: member, incarnation: numbers[2])
+            for at in stride(from: 3, to: numbers.count, by: 2) { state.known.append((numbers[at], numbers[at + 1])) }
+            if state.identity.cluster == numbers[0] { return PeerBook(state, file) }
+        }
+        let book = PeerBook(state, file)
+        try file.write(encoded(state))
+        return book
+    }
+
+    private init(_ state: consuming State, _ file: SmallFile) {
+        self.state = Mutex(state)
+        self.file = file
+    }
+
+    package var identity: PeerIdentity { state.withLock { $0.identity } }
+
+    /// Whether to talk with who says so of itself; nil: yes. A member that was never met is remembered durably
+    /// before the answer, so this may block on the disk.
+    package func admit(_ hello: PeerHello) -> PeerRefusal? {
+        state.withLock { state in
+            let own = state.identity
+            if hello.cluster != 0, own.cluster != 0, hello.cluster != own.cluster {
+                return .cluster(theirs: hello.cluster, ours: own.cluster)
+            }
+            if hello.to != own.member { return .wrongMember(wanted: hello.to, here: own.member) }
+            if hello.from == own.member { return .other("member \(Self.hex(own.member)) is this one; two of them run") }
+            let at = state.known.firstIndex { $0.member >= hello.from } ?? state.known.endIndex
+            if at < state.known.endIndex, state.known[at].member == hello.from {
+                let known = state.known[at].incarnation
+                return known == hello.incarnation
+                    ? nil : .incarnation(member: hello.from, known: known, theirs: hello.incarnation)
+            }
+            state.known.insert((hello.from, hello.incarnation), at: at)
+            do throws(ReplicaError) { try file.write(Self.encoded(state)) } catch {
+                state.known.remove(at: at)
+                return .other("member \(Self.hex(hello.from)) could not be remembered: \(error)")
+            }
+            return nil
+        }
+    }
+
+    /// A member that joined an existing group learns its number.
+    package func setCluster(_ cluster: UInt64) throws(ReplicaError) {
+        let result = state.withLock { state -> Result<Void, ReplicaError> in
+            guard state.identity.cluster != cluster else { return .success(()) }
+            state.identity.cluster = cluster
+            do throws(ReplicaError) { return .success(try file.write(Self.encoded(state))) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    private static func encoded(_ state: State) -> [UInt8] {
+        var writer = ByteWriter()
+        for number in [state.identity.cluster, state.identity.member, state.identity.incarnation] { writer.write(number) }
+        for (member, incarnation) in state.known {
+            writer.write(member)
+            writer.write(incarnation)
+        }
+        return writer.bytes
+    }
+
+    private static func hex(_ number: UInt64) -> String { String(number, radix: 16) }
+}

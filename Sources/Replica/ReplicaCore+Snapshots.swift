@@ -1,0 +1,190 @@
+import Bytes
+import Host
+import Raft
+
+/// The file that says an installation is under way, `snapshot/installing`:
+///
+///      0  8  "PLASMASI"
+///      8  8  index of the snapshot's last entry
+///     16  8  its term
+///     24  4  crc32c of all before
+struct InstallationMark: Sendable {
+    private let file: SmallFile
+
+    init(_ directory: String, disk: any Disk) {
+        file = SmallFile("installing", in: directory + "/snapshot", magic: "PLASMASI", disk: disk)
+    }
+
+    func read() throws(ReplicaError) -> Position? {
+        guard let content = try file.read() else { return nil }
+        var reader = ByteReader(content)
+        guard let index = reader.read(UInt64.self), let term = reader.read(UInt64.self) else { return nil }
+        return Position(index: index, term: term)
+    }
+
+    func write(_ position: Position) throws(ReplicaError) {
+        var writer = ByteWriter()
+        writer.write(position.index)
+        writer.write(position.term)
+        try file.write(writer.bytes)
+    }
+
+    func remove() throws(ReplicaError) { try file.remove() }
+}
+
+extension ReplicaCore {
+    private var snapshotDirectory: String { directory + "/snapshot" }
+    private var incomingPath: String { snapshotDirectory + "/incoming" }
+
+    // MARK: sending
+
+    mutating func carryOut(_ actions: [SnapshotSender.Action]) throws(ReplicaError) {
+        for action in actions {
+            switch action {
+            case .make:
+                snapshotNumber += 1
+                outputs.makeSnapshot = "\(snapshotDirectory)/outgoing-\(snapshotNumber)"
+            case .send(let part): send(part)
+            case .ended(let peer, let succeeded):
+                // Raft waits for this word, and asks for no write because of it.
+                if raft.role == .leader { try absorb(raft.step(.snapshotSent(to: peer, succeeded: succeeded))) }
+            case .discard(let file):
+                outgoing = nil
+                forget(file.path)
+            }
+        }
+    }
+
+    /// A part that cannot be read is not sent; the transfer ends by itself when nothing comes of it.
+    private mutating func send(_ part: SnapshotSender.Part) {
+        guard let file = sender.file else { return }
+        do throws(DiskError) {
+            let source = if let outgoing { outgoing } else { try disk.open(file.path, .read) }
+            outgoing = source
+            let bytes = try source.read(at: part.offset, count: part.count)
+            guard bytes.count == part.count else { return }
+            counts.snapshotBytesSent += bytes.count
+            let chunk = SnapshotChunk(
+                id: file.digest, head: file.head, term: raft.hardState.term, total: file.bytes, offset: part.offset,
+                bytes: bytes, crc32c: CRC32C.checksum(bytes))
+            outbox.append(PeerMessage(from: raft.id, to: part.peer, body: .chunk(chunk)))
+        } catch {
+            outgoing = nil
+        }
+    }
+
+    // MARK: receiving
+
+    mutating func receive(_ chunk: SnapshotChunk, from: UInt64, _ send: Send) throws(ReplicaError) {
+        guard chunk.term >= raft.hardState.term,
+            let action = receiver.received(chunk, from: from, applied: applied.index, now: ticks)
+        else { return }
+        switch action {
+        case .answer(let verdict): reply(chunk, verdict, to: from)
+        case .begin, .write:
+            do throws(DiskError) {
+                if action == .begin { try beginIncoming() }
+                try write(chunk)
+            } catch .noSpace {
+                counts.dropped += 1
+                abandon()
+                return reply(chunk, .failed, to: from)
+            } catch {
+                throw ReplicaError(error)
+            }
+            switch receiver.written(chunk) {
+            case .next(let offset): reply(chunk, .next(offset), to: from)
+            case .wrong:
+                abandon()
+                reply(chunk, .failed, to: from)
+            case .complete: reply(chunk, try complete(chunk, from: from, send) ? .done : .failed, to: from)
+            }
+        }
+    }
+
+    private mutating func reply(_ chunk: SnapshotChunk, _ verdict: SnapshotChunkAnswer.Verdict, to peer: UInt64) {
+        let answer = SnapshotChunkAnswer(id: chunk.id, verdict: verdict)
+        outbox.append(PeerMessage(from: raft.id, to: peer, body: .chunkAnswer(answer)))
+    }
+
+    private mutating func beginIncoming() throws(DiskError) {
+        incoming = nil
+        let file = try disk.open(incomingPath, .create)
+        try file.truncate(to: 0)
+        incoming = file
+        unsyncedBytes = 0
+    }
+
+    private mutating func write(_ chunk: SnapshotChunk) throws(DiskError) {
+        guard let incoming else { return }
+        try incoming.write(chunk.bytes, at: chunk.offset)
+        counts.snapshotBytesReceived += chunk.bytes.count
+        unsyncedBytes += chunk.bytes.count
+        // Little by little, so that the end needs no long sync.
+        if unsyncedBytes >= 8 << 20 || chunk.offset + UInt64(chunk.bytes.count) == chunk.total {
+            try incoming.sync()
+            unsyncedBytes = 0
+        }
+    }
+
+    private mutating func abandon() {
+        incoming = nil
+        receiver.giveUp()
+        forget(incomingPath)
+    }
+
+    /// The whole file is here and right: Raft decides whether it is wanted. True unless there was no room for that.
+    private mutating func complete(_ chunk: SnapshotChunk, from: UInt64, _ send: Send) throws(ReplicaError) -> Bool {
+        incoming = nil
+        // What Raft asked for before is done first.
+        try finish(send)
+        let mark = InstallationMark(directory, disk: disk)
+        do throws(ReplicaError) {
+            if isStuck { throw .noSpace }
+            try mark.write(chunk.head.position)
+        } catch .noSpace {
+            counts.dropped += 1
+            forget(incomingPath)
+            return false
+        } catch {
+            throw error
+        }
+        let message = Message(from: from, to: raft.id, term: chunk.term, body: .snapshot(chunk.head))
+        try absorb(raft.step(.received(message)))
+        try mark.remove()
+        forget(incomingPath)
+        return true
+    }
+
+    /// Raft wants what the incoming file holds. A crash at any point leaves the old state and log, or the new state
+    /// and a mark by which the log is begun anew.
+    mutating func restore(_ head: SnapshotHead) throws(ReplicaError) {
+        pendingEntries = []
+        pendingBytes = 0
+        if let save = pendingSave {
+            do throws(ReplicaError) { try log.append([], save: save) } catch { throw .storage("could not save a term: \(error)") }
+            pendingSave = nil
+        }
+        do { try machine.install(incomingPath, head) } catch {
+            throw .storage("could not install the snapshot of entry \(head.position.index): \(error)")
+        }
+        do throws(ReplicaError) { try log.restore(after: head.position) } catch {
+            throw .storage("could not begin the log anew after entry \(head.position.index): \(error)")
+        }
+        counts.snapshotsInstalled += 1
+        unapplied = []
+        configured = []
+        applied = head.position
+        committed = max(committed, head.position.index)
+        mustConfirm = true
+        bytesSinceCheckpoint = 0
+        commandsSinceCheckpoint = 0
+        for id in proposals.unknown(through: head.position.term) { answer(id, .timedOut) }
+    }
+
+    private func forget(_ path: String) {
+        do throws(DiskError) { try disk.remove(path) } catch {
+            // Nothing is read from it again, and the next start removes it.
+        }
+    }
+}

@@ -1,0 +1,182 @@
+import Host
+import Logging
+import Raft
+
+/// The replica's thread: takes what waits, steps the core, answers.
+struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
+    private struct Asked {
+        var answer: Inbox<Machine.Output>.Answer
+        var bytes: Int
+    }
+
+    private struct Transfer {
+        var target: UInt64
+        var deadline: Instant
+        var done: Inbox<Machine.Output>.Done
+    }
+
+    private let replica: Replica<Machine>
+    private var core: ReplicaCore<Machine>
+    private var asked = Slots<Asked>()
+    private var reads = Slots<Inbox<Machine.Output>.Done>()
+    private var transfers: [Transfer] = []
+    private var meters = ReplicaMeters()
+    private var slowDisk: SlowDisk
+    private var lastTick: Instant
+    private var spareAskedBy: String?
+    /// When stopping waits for a new leader no longer.
+    private var stopBy: Instant?
+    private var role = Role.follower
+    private var term: UInt64 = 0
+
+    init(replica: Replica<Machine>, core: consuming ReplicaCore<Machine>) {
+        self.replica = replica
+        self.core = core
+        slowDisk = SlowDisk(limit: replica.options.tick * replica.options.electionTicks / 2)
+        lastTick = replica.time.now()
+    }
+
+    mutating func run() -> Result<Void, ReplicaError> {
+        let result: Result<Void, ReplicaError>
+        do throws(ReplicaError) {
+            while try turn() {}
+            try core.close()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        end(result)
+        // What is being made must not outlive the lock.
+        replica.background.sync(flags: .barrier) {}
+        return result
+    }
+
+    private mutating func end(_ result: Result<Void, ReplicaError>) {
+        var error = ReplicaError.stopped
+        if case .failure(let failure) = result { error = failure }
+        for asked in asked.takeAll() { asked.answer(.failure(error)) }
+        for done in reads.takeAll() { done(.failure(error)) }
+        for transfer in transfers { transfer.done(.failure(error)) }
+        transfers = []
+    }
+
+    /// One round; false: it is time to end.
+    private mutating func turn() throws(ReplicaError) -> Bool {
+        let options = replica.options
+        let isStopping = replica.inbox.isStopping
+        let wait = isStopping ? options.tick / 5 : lastTick + options.tick - replica.time.now()
+        let items = replica.inbox.take(within: min(max(wait, .zero), options.tick))
+        let now = replica.time.now()
+        var inputs: [ReplicaInput] = []
+        inputs.reserveCapacity(items.count + 2)
+        let passed = Int((now - lastTick) / options.tick)
+        if passed > 0 {
+            lastTick = lastTick + options.tick * passed
+            inputs.append(.ticks(passed))
+        }
+        for item in items { take(item, now, &inputs) }
+        if replica.inbox.isStopping, try !stays(now, &inputs) { return try last(inputs, now) }
+        guard !inputs.isEmpty else { return true }
+        try step(inputs, now)
+        if slowDisk.isTooSlow(replica.disk.takeSlowest()), core.raft.role == .leader {
+            replica.logger.warning("the disk is slow: leadership is handed over")
+            try step([.handOver], now)
+        }
+        prepareSpare()
+        if replica.inbox.isEmpty { try core.rest() }
+        return true
+    }
+
+    /// Whether a stopping member still leads others and somebody may take over.
+    private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
+        let status = core.status
+        guard status.role == .leader, status.members.contains(where: \.isActive) else { return false }
+        let deadline = stopBy ?? now + .seconds(1)
+        stopBy = deadline
+        inputs.append(.handOver)
+        return now < deadline
+    }
+
+    private mutating func last(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) -> Bool {
+        if !inputs.isEmpty { try step(inputs, now) }
+        return false
+    }
+
+    private mutating func take(_ item: Inbox<Machine.Output>.Item, _ now: Instant, _ inputs: inout [ReplicaInput]) {
+        switch item {
+        case .propose(let bytes, let answer):
+            inputs.append(.propose(id: asked.add(Asked(answer: answer, bytes: bytes.count)), bytes))
+        case .change(let change, let answer):
+            inputs.append(.change(id: asked.add(Asked(answer: answer, bytes: 0)), change))
+        case .read(let done): inputs.append(.read(id: reads.add(done)))
+        case .received(let messages): inputs += messages.lazy.map { .received($0) }
+        case .lost(let peer): inputs.append(.lost(peer: peer))
+        case .snapshotMade(let result):
+            if case .failure(let error) = result { replica.logger.warning("no snapshot was made: \(error)") }
+            inputs.append(.snapshotMade(result))
+        case .transfer(let target, let done):
+            let status = core.status
+            if status.leader == target { return done(.success(())) }
+            guard status.role == .leader else { return done(.failure(.notLeader(leader: status.leader))) }
+            guard status.configuration.voters.contains(target) else {
+                return done(.failure(.changeRefused("member \(String(target, radix: 16)) is no voter and cannot lead")))
+            }
+            transfers.append(
+                Transfer(target: target, deadline: now + replica.options.tick * (3 * replica.options.electionTicks), done: done))
+            inputs.append(.transfer(to: target))
+        }
+    }
+
+    private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
+        let transport = replica.transport
+        let outputs = try core.step(inputs, now: now) { transport?.send($0) }
+        let status = core.status
+        replica.published.withLock { $0 = status }
+        var bytes = 0
+        for (id, result) in outputs.answers {
+            guard let asked = asked.take(id) else { continue }
+            bytes += asked.bytes
+            asked.answer(result)
+        }
+        if bytes > 0 { replica.inbox.answered(bytes: bytes) }
+        for (id, result) in outputs.reads { reads.take(id)?(result) }
+        if let path = outputs.makeSnapshot { makeSnapshot(path) }
+        settleTransfers(status, now)
+        core.counts.dropped += replica.inbox.takeDropped()
+        meters.record(core.counts, status)
+        tell(status)
+    }
+
+    private mutating func settleTransfers(_ status: ReplicaStatus, _ now: Instant) {
+        guard !transfers.isEmpty else { return }
+        for transfer in transfers {
+            if status.leader == transfer.target {
+                transfer.done(.success(()))
+            } else if now >= transfer.deadline {
+                transfer.done(.failure(.timedOut))
+            }
+        }
+        transfers.removeAll { status.leader == $0.target || now >= $0.deadline }
+    }
+
+    private mutating func tell(_ status: ReplicaStatus) {
+        guard status.role != role || status.term != term else { return }
+        role = status.role
+        term = status.term
+        replica.logger.info("member \(String(status.id, radix: 16)) is \(role) of term \(term)")
+    }
+
+    private func makeSnapshot(_ path: String) {
+        let (machine, disk, inbox) = (replica.machine, replica.disk, replica.inbox)
+        replica.background.async { inbox.put(.snapshotMade(SnapshotFile.make(path, machine: machine, disk: disk))) }
+    }
+
+    private mutating func prepareSpare() {
+        guard core.log.wantsSpare, spareAskedBy != core.log.segments.last?.name else { return }
+        spareAskedBy = core.log.segments.last?.name
+        let (spare, logger) = (core.log.spare, replica.logger)
+        replica.background.async {
+            do { try spare.prepare() } catch { logger.info("no segment was prepared: \(error)") }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import Host
+import Raft
+
+/// Brings log, machine and membership together when a member starts.
+struct ReplicaOpening<Machine: StateMachine> {
+    let directory: String
+    let disk: any Disk
+    let machine: Machine
+    let options: ReplicaOptions
+    let identity: UInt64
+    let membership: Membership
+
+    func run() throws(ReplicaError) -> Opened {
+        let repair = Repair(directory, disk: disk)
+        var state = try repair.state()
+        if state == .none || state == .recovering {
+            do throws(ReplicaError) {
+                return try open(beginning: HardState(term: options.base.term), after: options.base, isRecovering: state == .recovering)
+            } catch {
+                switch error {
+                case .corrupt, .mismatch: guard hasPeers else { throw error }
+                default: throw error
+                }
+            }
+        }
+        // Damaged, and others have all of it.
+        let applied = machine.applied.position
+        let term = max(try repair.setAside(), applied.term)
+        let opened = try open(beginning: HardState(term: term), after: applied, isRecovering: true)
+        try repair.begun(term: term)
+        state = .recovering
+        return opened
+    }
+
+    private var hasPeers: Bool {
+        if let configuration = machine.applied.configuration { return configuration.members.count > 1 }
+        switch membership {
+        case .existing: return false
+        case .bootstrap(let configuration): return configuration.members.count > 1
+        case .joining: return true
+        }
+    }
+
+    private func open(beginning hardState: HardState, after base: Position, isRecovering: Bool) throws(ReplicaError) -> Opened {
+        var found = try Log.open(
+            directory, disk: disk, segmentBytes: options.segmentBytes,
+            beginning: .init(after: base, hardState: hardState, identity: identity | 1),
+            applied: machine.applied.position.index, retainedBytesMax: options.retainedBytesMax)
+        try finishInstallation(&found)
+        try checkMatch(found)
+        try bootstrap(&found, isRecovering: isRecovering)
+        try applyBeginning(found)
+        let applied = machine.applied
+        guard applied.configuration != nil || membership != .existing || isRecovering else {
+            throw .mismatch(
+                "\(directory) holds no member of a group; begin one with bootstrap, or join one")
+        }
+        var limits = Raft.Options()
+        limits.electionTicks = options.electionTicks
+        limits.heartbeatTicks = options.heartbeatTicks
+        limits.leaseReads = options.leaseReads
+        limits.retainedBytesMax = options.retainedBytesMax
+        limits.seed = identity ^ options.id &* 0x9E37_79B9_7F4A_7C15
+        limits.isRepairing = isRecovering
+        // Whatever a message brings must fit one batch of the log.
+        limits.appendBytesMax = min(limits.appendBytesMax, found.log.batchBytesMax / 2)
+        let raft = Raft(
+            id: options.id, configuration: applied.configuration ?? Configuration(), hardState: found.log.hardState,
+            base: found.base, entries: found.entries, commit: max(applied.position.index, found.base.index), options: limits)
+        let position = applied.position.index >= found.base.index ? applied.position : found.base
+        return Opened(log: found.log, raft: raft, applied: position, isRecovering: isRecovering)
+    }
+
+    /// A crash may have come after the machine took a snapshot and before the log knew.
+    private func finishInstallation(_ found: inout FoundLog) throws(ReplicaError) {
+        let mark = InstallationMark(directory, disk: disk)
+        if let position = try mark.read() {
+            let applied = machine.applied.position
+            if applied == position, found.log.terms.term(at: position.index) != position.term {
+                try found.log.restore(after: position)
+                found.base = position
+                found.entries = []
+            }
+            try mark.remove()
+        }
+        try translating { () throws(DiskError) in
+            for name in try disk.list(directory + "/snapshot") { try disk.remove("\(directory)/snapshot/\(name)") }
+        }
+    }
+
+    private func checkMatch(_ found: borrowing FoundLog) throws(ReplicaError) {
+        let applied = machine.applied.position
+        guard applied.index <= found.log.last.index else {
+            throw .mismatch(
+                "the state holds entries up to \(applied.index), but the log in \(directory) ends with \(found.log.last.index): "
+                    + "they do not belong together; bring back the log that is missing, or restore a backup")
+        }
+        guard applied.index >= found.log.terms.base.index else {
+            throw .mismatch(
+                "the state holds entries up to \(applied.index), but the log in \(directory) begins with \(found.log.firstIndex): "
+                    + "they do not belong together; bring back the state that is missing, or restore a backup")
+        }
+        if let term = found.log.terms.term(at: applied.index), term != applied.term, applied.index > 0 {
+            throw .mismatch(
+                "the state's last entry, \(applied.index), is of term \(applied.term), but in the log in \(directory) of term \(term): "
+                    + "they do not belong together; restore both from one backup")
+        }
+    }
+
+    /// The first entry of a new group, the same on every member, of the term before any election. It is committed by its
+    /// nature.
+    private func bootstrap(_ found: inout FoundLog, isRecovering: Bool) throws(ReplicaError) {
+        let base = found.log.terms.base
+        guard case .bootstrap(let configuration) = membership, !isRecovering, machine.applied.configuration == nil,
+            found.log.last == base, found.log.hardState.term == base.term
+        else { return }
+        let entries = [
+            Entry(
+                index: base.index + 1, term: base.term + 1, kind: .configuration,
+                bytes: ConfigurationChange.founding(configuration).encoded)
+        ]
+        try found.log.append(entries, save: HardState(term: base.term + 1))
+        found.entries = entries
+        found.base = base
+    }
+
+    /// Has the machine apply that first entry. No other can be one: a leader opens its term with a no-op, so a change of
+    /// members is never the first of a term.
+    private func applyBeginning(_ found: borrowing FoundLog) throws(ReplicaError) {
+        guard machine.applied.configuration == nil, let entry = found.entries.first, entry.kind == .configuration,
+            entry.term == found.base.term + 1, entry.index > machine.applied.position.index,
+            let change = ConfigurationChange(decoding: entry.bytes),
+            let configuration = try? Configuration().applying(change)
+        else { return }
+        let command = Command(index: entry.index, term: entry.term, bytes: change.context, configuration: configuration)
+        do { _ = try machine.apply([command]) } catch { throw .storage("could not apply the group's first entry: \(error)") }
+    }
+}

@@ -1,0 +1,25 @@
+/// What carries messages between members. It may lose, delay and drop them, and never invents, changes or
+/// repeats one; those from one member to another arrive in the order in which they were sent.
+package protocol Transport: Sendable {
+    /// Begins to speak and to listen. Called once.
+    /// - Parameters:
+    ///   - identity: what the others are told of this member.
+    ///   - admit: asked of every other side that has introduced itself, before a message of its is taken; nil lets
+    ///     it in. Called on a thread that may block, so that a new incarnation can be made durable first.
+    ///   - receive: what one read brought, in order, all from one member. Called on the transport's thread: must
+    ///     not block.
+    ///   - lost: the connection to this member broke, told once per break. Must not block either.
+    func start(
+        _ identity: PeerIdentity, admit: @escaping @Sendable (PeerHello) -> PeerRefusal?,
+        receive: @escaping @Sendable ([PeerMessage]) -> Void, lost: @escaping @Sendable (UInt64) -> Void)
+
+    /// Never blocks. What cannot leave soon is dropped, and Raft sends it again.
+    func send(_ messages: [PeerMessage])
+
+    /// Everybody else that messages are for; connections to members that are no longer named are closed, and that
+    /// is no loss to speak of. May be called before `start`.
+    func setPeers(_ peers: [Peer])
+
+    /// Closes everything; nothing is called any more when it has returned.
+    func stop()
+}

@@ -1,0 +1,116 @@
+import Etcd
+import Foundation
+import GRPC
+import NIOHTTP1
+import Store
+import Testing
+@testable import ChainfireAPI
+
+struct PiecesTests {
+    @Test func `a stream's body is cut into its objects`() {
+        func cut(_ text: String) -> [String] { JSONTexts.objects(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) } }
+        #expect(cut("") == [])
+        #expect(cut(" \n") == [])
+        #expect(cut(#"{"a":{}}{"b":"}\"{"} {}"#) == [#"{"a":{}}"#, #"{"b":"}\"{"}"#, "{}"])
+        #expect(cut("{} garbage {}") == ["{}", "garbage {}"])
+        #expect(cut(#"{"a":"\"#) == [#"{"a":"\"#])
+    }
+
+    @Test func `a text becomes a JSON string`() throws {
+        let text = "\"quoted\" \\ \n \u{1} é 🦊"
+        let decoded = try JSONSerialization.jsonObject(with: Data(JSONTexts.quoted(text).utf8), options: .fragmentsAllowed) as? String
+        #expect(decoded == text)
+    }
+
+    @Test func `percent signs are decoded or refused`() {
+        #expect(PercentEncoding.decode(Array("a%2fb%00".utf8)) == Array("a/b\0".utf8))
+        for bad in ["%", "%2", "a%zz", "%f"] { #expect(PercentEncoding.decode(Array(bad.utf8)) == nil, "\(bad)") }
+        let query = Query("a=1&b&a=2&c=x%20y+z&=&&d=%zz")
+        #expect(query["a"] == "1" && query["b"] == "" && query.all("a") == ["1", "2"] && query["c"] == "x y z" && query["d"] == "%zz")
+    }
+
+    @Test(arguments: [
+        ("http://10.0.0.1:2380", true), ("https://node-1.example:1", true), ("http://[::1]:2380", true), ("10.0.0.1:2380", false),
+        ("ftp://a:1", false), ("http://a", false), ("http://a:0", false), ("http://a:99999", false), ("http://a:1/x", false),
+        ("http://:1", false), ("http://u@a:1", false), ("http://a b:1", false), ("http://::1:2380", false), ("", false),
+    ])
+    func `a member's URL is a scheme, a host and a port`(url: String, isGood: Bool) {
+        #expect((MemberURLs.sorted([url]) != nil) == isGood)
+    }
+
+    @Test func `members' URLs are put in order, and there is at least one`() {
+        #expect(MemberURLs.sorted([]) == nil)
+        #expect(MemberURLs.sorted(["http://b:1", "http://a:1"]) == ["http://a:1", "http://b:1"])
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:5", true), ("127.8.0.1:5", true), ("[::1]:5", true), ("::1:5", true), ("[::ffff:127.0.0.1]:5", true),
+        ("10.0.0.1:5", false), ("1270.0.0.1:5", false), ("[2001:db8::1]:5", false), ("localhost", false), ("", false),
+    ])
+    func `loopback is told from the rest`(address: String, isLoopback: Bool) {
+        #expect(Access.isLoopback(address) == isLoopback)
+    }
+
+    @Test func `only the whole join token is known`() {
+        let access = Access(joinToken: "secret")
+        #expect(access.knows("secret"))
+        for wrong in ["", "secre", "secret1", "Secret", "\0"] { #expect(!access.knows(wrong), "\(wrong)") }
+        #expect(!access.knows(nil))
+        #expect(!Access(joinToken: nil).knows(""))
+        #expect(!Access(joinToken: "").knows(""))
+    }
+
+    @Test func `a change needs a certificate, loopback or the token, and no web page`() {
+        func allowed(_ address: String, name: String? = nil, _ headers: HTTPHeaders = [:]) -> Bool {
+            Access(joinToken: "secret").allows(address: address, commonName: name, headers: headers)
+        }
+        #expect(allowed("127.0.0.1:9"))
+        #expect(!allowed("127.0.0.1:9", ["origin": "http://evil.example"]))
+        #expect(!allowed("10.0.0.1:9"))
+        #expect(allowed("10.0.0.1:9", name: "operator"))
+        #expect(allowed("10.0.0.1:9", ["authorization": "Bearer secret"]))
+        #expect(!allowed("10.0.0.1:9", ["authorization": "Bearer secre"]))
+        #expect(!allowed("10.0.0.1:9", ["authorization": "secret"]))
+    }
+
+    @Test func `a watcher waits in the queue once, and the order is kept`() {
+        var queue = ReadyQueue()
+        let numbers = (0..<10_000).map { WatchNumber(id: Int64($0), generation: 0) }
+        for number in numbers + numbers { queue.append(number) }
+        for number in numbers.prefix(6000) {
+            let first = queue.popFirst()
+            #expect(first == number)
+        }
+        queue.append(numbers[0])
+        for number in numbers.dropFirst(6000) + [numbers[0]] {
+            let first = queue.popFirst()
+            #expect(first == number)
+        }
+        let last = queue.popFirst()
+        #expect(last == nil)
+    }
+
+    @Test func `events that are bytes already read as the message they are part of`() throws {
+        let head = Etcdserverpb_WatchResponse.with {
+            $0.header.revision = 7
+            $0.watchID = 3
+        }
+        let entry = Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2)
+        let whole = Etcdserverpb_WatchResponse.with {
+            $0 = head
+            $0.events = [Mvccpb_Event(.put(entry, previous: nil), withPrevious: true)]
+        }
+        let events: [UInt8] = try Etcdserverpb_WatchResponse.with { $0.events = whole.events }.serializedBytes()
+        let bytes: [UInt8] = try EncodedEvents(head: head, events: events).serializedBytes()
+        let read = try Etcdserverpb_WatchResponse(serializedBytes: bytes)
+        #expect(read == whole)
+    }
+
+    @Test func `every status has etcd's HTTP status`() {
+        #expect(Gateway.httpStatus(.invalidArgument) == .badRequest)
+        #expect(Gateway.httpStatus(.notFound) == .notFound)
+        #expect(Gateway.httpStatus(.failedPrecondition) == .preconditionFailed)
+        #expect(Gateway.httpStatus(.unavailable) == .serviceUnavailable)
+        #expect(Gateway.httpStatus(.unknown) == .internalServerError)
+    }
+}

@@ -1,0 +1,162 @@
+import Foundation
+import Host
+import Raft
+import Replica
+import Simulation
+import Store
+import Testing
+@testable import Chainfire
+
+struct MachineTests {
+    private let leading = Leadership(term: 1, since: Instant(sinceStart: .zero))
+
+    @Test func `a full database loses nothing, says so, and goes on by itself`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path, tiny, pagesMax: 40)
+        let value = [UInt8](repeating: 7, count: 3_000)
+        for number in 0..<100 { try bench.put(Key("k\(number)"), value) }
+        let isWritten = try bench.machine.flush()
+        #expect(!isWritten)
+        let isFull = bench.machine.isFull.load(ordering: .relaxed)
+        #expect(isFull)
+        let durable = try bench.machine.checkpoint()
+        #expect(durable < bench.index)
+        try bench.put("k5", [1])
+        #expect(try bench.keys().count == 100)
+        #expect(try bench.machine.range(RangeRequest(.single("k7"))).entries.first?.value == value)
+        #expect(try bench.machine.range(RangeRequest(.single("k5"), at: 90)).entries.first?.value == value)
+        guard let storage = bench.machine.storage as? Storage else { return }
+        try storage.writer.withLock { try $0?.run("PRAGMA max_page_count = 100000") }
+        #expect(try bench.machine.checkpoint() == bench.index)
+        let isStillFull = bench.machine.isFull.load(ordering: .relaxed)
+        #expect(!isStillFull)
+        try storage.close()
+        let again = try Bench(directory.path)
+        #expect(again.index == bench.index)
+        #expect(try again.keys().count == 100)
+    }
+
+    @Test func `the quota raises an alarm that refuses puts, lets deletes through, and clears itself`() throws {
+        let directory = try TemporaryDirectory()
+        var options = ChainfireOptions()
+        options.quotaBytes = 10_000
+        let bench = try Bench(directory.path, options)
+        for number in 0..<10 { try bench.put(Key("k\(number)"), [UInt8](repeating: 1, count: 1_000)) }
+        try bench.tick(.zero, leading)
+        let hasAlarm = bench.machine.hasAlarm.load(ordering: .relaxed)
+        #expect(hasAlarm)
+        let put = StoreCommand.transaction(Transaction(then: [.put("x", [])]))
+        #expect(try bench.refusal(put) == .noSpace)
+        #expect(try bench.refusal(.transaction(Transaction(then: [.delete("k0")]))) == nil)
+        try bench.tick(.milliseconds(50), leading)
+        #expect(try bench.refusal(put) == .noSpace)
+        #expect(try bench.refusal(.transaction(Transaction(then: [.delete("k1")]))) == nil)
+        try bench.tick(.milliseconds(50), leading)
+        #expect(try bench.refusal(put) == nil)
+    }
+
+    @Test func `a snapshot makes another member the same, and its watchers go on`() throws {
+        let here = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let source = try Bench(here.path)
+        try source.tick(.zero, leading)
+        try source.apply(.leaseGrant(id: 7, ttl: 10))
+        for number in 0..<50 { try source.put(Key("k\(number % 9)"), [UInt8(number)], lease: number % 9 == 0 ? 7 : 0) }
+        try source.apply(.compaction(20))
+        let head = try source.machine.snapshot(to: here.path + "/copy")
+        #expect(head.position.index == source.index)
+        #expect(head.configuration == Configuration(voters: [1]))
+        let target = try Bench(there.path, tiny)
+        let late = try target.machine.openWatcher(.all, from: 2) {}
+        let early = try target.machine.openWatcher(.all, from: 30) {}
+        #expect(try early.next() == nil)
+        try FileManager.default.moveItem(atPath: here.path + "/copy", toPath: there.path + "/copy")
+        try target.machine.install(there.path + "/copy", head)
+        #expect(target.machine.applied.position == head.position)
+        #expect(try target.machine.hash(at: nil) == source.machine.hash(at: nil))
+        #expect(target.machine.state.withLock { $0.lessor.leases[7]?.keys } == ["k0"])
+        #expect(throws: StoreError.compacted(oldest: 20)) { _ = try late.next() }
+        var told: [Revision] = []
+        while let page = try early.next() { told += page.events.map(\.revision) }
+        #expect(told == Array(30...51))
+        try target.machine.storage.close()
+        #expect(try Bench(there.path).machine.applied.position == head.position)
+    }
+
+    @Test func `a snapshot that was moved into place and not opened yet is found after a crash`() throws {
+        let here = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let source = try Bench(here.path)
+        try source.put("a", [1])
+        _ = try source.machine.snapshot(to: there.path + "/state.db.next")
+        try Data("old".utf8).write(to: URL(filePath: there.path + "/state.db-wal"))
+        #expect(try Bench(there.path).keys() == ["a"])
+    }
+
+    @Test func `members of equal revision and compaction have equal hashes, whatever they cached or wrote`() throws {
+        let here = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let (one, other) = (try Bench(here.path), try Bench(there.path, tiny))
+        var dice = SeededDice(3)
+        for step in 0..<400 {
+            let key = Key("k\(Int.random(in: 0..<30, using: &dice))")
+            let command: StoreCommand = step % 100 == 99
+                ? .compaction(Revision(step / 2))
+                : .transaction(Transaction(then: [step % 5 == 0 ? .delete(key) : .put(key, [UInt8(step % 256)])]))
+            try one.apply(command)
+            try other.apply(command)
+            if step % 7 == 0 { try other.machine.flush() }
+            if step % 50 == 0 { #expect(try one.machine.hash(at: nil) == other.machine.hash(at: nil), "step \(step)") }
+        }
+        _ = try other.machine.checkpoint()
+        try other.machine.storage.close()
+        #expect(try Bench(there.path).machine.hash(at: nil) == one.machine.hash(at: nil))
+        try one.put("x")
+        #expect(try one.machine.hash(at: nil).hash != Bench(there.path).machine.hash(at: nil).hash)
+    }
+
+    @Test func `progress is told only when everything was given out`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        let watchers = [
+            try bench.machine.openWatcher(.prefix("a"), from: nil) {}, try bench.machine.openWatcher(.prefix("b"), from: nil) {},
+        ]
+        #expect(bench.machine.progress(of: watchers) == nil)
+        for watcher in watchers { #expect(try watcher.next() == nil) }
+        #expect(bench.machine.progress(of: watchers) == 1)
+        try bench.put("a1")
+        #expect(bench.machine.progress(of: watchers) == nil)
+        #expect(watchers[1].progress() == 2)
+        #expect(try watchers[0].next()?.revision == 2)
+        #expect(bench.machine.progress(of: watchers) == nil)
+        #expect(try watchers[0].next() == nil)
+        #expect(bench.machine.progress(of: watchers) == 2)
+    }
+
+    @Test func `a restored directory is a new cluster whose old revisions are compacted`() async throws {
+        let here = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let (copy, target) = (here.path + "/copy", there.path + "/new")
+        let before = try await withChainfire(in: here.path) { store in
+            for number in 0..<20 { try await store.put(Key("k\(number % 7)"), [UInt8(number)]) }
+            try await store.snapshot(to: copy)
+            return (try await store.range(RangeRequest(.all)), store.header)
+        }
+        let report = try Chainfire.restore(snapshot: copy, to: target)
+        #expect(report.keys == 7 && report.identity.clusterID != before.1.clusterID)
+        for round in 0..<2 {
+            try await withChainfire(in: target) { store in
+                #expect(store.header.clusterID == report.identity.clusterID)
+                let after = try await store.range(RangeRequest(.all))
+                if round == 0 {
+                    #expect(after.entries == before.0.entries)
+                    #expect(after.revision == before.0.revision + 1_000_000_000)
+                }
+                await #expect(throws: StoreError.self) { _ = try await store.watch(.all, from: before.0.revision) }
+                try await store.put("new", [UInt8(round)])
+            }
+        }
+        #expect(try Chainfire.check(directory: target).isSound)
+        #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: target) }
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Testing
+
+@testable import ClusterSimulation
+
+/// How many seeds. `PLASMA_SIMULATION_PERCENT` scales it; `PLASMA_SEED` replays one seed and prints its trace;
+/// `PLASMA_SEED_START` fixes where fresh seeds begin.
+private enum Budget {
+    private static let environment = ProcessInfo.processInfo.environment
+    private static let share = environment["PLASMA_SIMULATION_PERCENT"].flatMap(Int.init) ?? 100
+    static let replayed = environment["PLASMA_SEED"].flatMap(UInt64.init)
+    static let minutes = 1
+
+    static var seeds: [UInt64] {
+        if let replayed { return [replayed] }
+        let start = environment["PLASMA_SEED_START"].flatMap(UInt64.init) ?? UInt64.random(in: 1...1_000_000_000)
+        return (0..<UInt64(max(1, 30 * share / 100))).map { start + $0 }
+    }
+}
+
+@Suite struct `A cluster that everything happens to` {
+    @Test func `keeps all its promises, for fresh seeds`() async {
+        let seeds = Budget.seeds
+        print("cluster simulation: seeds \(seeds.first ?? 0)…\(seeds.last ?? 0)")
+        await withTaskGroup(of: Void.self) { group in
+            for lane in 0..<2 {
+                group.addTask {
+                    for seed in seeds where seed % 2 == UInt64(lane) {
+                        await Task.yield()
+                        let verdict = simulate(seed: seed, minutes: Budget.minutes, trace: Budget.replayed != nil)
+                        #expect(verdict.breach == nil, "seed \(seed), after \(verdict.simulated) µs")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func `is the same again for the same seed`() {
+        let first = simulate(seed: 11, minutes: 1, keepsLines: 200)
+        let second = simulate(seed: 11, minutes: 1, keepsLines: 200)
+        #expect(first.tail == second.tail)
+        #expect(first.counts.description == second.counts.description)
+    }
+
+    @Test func `is asked, answered, broken and mended: a simulation of nothing proves nothing`() {
+        var sum = Counts()
+        for seed in 1...UInt64(6) { sum.add(simulate(seed: seed, minutes: 1).counts) }
+        #expect(sum.answered > 200 && sum.crashes > 5 && sum.elections > 5 && sum.batches > 50, "\(sum)")
+    }
+}

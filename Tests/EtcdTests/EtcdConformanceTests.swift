@@ -1,0 +1,29 @@
+import Foundation
+import Logging
+import Simulation
+import Store
+import Testing
+
+@testable import Etcd
+
+/// The promises of `Store`, kept by a real etcd behind our client.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct EtcdConformanceTests {
+    private func withStore(_ body: (EtcdStore) async throws -> Void) async throws {
+        guard let etcd = try EtcdProcess.start() else { return }
+        var options = EtcdClient.Options()
+        options.callWithin = .seconds(30)
+        let client = try EtcdClient(endpoints: [etcd.endpoint], options: options, logger: Logger(label: "test"))
+        try await body(EtcdStore(client))
+        await client.close()
+    }
+
+    /// etcd 3.4.23 forgets deletes at the very revision of a compaction (etcd #19179, mended in 3.4.36 and 3.5.18).
+    private static let checks = StoreConformance.all.filter {
+        !$0.name.hasPrefix("deletes at the compaction's revision do not vanish")
+    }
+
+    @Test(arguments: checks)
+    func `a real etcd keeps the promise that`(_ check: StoreConformance.Check) async throws {
+        try await withStore { try await check.run($0) }
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Logging
+import Testing
+
+@testable import GRPC
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct TLSTests {
+    /// The certificates as files, in a directory that goes with it.
+    private final class Files: Sendable {
+        let directory: String
+
+        init() throws {
+            directory = NSTemporaryDirectory() + "grpc-tls-\(UUID().uuidString)"
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            try write("ca.pem", TestCertificates.caCertificate)
+            try write("server.pem", TestCertificates.serverCertificate)
+            try write("server.key", TestCertificates.serverKey)
+            try write("client.pem", TestCertificates.clientCertificate)
+            try write("client.key", TestCertificates.clientKey)
+        }
+        deinit { try? FileManager.default.removeItem(atPath: directory) }
+
+        subscript(name: String) -> String { directory + "/" + name }
+        func write(_ name: String, _ text: String) throws {
+            try text.write(toFile: self[name], atomically: true, encoding: .utf8)
+        }
+        func server(_ asks: ServerTLS.ClientCertificates) -> ServerTLS {
+            ServerTLS(certificate: self["server.pem"], key: self["server.key"], clientCA: self["ca.pem"], clientCertificates: asks)
+        }
+        var named: ClientTLS { ClientTLS(ca: self["ca.pem"], certificate: self["client.pem"], key: self["client.key"]) }
+        var nameless: ClientTLS { ClientTLS(ca: self["ca.pem"]) }
+    }
+
+    private static let http: HTTPHandler = { request, reply in
+        reply.send(.ok, contentType: "text/plain", body: Array((request.peer.commonName ?? "nobody").utf8))
+    }
+
+    @Test func `gRPC and HTTP 1 over TLS know who calls`() async throws {
+        let files = try Files()
+        try await withServer(tls: files.server(.optional), http: Self.http) { echo, _, port in
+            let client = try await connect(port, tls: files.named)
+            let answer: Text = try await client.unary("/test.Echo/Text", Text("x"))
+            #expect(answer.value == "x")
+            let nobody = try await connect(port, tls: files.nameless)
+            _ = try await nobody.unary("/test.Echo/Text", Text("y"), as: Text.self)
+            #expect(echo.notes.withLock { $0.commonNames } == ["client.test", nil])
+            let page = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", tls: files.named)
+            #expect(String(decoding: page.body, as: UTF8.self) == "client.test")
+            let large: Blob = try await client.unary("/test.Echo/Blob", Blob(Data(repeating: 5, count: 2_000_000)))
+            #expect(large.value.count == 2_000_000)
+        }
+    }
+
+    @Test func `a required certificate is required, a wrong authority is refused, plain text is garbage`() async throws {
+        let files = try Files()
+        try await withServer(tls: files.server(.required), http: Self.http) { _, _, port in
+            let client = try await connect(port, tls: files.named)
+            await #expect(throws: GRPCStatus.self) { _ = try await connect(port, tls: files.nameless) }
+            await #expect(throws: GRPCStatus.self) { _ = try await connect(port, tls: ClientTLS()) }
+            await #expect(throws: GRPCStatus.self) { _ = try await connect(port) }
+            await #expect(throws: GRPCStatus.self) { try await HTTPCall.send(.GET, url: "http://127.0.0.1:\(port)/") }
+            let answer: Text = try await client.unary("/test.Echo/Text", Text("x"))
+            #expect(answer.value == "x")
+        }
+    }
+
+    @Test func `changed certificates are taken for new connections, broken ones are not`() throws {
+        let files = try Files()
+        let source = try ServerTLSSource(files.server(.none), lookEvery: .zero, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let first = source.context
+        #expect(source.context === first)
+        try files.write("server.pem", "no certificate")
+        #expect(source.context === first)
+        // The new certificate is there, its key is not yet: they do not go together.
+        try files.write("server.pem", TestCertificates.server2Certificate)
+        #expect(source.context === first)
+        try files.write("server.key", TestCertificates.server2Key)
+        let second = source.context
+        #expect(second !== first)
+        #expect(source.context === second)
+    }
+
+    @Test func `what cannot be used is named`() throws {
+        let files = try Files()
+        let missing = ServerTLS(certificate: "/nowhere/a.pem", key: files["server.key"])
+        #expect(throws: PortError.tls("/nowhere/a.pem cannot be read")) { _ = try missing.makeContext() }
+        let half = ClientTLS(ca: files["ca.pem"], certificate: files["client.pem"])
+        #expect(throws: PortError.tls("a client certificate needs its key, and a key its certificate: only one was given")) {
+            _ = try half.forConnection(to: "localhost", protocols: ["h2"])
+        }
+    }
+}

@@ -1,0 +1,178 @@
+@testable import Raft
+import Testing
+
+@Suite struct MembershipTests {
+    @Test func `a learner receives everything, counts for nothing, and is promoted`() {
+        var net = Net.led(spare: [4])
+        net.propose(1)
+        net.settle()
+        _ = net.change(1, .init(.addLearner, 4))
+        net.settle()
+        #expect(net.raft(1).configuration.learners == [4])
+        net.run(ticks: 4)
+        #expect(net.raft(4).configuration == net.raft(1).configuration, "it began with nothing and has the whole log")
+        let commit = net.raft(1).commit
+        net.propose(1)
+        net.settle(lost: cut(2, 3))
+        #expect(net.raft(4).last == net.raft(1).last)
+        #expect(net.raft(1).commit == commit, "two of four, one of them a learner")
+        net.run(ticks: 3)
+        for _ in 0..<100 { net.step(4, .tick) }
+        #expect(net.raft(4).role == .follower, "a learner never campaigns")
+        net.run(ticks: 3)
+        _ = net.change(1, .init(.addVoter, 4))
+        net.run(ticks: 3)
+        #expect(net.raft(4).configuration.voters == [1, 2, 3, 4])
+        #expect(net.faults.isEmpty)
+    }
+
+    @Test func `one change at a time, and none that does not fit`() {
+        var net = Net.led(spare: [4, 5])
+        #expect(net.change(1).refused == .change(.isNotJoint))
+        #expect(net.change(1, .init(.remove, 1), .init(.remove, 2), .init(.remove, 3)).refused == .change(.noVoters))
+        let unreadable = net.step(1, .propose([Proposal(kind: .configuration, bytes: [9, 9])]))
+        #expect(unreadable.refused == .change(.unreadable))
+        #expect(net.change(1, .init(.addVoter, 4)).refused == nil)
+        #expect(net.change(1, .init(.addVoter, 5)).refused == .changePending)
+        net.settle()
+        #expect(net.change(1, .init(.addVoter, 5)).refused == nil)
+        net.settle()
+        #expect(net.raft(1).configuration.voters == [1, 2, 3, 4, 5])
+    }
+
+    @Test func `a new leader takes no change before it has committed in its own term`() {
+        var net = Net.led(spare: [4])
+        net.crash(1)
+        net.elect(2, lost: { if case .appendAnswer = $0.body { true } else { false } })
+        #expect(net.change(2, .init(.addVoter, 4)).refused == .changePending)
+        net.run(ticks: 3)
+        #expect(net.change(2, .init(.addVoter, 4)).refused == nil)
+    }
+
+    @Test func `a joint configuration needs both majorities`() {
+        var net = Net.led(spare: [4, 5])
+        _ = net.change(1, .init(.addVoter, 4), .init(.addVoter, 5), .init(.remove, 2), .init(.remove, 3), transition: .explicit)
+        net.run(ticks: 3)
+        #expect(net.raft(1).configuration.description == "voters=(1 4 5)&&(1 2 3)")
+        let commit = net.raft(1).commit
+        net.propose(1)
+        net.settle(lost: cut(4, 5))
+        #expect(net.raft(1).commit == commit)
+        net.run(ticks: 3)
+        #expect(net.raft(1).commit == commit + 1)
+        net.propose(1)
+        net.settle(lost: cut(2, 3))
+        #expect(net.raft(1).commit == commit + 1)
+        net.run(ticks: 3)
+        _ = net.change(1)
+        net.run(ticks: 3)
+        #expect(net.raft(1).configuration.description == "voters=(1 4 5)")
+        #expect(net.faults.isEmpty)
+    }
+
+    @Test func `whoever leads next leaves the joint configuration that the crashed leader entered`() {
+        var net = Net.led(spare: [4, 5])
+        _ = net.change(1, .init(.addVoter, 4), .init(.addVoter, 5), .init(.remove, 3))
+        // The leader dies as soon as the change is committed.
+        while !net.raft(1).configuration.isJoint {
+            for id in net.ids { net.persist(id) }
+            let wire = net.take()
+            for message in wire where !net.raft(1).configuration.isJoint { net.deliver(message) }
+        }
+        net.crash(1)
+        net.run(ticks: 60)
+        #expect(net.leader != nil)
+        net.run(ticks: 10)
+        #expect(net.raft(net.leader ?? 2).configuration.description == "voters=(1 2 4 5)")
+        net.restart(1)
+        net.run(ticks: 10)
+        #expect(net.raft(1).configuration.description == "voters=(1 2 4 5)")
+        #expect(net.faults.isEmpty)
+    }
+
+    @Test func `a removed leader steps down when the others know it, and one of them leads at once`() {
+        var net = Net.led()
+        _ = net.change(1, .init(.remove, 1))
+        net.settle(lost: { if case .heartbeatAnswer = $0.body { true } else { false } })
+        #expect(net.raft(1).configuration.voters == [2, 3])
+        #expect(net.raft(1).role == .leader, "the others may not know yet")
+        let refused = net.step(1, .propose([Proposal(bytes: [1])]))
+        #expect(refused.refused == .notLeader(leader: nil))
+        net.run(ticks: 4)
+        #expect(net.raft(1).role == .follower)
+        #expect(net.leader == 2 || net.leader == 3)
+        net.propose(net.leader ?? 2)
+        net.settle()
+        #expect(net.names.count == 1)
+        net.run(ticks: 100)
+        #expect(net.raft(1).role == .follower, "who was removed never campaigns")
+        #expect(net.faults.isEmpty)
+    }
+
+    @Test func `the removed leader of two does not leave the other without a majority`() {
+        var net = Net.led(voters: [1, 2])
+        _ = net.change(1, .init(.remove, 1))
+        // The word that it is committed is lost at first.
+        net.settle(lost: { message in if case .append(_, [], _) = message.body { true } else { false } })
+        while net.raft(1).role == .leader { net.run(ticks: 1) }
+        net.crash(1)
+        net.run(ticks: 40)
+        #expect(net.leader == 2)
+        #expect(net.raft(2).configuration.voters == [2])
+    }
+
+    @Test func `a voter becomes a learner only when the joint configuration is left`() {
+        var net = Net.led(spare: [4])
+        _ = net.change(1, .init(.addVoter, 4), .init(.addLearner, 3), transition: .explicit)
+        net.run(ticks: 3)
+        #expect(net.raft(1).configuration.description == "voters=(1 2 4)&&(1 2 3) learners_next=(3)")
+        _ = net.change(1)
+        net.run(ticks: 3)
+        #expect(net.raft(3).configuration.description == "voters=(1 2 4) learners=(3)")
+    }
+
+    @Test func `after a restart, all changes but the last in the log are known to be committed`() {
+        let founding = ConfigurationChange.founding(Configuration(voters: [1, 2, 3]))
+        let changes = [founding, ConfigurationChange([.init(.addVoter, 4)]), ConfigurationChange([.init(.addVoter, 5)])]
+        let entries = changes.enumerated().map { at, change in
+            Entry(index: UInt64(at + 1), term: 1, kind: .configuration, bytes: change.encoded)
+        }
+        var raft = Raft(id: 1, configuration: Configuration(), hardState: HardState(term: 1), entries: entries)
+        let effects = raft.step(.start)
+        #expect(effects.commit == 2)
+        #expect(effects.configurations.map(\.configuration.voters) == [[1, 2, 3], [1, 2, 3, 4]])
+        #expect(raft.configuration.voters == [1, 2, 3, 4])
+    }
+
+    @Test func `nobody campaigns with a change that is committed and not applied`() {
+        var net = Net.led(spare: [4])
+        _ = net.change(1, .init(.addVoter, 4))
+        net.settle(lost: cut(3))
+        net.run(ticks: 1, lost: cut(3))
+        // Member 3 gets the entry and the commit, and has not written them.
+        for id in net.ids where id != 3 { net.step(id, .tick) }
+        let term = net.raft(3).hardState.term
+        let previous = Position(index: net.raft(3).last.index, term: net.raft(3).last.term)
+        let entries = net.raft(1).entries(after: previous.index, through: net.raft(1).last.index)
+        let body = Message.Body.append(previous: previous, entries: entries, commit: net.raft(1).commit)
+        net.step(3, .received(Message(from: 1, to: 3, term: term, body: body)))
+        for _ in 0..<40 { net.step(3, .tick) }
+        #expect(net.raft(3).role == .follower)
+        net.persist(3)
+        for _ in 0..<40 { net.step(3, .tick) }
+        #expect(net.raft(3).role == .preCandidate)
+    }
+
+    @Test func `a change is the same after it was written and read`() {
+        let changes = [
+            ConfigurationChange.leave,
+            ConfigurationChange([.init(.addVoter, .max), .init(.addLearner, 1)], transition: .explicit),
+            ConfigurationChange([.init(.remove, 7)], transition: .implicit, context: [1, 2, 3]),
+        ]
+        for change in changes { #expect(ConfigurationChange(decoding: change.encoded) == change) }
+        let bytes = changes[1].encoded
+        for count in 0..<bytes.count { #expect(ConfigurationChange(decoding: Array(bytes.prefix(count))) == nil) }
+        #expect(ConfigurationChange(decoding: [3, 0]) == nil)
+        #expect(ConfigurationChange(decoding: [0, 1, 9] + [UInt8](repeating: 0, count: 8)) == nil)
+    }
+}

@@ -1,0 +1,230 @@
+import Host
+import Raft
+@testable import Replica
+import Simulation
+import Testing
+
+/// Whole members, three in one loop.
+@Suite struct GroupTests {
+    private func failure<Value>(_ result: Result<Value, ReplicaError>?) -> ReplicaError? {
+        if case .failure(let error) = result { error } else { nil }
+    }
+
+    @Test func `three members elect, and answer proposals and reads on any of them`() {
+        for seed in UInt64(0)..<8 {
+            let world = World(seed: seed)
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            for _ in 0..<10 {
+                for member in world.members {
+                    world.propose(at: member)
+                    world.read(at: member)
+                }
+                world.turn()
+            }
+            world.run(until: "all answers", within: 60) { world.answers.count == 30 && world.reads.count == 30 }
+            #expect(world.answers.values.allSatisfy { failure($0) == nil }, "seed \(seed)")
+            #expect(world.reads.values.allSatisfy { failure($0) == nil }, "seed \(seed)")
+            world.heal()
+        }
+    }
+
+    @Test func `crashes at any operation, loss, repetition and disorder lose nothing that was acknowledged`() {
+        for seed in UInt64(1000)..<1012 {
+            var options = small(checkpointCommands: 20)
+            // Little memory, so that those who were away need snapshots.
+            options.retainedBytesMax = 2000
+            let world = World(seed: seed, options: options)
+            world.weather = World.Weather(loss: 5, repeats: 5, delayMax: 3)
+            for _ in 0..<800 {
+                world.turn()
+                let member = world.members[Int.random(in: 0..<3, using: &world.dice)]
+                switch Int.random(in: 0..<40, using: &world.dice) {
+                case 0: member.disk.losePower(afterOperations: Int.random(in: 0..<60, using: &world.dice))
+                case 1: world.cuts = [[member.id, member.id % 3 + 1]]
+                case 2: world.cuts = []
+                case 3: if let other = world.members.first(where: { $0 !== member }) { member.inputs.append(.lost(peer: other.id)) }
+                case 4: member.inputs.append(.handOver)
+                case 5: member.disk.setFullness([.none, .growth, .none].randomElement(using: &world.dice) ?? .none)
+                case 6: member.inputs.append(.ticks(30))
+                case 7..<22: world.propose(at: member, bytes: Int.random(in: 0..<200, using: &world.dice))
+                case 22..<27: world.read(at: member)
+                default: break
+                }
+                if world.now % 100 == 0 { world.verify() }
+            }
+            world.heal()
+        }
+    }
+
+    @Test func `a proposal that a change of leader lost is proposed again, once`() {
+        for seed in UInt64(0)..<10 {
+            let world = World(seed: seed)
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            guard let old = world.leader else { return }
+            // Cut off, it takes proposals that nobody hears of.
+            for member in world.members where member !== old { world.cuts.formUnion([[old.id, member.id], [member.id, old.id]]) }
+            let ids = (0..<5).map { _ in world.propose(at: old) }
+            world.run(until: "another leader", within: 100) { world.leader !== old && world.leader?.mayLead == true }
+            world.cuts = []
+            world.run(until: "the answers", within: 110) { ids.allSatisfy { world.answers[$0] != nil } }
+            for id in ids { #expect(failure(world.answers[id]) == nil, "seed \(seed)") }
+            world.heal()
+        }
+    }
+
+    @Test func `without a leader proposals and reads end in time, and say that nothing was done`() {
+        let world = World(seed: 5)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        let one = world[1]
+        for member in world.members where member !== one { world.crash(member, down: 10_000) }
+        world.run(until: "nobody leads", within: 60) { one.status?.leader == nil }
+        let id = world.propose(at: one)
+        let read = world.read(at: one)
+        world.run(world.options.requestTicks + 2)
+        #expect(failure(world.answers[id]) == .noLeader)
+        #expect(failure(world.reads[read]) == .noLeader)
+    }
+
+    @Test func `a full disk of the leader refuses by name, and another one leads`() {
+        let world = World(seed: 6)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let old = world.leader else { return }
+        old.disk.setFullness(.growth)
+        var refused = 0
+        for _ in 0..<60 where world.leader === old {
+            let id = world.propose(at: old, bytes: 900)
+            world.turn()
+            if failure(world.answers[id]) == .noSpace { refused += 1 }
+        }
+        #expect(refused > 3)
+        world.run(until: "another leader", within: 60) { world.leader != nil && world.leader !== old }
+        guard let leader = world.leader else { return }
+        let id = world.propose(at: leader)
+        world.run(10)
+        #expect(failure(world.answers[id]) == nil && world.answers[id] != nil)
+        world.heal()
+        #expect(old.status?.trouble == nil)
+    }
+
+    @Test func `a full disk of a follower holds nobody up, and it catches up by itself`() {
+        let world = World(seed: 7)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let follower = world.members.first(where: { $0 !== world.leader }) else { return }
+        follower.disk.setFullness(.growth)
+        for _ in 0..<40 {
+            if let leader = world.leader { world.propose(at: leader, bytes: 500) }
+            world.turn()
+        }
+        world.run(5)
+        #expect(world.answers.values.allSatisfy { failure($0) == nil })
+        #expect(follower.status?.trouble == .noSpace)
+        world.heal()
+        #expect(follower.status?.trouble == nil)
+    }
+
+    @Test func `one who was away gets a snapshot, through loss, repetition and its own crashes`() {
+        for seed in UInt64(0)..<6 {
+            var options = small(checkpointCommands: 20)
+            options.retainedBytesMax = 2000
+            let world = World(seed: seed, options: options)
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            guard let away = world.members.first(where: { $0 !== world.leader }) else { return }
+            world.crash(away, down: 100)
+            for _ in 0..<90 {
+                // Enough for a snapshot of several chunks.
+                for _ in 0..<6 { if let leader = world.leader { world.propose(at: leader, bytes: 3000) } }
+                world.turn()
+            }
+            world.weather = World.Weather(loss: 10, repeats: 10, delayMax: 4)
+            for _ in 0..<300 {
+                if world.chance(3) { away.disk.losePower(afterOperations: Int.random(in: 0..<30, using: &world.dice)) }
+                world.turn()
+            }
+            world.heal()
+            #expect(away.machine.all.count > 400, "seed \(seed)")
+            let files = away.disk.names("/log/snapshot")
+            #expect(files.isEmpty, "seed \(seed): left: \(files)")
+        }
+    }
+
+    @Test func `a member joins as a learner, is promoted, and another one leaves`() {
+        for seed in UInt64(0)..<10 {
+            let world = World(seed: seed)
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            guard let leader = world.leader else { return }
+            for _ in 0..<20 { world.propose(at: leader) }
+            world.add(4, .joining)
+            world.start(world[4])
+            let added = world.change(at: leader, [.init(.addLearner, 4)])
+            world.run(until: "the learner has all", within: 200) {
+                world.answers[added] != nil && world[4].status?.appliedIndex == leader.status?.appliedIndex
+            }
+            #expect(world[4].status?.isLearner == true)
+            #expect(world[4].machine.all.last?.bytes == [7])
+            let gone = world.members.first { $0 !== leader && $0.id != 4 }!
+            let both = world.change(at: leader, [.init(.addVoter, 4), .init(.remove, gone.id)])
+            world.run(until: "the joint change is over", within: 200) {
+                world.answers[both] != nil && leader.status?.configuration.isJoint == false
+            }
+            #expect(leader.status?.configuration.voters.contains(4) == true)
+            #expect(leader.status?.configuration.voters.contains(gone.id) == false)
+            let bad = world.change(at: leader, [.init(.remove, gone.id), .init(.remove, 4), .init(.remove, leader.id)])
+            world.run(20)
+            if case .changeRefused(let why)? = failure(world.answers[bad]) { _ = why } else if failure(world.answers[bad]) != nil {
+                Issue.record("seed \(seed): \(String(describing: world.answers[bad]))")
+            }
+            world.verify()
+        }
+    }
+
+    @Test func `a damaged log is set aside, and the member does not vote before it has all again`() throws {
+        for seed in UInt64(0)..<6 {
+            let world = World(seed: seed)
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            for _ in 0..<40 {
+                if let leader = world.leader { world.propose(at: leader, bytes: 300) }
+                world.turn()
+            }
+            guard let hurt = world.members.first(where: { $0 !== world.leader }), let leader = world.leader else { return }
+            let term = hurt.status?.term
+            world.crash(hurt, down: 10_000)
+            let segments = hurt.disk.names("/log").filter { $0.hasSuffix(".log") }
+            hurt.disk.flip("/log/\(segments[0])", at: SegmentHeader.size + 40, mask: 1)
+            world.start(hurt)
+            #expect(hurt.status?.isRecovering == true, "seed \(seed)")
+            #expect(hurt.status?.term == term, "seed \(seed): the term was forgotten")
+            #expect(!hurt.disk.names("/log/damaged-1").isEmpty)
+            // Alone with the third, who cannot win without it.
+            guard let third = world.members.first(where: { $0 !== hurt && $0 !== leader }) else { return }
+            for other in [hurt, third] { world.cuts.formUnion([[leader.id, other.id], [other.id, leader.id]]) }
+            world.run(200)
+            #expect(third.status?.role != .leader, "seed \(seed): elected by one who forgot")
+            if world.chance(50) { world.crash(hurt, down: 3) }
+            world.run(5)
+            #expect(hurt.status?.isRecovering == true, "seed \(seed)")
+            world.heal()
+            #expect(hurt.status?.isRecovering == false)
+        }
+    }
+
+    @Test func `what the machine wants is proposed by the leader, in its term or never`() {
+        let world = World(seed: 9)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let leader = world.leader else { return }
+        for member in world.members { member.machine.want([[UInt8(member.id)]]) }
+        world.run(20)
+        #expect(leader.machine.commands.map(\.bytes) == [[UInt8(leader.id)]])
+        let before = leader.machine.leaderships
+        #expect(Set(before.map(\.since)).count == 1)
+        // A pause begins the leadership anew.
+        leader.inputs.append(.ticks(100))
+        world.run(20)
+        #expect(leader.machine.leaderships.last!.since > before[0].since)
+        // What comes in another term than it was made in is not applied, by anybody.
+        #expect(leader.machine.leaderships.allSatisfy { $0.term == before[0].term })
+    }
+}
+
+extension SimulatedDisk {
+    func names(_ directory: String) -> [String] { (try? list(directory))?.filter { !$0.contains("/") } ?? [] }
+}

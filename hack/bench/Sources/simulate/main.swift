@@ -1,0 +1,4 @@
+import ClusterSimulation
+import Foundation
+
+exit(simulate(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,271 @@
+"""plasma's own verbs: members, snapshots, checks, a server over a remote store, and the way into a cluster by a token."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from load import Load
+from world import BINARY, Failure, b64, expect, run, unb64, until
+
+
+def configuration(world):
+    """every problem of a file is told with line and column; PlasmaCloud's cluster-config.json is understood"""
+    path = os.path.join(world.home, "bad.yaml")
+    with open(path, "w") as file:
+        file.write("name: one\ndata_dir: x\nbootstrap: true\ninitial_peers: [two=https://10.0.0.2:2380]\n"
+                   "quota_byte: 5\nelection_timeout: 10ms\ntls: {peer: {cert: none.crt}}\n")
+    done = run([BINARY, "chainfire", "serve", "--config", path])
+    expect(done.code == 1, f"{done}")
+    for words in ("bad.yaml:4:16: initial_peers: has no entry for this member, \"one\"", "bad.yaml:5:1: quota_byte: unknown field; did you mean",
+                  "bad.yaml:6:19: election_timeout:", "bad.yaml:7:13: tls.peer"):
+        expect(words in done.err, f"{words!r} is not said: {done}")
+    old = os.path.join(world.home, "cluster-config.json")
+    with open(old, "w") as file:
+        json.dump({"node_id": "node01", "bootstrap": True, "flaredb_peers": ["x"], "initial_peers": [
+            {"id": "node01", "addr": "127.0.0.1:2390"}]}, file)
+    process = subprocess.Popen([BINARY, "chainfire", "serve", "--config", old, "--data-dir", os.path.join(world.home, "node01"),
+                                "--listen-client", "127.0.0.1:2399"], stderr=subprocess.PIPE, text=True)
+    world.loose.append(process)
+    until(20, "a member that begins alone", lambda: run([BINARY, "chainfire", "put", "a", "1", "--endpoints", "http://127.0.0.1:2399"]).code == 0)
+    listed = run([BINARY, "chainfire", "member", "list", "-o", "json", "--endpoints", "http://127.0.0.1:2399"]).json
+    expect(listed["members"][0]["name"] == "node01" and listed["voters"] == 1, f"{listed}")
+    process.terminate()
+    said = process.communicate(timeout=20)[1]
+    expect(process.returncode == 0 and "flaredb_peers" in said and "serves" in said, f"{process.returncode}: {said}")
+
+
+def looks(world):
+    """status, member list, get, put, del and watch, in every format"""
+    world.up()
+    status = world.plasma("status", "-o", "json").json
+    expect(len(status["members"]) == 3 and all(m["status"]["term"] > 0 for m in status["members"]), f"{status}")
+    table = world.plasma("status")
+    expect(table.out.count("leader") == 1 and table.out.startswith("ENDPOINT"), f"{table}")
+    listed = world.plasma("member", "list", "-o", "yaml").out
+    expect("healthyVoters: 3" in listed, f"{listed}")
+    told = world.plasma("member", "list").out
+    expect("3 voters, 3 healthy, 2 needed" in told, f"{told}")
+    world.plasma("put", "v/a", "hello")
+    expect(world.plasma("get", "v/a").out == "v/a\thello\n", "get")
+    expect(world.plasma("get", "--prefix", "v/", "-o", "json").json["keys"][0]["value"] == "hello", "get -o json")
+    world.plasma("get", "v/none", code=1)
+    expect(world.plasma("del", "v/a").out == "1 deleted\n", "del")
+    nobody = run([BINARY, "chainfire", "status", "--endpoints", "http://127.0.0.1:1", "--timeout", "2s"])
+    expect(nobody.code == 1 and "127.0.0.1:1" in nobody.text, f"{nobody}")
+    wrong = run([BINARY, "chainfire", "member", "transfer", "tow", *certificates(world)])
+    expect(wrong.code == 1 and 'did you mean "two"' in wrong.err, f"{wrong}")
+
+
+def certificates(world):
+    return ["--endpoints", world.members["one"].client, "--ca-file", world.ca.certificate, "--cert-file", world.client_certificate,
+            "--key-file", world.client_key]
+
+
+def own_members(world):
+    """member add, promote, transfer and remove; a change that would cost the majority is refused with the arithmetic"""
+    world.up()
+    target = world.followers()[0]
+    world.plasma("member", "transfer", target.name)
+    until(5, "the leadership of who was named", lambda: world.leader() is target)
+    victim = next(m for m in world.followers())
+    victim.stop(signal.SIGKILL)
+    third = next(m for m in world.running() if m is not world.leader())
+    refused = until(20, "a refusal", lambda: refusal(world, third.name))
+    expect("3 voters" in refused and "healthy" in refused, f"no arithmetic: {refused}")
+    world.start(victim.name)
+    until(20, f"the return of {victim.name}", lambda: world.get("x", victim.name))
+
+
+def refusal(world, name):
+    endpoints = ",".join(member.client for member in world.running())
+    done = run([BINARY, "chainfire", "member", "remove", name, *certificates(world)[2:], "--endpoints", endpoints])
+    return done.err if done.code == 1 and "refused" in done.err else None
+
+
+def joining(world):
+    """bootstrap: false joins by leader_url and token, catches up, becomes a voter, and a restart does not join again"""
+    world.up()
+    for index in range(100):
+        world.put(f"j/{index}", "x" * 1000)
+    four = world.member("four")
+    wrong = {"leader_url": world.members["two"].client, "join_token": "not the token of this cluster"}
+    world.start("four", join=wrong)
+    expect(four.wait(20) == 1 and "join token" in four.tail(), f"a wrong token was not refused:\n{four.tail()}")
+    with Load(world, "joining") as load:
+        load.wait_for(50)
+        join = {"leader_url": world.members["two"].client}
+        world.start("four", join=join)
+        until(40, "a voter of four", lambda: voters(world) == ["four", "one", "three", "two"])
+        until(10, "a read at the new member", lambda: world.get("j/99", "four").get("kvs"))
+        load.wait_for(50)
+        four.stop(signal.SIGKILL)
+        world.start("four", join=join)
+        until(20, "the new member's return", lambda: world.get("j/99", "four").get("kvs"))
+        expect(voters(world) == ["four", "one", "three", "two"], f"it joined again: {voters(world)}")
+        load.wait_for(50)
+        world.plasma("member", "remove", "four", endpoints=["one", "two"])
+        until(20, "three voters", lambda: voters(world) == ["one", "three", "two"])
+        load.wait_for(50)
+    return load.check()
+
+
+def voters(world):
+    listed = world.plasma("member", "list", "-o", "json", endpoints=["one"]).json["members"]
+    return sorted(m["name"] for m in listed if not m["learner"])
+
+
+def snapshots(world):
+    """snapshot save, verify and restore: a new cluster, a revision far ahead, old watches broken, nothing lost"""
+    world.up()
+    for index in range(200):
+        world.put(f"snap/{index:03}", "x" * 500)
+    before = world.get("snap/000")["header"]
+    path = os.path.join(world.home, "saved.db")
+    world.plasma("snapshot", "save", path)
+    verify(path)
+    by_etcdctl = os.path.join(world.home, "by-etcdctl.db")
+    world.ctl("snapshot", "save", by_etcdctl, endpoints=["one"])
+    verify(by_etcdctl)
+    broken = os.path.join(world.home, "broken.db")
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    data[len(data) // 2] ^= 1
+    with open(broken, "wb") as file:
+        file.write(data)
+    for flags in (["verify", broken], ["verify", "/dev/null"]):
+        refused = run([BINARY, "chainfire", "snapshot", *flags])
+        expect(refused.code == 1 and refused.err, f"{refused}")
+    for name in ("one", "two", "three"):
+        world.members[name].stop()
+        refused = run([BINARY, "chainfire", "snapshot", "restore", path, "--config", world.members[name].config])
+        expect(refused.code == 1 and "not empty" in refused.err, f"{refused}")
+        shutil.rmtree(world.members[name].data)
+        done = run([BINARY, "chainfire", "snapshot", "restore", path, "--config", world.members[name].config], timeout=60)
+        expect(done.code == 0 and "new cluster" in done.out, f"{done}")
+    world.up()
+    after = world.get("snap/199")
+    expect(unb64(after["kvs"][0]["value"]) == "x" * 500, "the last key")
+    expect(after["header"]["cluster_id"] != before["cluster_id"], "the restored cluster has the old identity")
+    expect(int(after["header"]["revision"]) >= int(before["revision"]) + 1_000_000, f"the revision went from {before} to {after['header']}")
+    counted = world.get("snap/", range_end=b64("snap0"), count_only=True)
+    expect(counted["count"] == "200", f"{counted}")
+    old = world.etcdctl("watch", "snap/000", "--rev", str(int(before["revision"]) - 1))
+    expect("compacted" in old.communicate(timeout=10)[0], "an old watch goes on in the restored cluster")
+    world.put("snap/000", "new")
+    expect(unb64(world.get("snap/000", "three")["kvs"][0]["value"]) == "new", "a write after the restore")
+
+
+def verify(path):
+    done = run([BINARY, "chainfire", "snapshot", "verify", path], timeout=60)
+    expect(done.code == 0 and "is sound" in done.out and "sha256" in done.out, f"{done}")
+
+
+def checks(world):
+    """check finds what is sound sound, and names file and offset of a flipped byte; a damaged follower repairs itself"""
+    world.up()
+    for index in range(50):
+        world.put(f"check/{index}", "x" * 1000)
+    victim = world.followers()[0]
+    victim.stop()
+    done = run([BINARY, "chainfire", "check", victim.data], timeout=60)
+    expect(done.code == 0, f"{done}")
+    log = os.path.join(victim.data, "log")
+    segments = sorted((f for f in os.listdir(log) if os.path.getsize(os.path.join(log, f)) > 8192), key=lambda f: os.path.getmtime(os.path.join(log, f)))
+    segment = os.path.join(log, segments[-1])
+    with open(segment, "r+b") as file:
+        file.seek(6000)
+        byte = file.read(1)
+        file.seek(6000)
+        file.write(bytes([byte[0] ^ 0xff]))
+    done = run([BINARY, "chainfire", "check", victim.data], timeout=60)
+    expect(done.code == 1 and os.path.basename(segment) in done.text, f"{done}")
+    world.start(victim.name)
+    until(40, f"{victim.name}, repaired by its peers", lambda: world.get("check/49", victim.name).get("kvs"))
+
+
+def remote_store(world):
+    """plasma server --store over the cluster: apply, get and diff go on while its leader is killed; one prefix is used"""
+    world.up()
+    world.put("somebody else's", "x")
+    data = os.path.join(world.home, "server")
+    log = open(os.path.join(world.home, "server.log"), "wb")
+    urls = ",".join(member.client for member in world.members.values())
+    environment = {**os.environ, "PLASMA_SERVER": f"unix://{data}/plasma.sock", "NO_COLOR": "1"}
+    command = [BINARY, "server", "--data-dir", data, "--store", urls, "--store-ca-file", world.ca.certificate,
+               "--store-cert-file", world.client_certificate, "--store-key-file", world.client_key]
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    world.loose.append(server)
+    log.close()
+
+    def plasma(*arguments, code=0):
+        done = run([BINARY, *arguments], environment=environment, timeout=60)
+        if done.code != code:
+            with open(os.path.join(world.home, "server.log"), errors="replace") as file:
+                raise Failure(f"exit code {code} was expected, but {done}\n{''.join(file.readlines()[-15:])}")
+        return done
+    until(30, "an answer of the server", lambda: run([BINARY, "get", "hosts"], environment=environment).code == 0)
+    manifest = os.path.join(world.home, "site.yaml")
+
+    def site(count):
+        with open(manifest, "w") as file:
+            file.write("---\n".join(f"apiVersion: plasma.cloud/v1alpha1\nkind: Host\nmetadata: {{name: far{i}}}\n" for i in range(count)))
+        return plasma("apply", "-f", manifest)
+    expect(site(3).out.count("created") == 3, "three hosts are created")
+    leader = world.leader()
+    leader.stop(signal.SIGKILL)
+    expect(until(30, "an apply after the leader's end", lambda: site(5)).out.count("created") >= 1, "two more")
+    expect(plasma("get", "hosts").out.count("far") == 5, "five hosts")
+    world.start(leader.name)
+    until(20, f"the return of {leader.name}", lambda: world.get("x", leader.name))
+    for index in range(20):
+        world.put("somebody else's", f"{index}")
+    # A host that is not this one is never as wanted; but that is what diff must say, and not that it is still reading.
+    expect("manages the host it runs on only" in plasma("diff", "-f", manifest, code=1).out, "diff")
+    found = world.post("/v3/kv/range", {"key": b64("\0"), "range_end": b64("\0"), "keys_only": True})
+    strangers = [unb64(k["key"]) for k in found["kvs"] if not unb64(k["key"]).startswith(("/plasma.cloud/", "somebody"))]
+    expect(not [s for s in strangers if "far" in s or "registry" in s], f"keys outside the prefix: {strangers[:5]}")
+    expect(any(unb64(k["key"]).startswith("/plasma.cloud/registry/") for k in found["kvs"]), "no key below the prefix")
+    server.terminate()
+    expect(server.wait(30) == 0, f"the server ended with {server.returncode}")
+
+
+def pages(world):
+    """GET /admin/cluster/members, /health, /metrics on both ports, and keys by path"""
+    world.up()
+    found = fetch(world, "GET", "/admin/cluster/members")
+    members = json.loads(found)
+    expect(sorted(m["name"] for m in members) == ["one", "three", "two"] and sum(m["leader"] for m in members) == 1, f"{found}")
+    connection = http.client.HTTPConnection(world.members["one"].address, 2381, timeout=5)
+    for path, words in (("/metrics", "# TYPE"), ("/health", "true")):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        expect(answer.status == 200 and words in text, f"{path}: {answer.status} {text[:300]}")
+        expect(words in fetch(world, "GET", path), f"{path} at the clients' port")
+    fetch(world, "PUT", "/api/v1/kv/page/a", b"by path")
+    expect(unb64(world.get("page/a")["kvs"][0]["value"]) == "by path", "PUT by path")
+    expect("by path" in fetch(world, "GET", "/api/v1/kv/page/a"), "GET by path")
+    fetch(world, "DELETE", "/api/v1/kv/page/a")
+    expect(not world.get("page/a").get("kvs"), "DELETE by path")
+
+
+def fetch(world, method, path, body=None):
+    connection = world.connection("one")
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        expect(answer.status in (200, 201, 204), f"{method} {path}: {answer.status} {text}")
+        return text
+    finally:
+        connection.close()
+
+
+SCENARIOS = [(configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (joining, 150), (snapshots, 120), (checks, 90),
+             (remote_store, 150)]
+OURS = [configuration, looks, pages, own_members, joining, snapshots, checks]
+ALONE = [joining, snapshots]
