@@ -94,8 +94,9 @@ private func simulate(from first: UInt64, count: Int, hours: Double, minutes: In
     }
     let spent = processorSeconds() - start
     let passed = Double(simulated) / 3.6e9
-    print("\(seed - first) seeds, \(failures) failed; \(String(format: "%.2f", passed)) simulated cluster-hours in \(String(format: "%.1f", spent)) s "
-        + "of one core, \(Int(passed / (spent / 3_600))) an hour; \(sum)")
+    print(
+        "\(seed - first) seeds, \(failures) failed; \(String(format: "%.2f", passed)) simulated cluster-hours in \(String(format: "%.1f", spent)) s "
+            + "of one core, \(Int(passed / (spent / 3_600))) an hour; \(sum)")
     return failures == 0 ? 0 : 1
 }
 

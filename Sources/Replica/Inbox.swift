@@ -15,12 +15,13 @@ final class Inbox<Output: Sendable>: Sendable {
         case received([PeerMessage])
         case lost(UInt64)
         case snapshotMade(Result<SnapshotFile, ReplicaError>)
+        case checkpointMade(Result<UInt64, ReplicaError>)
 
         func refuse(_ error: ReplicaError) {
             switch self {
             case .propose(_, let answer), .change(_, let answer): answer(.failure(error))
             case .read(let done), .transfer(_, let done): done(.failure(error))
-            case .received, .lost, .snapshotMade: break
+            case .received, .lost, .snapshotMade, .checkpointMade: break
             }
         }
     }
@@ -67,7 +68,7 @@ final class Inbox<Output: Sendable>: Sendable {
                     return (nil, false)
                 }
                 state.messages += messages.count
-            case .lost, .snapshotMade: break
+            case .lost, .snapshotMade, .checkpointMade: break
             }
             state.waiting.append(item)
             defer { state.readerSleeps = false }

@@ -34,6 +34,8 @@ package final class Replica<Machine: StateMachine>: Sendable {
         membership: Membership = .existing, time: any Time = SystemTime(), transport: (any Transport)? = nil, logger: Logger
     ) throws(ReplicaError) {
         let metered = MeteredDisk(disk, time: time)
+        var options = options
+        options.checkpointsAside = true
         var core = try ReplicaCore.open(
             directory: directory, disk: metered, machine: machine, options: options, identity: .random(in: 1 ... .max),
             membership: membership)

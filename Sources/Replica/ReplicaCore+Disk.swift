@@ -149,21 +149,37 @@ extension ReplicaCore {
         guard bytesSinceCheckpoint >= factor * options.checkpointBytes
             || commandsSinceCheckpoint >= factor * options.checkpointCommands
         else { return }
-        try checkpoint()
+        guard options.checkpointsAside else { return try checkpoint() }
+        guard !isCheckpointing else { return }
+        isCheckpointing = true
+        bytesSinceCheckpoint = 0
+        commandsSinceCheckpoint = 0
+        outputs.makeCheckpoint = true
     }
 
-    /// A disk that has no room for it now has some later; the log is kept as long.
     mutating func checkpoint() throws(ReplicaError) {
         bytesSinceCheckpoint = 0
         commandsSinceCheckpoint = 0
-        let index: UInt64
-        do { index = try machine.checkpoint() } catch DiskError.noSpace {
-            return
+        try cut(Self.makeCheckpoint(of: machine))
+    }
+
+    static func makeCheckpoint(of machine: Machine) -> Result<UInt64, ReplicaError> {
+        do { return .success(try machine.checkpoint()) } catch DiskError.noSpace {
+            return .failure(.noSpace)
         } catch ReplicaError.noSpace {
-            return
+            return .failure(.noSpace)
         } catch {
-            throw .storage("could not make a checkpoint: \(error)")
+            return .failure(.storage("could not make a checkpoint: \(error)"))
         }
-        try log.cut(through: min(index, applied.index))
+    }
+
+    /// A disk that has no room for it now has some later; the log is kept as long.
+    mutating func cut(_ checkpoint: Result<UInt64, ReplicaError>) throws(ReplicaError) {
+        isCheckpointing = false
+        switch checkpoint {
+        case .success(let index): try log.cut(through: min(index, applied.index))
+        case .failure(.noSpace): return
+        case .failure(let error): throw error
+        }
     }
 }

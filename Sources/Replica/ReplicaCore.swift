@@ -65,6 +65,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
 
     var bytesSinceCheckpoint = 0
     var commandsSinceCheckpoint = 0
+    /// Somebody was asked to make one.
+    var isCheckpointing = false
     package var counts = ReplicaCounts()
 
     init(
@@ -109,14 +111,14 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
             if !proposals.someWait, !reads.someWait { break }
         }
         if leadership == nil, mayLead { leadership = Leadership(term: raft.hardState.term, since: now) }
-        try checkpointIfDue(factor: 2)
+        try checkpointIfDue(factor: options.checkpointsAside ? 1 : 2)
         return outputs
     }
 
     /// Called when nothing waits to be done.
     package mutating func rest() throws(ReplicaError) {
         if !isStuck { try log.mark() }
-        try checkpointIfDue(factor: 1)
+        if !options.checkpointsAside { try checkpointIfDue(factor: 1) }
     }
 
     /// Marks the log's end durably.
@@ -152,6 +154,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
             sender.lost(peer)
             if !isStuck { try absorb(raft.step(.lost(peer))) }
         case .snapshotMade(let result): try carryOut(sender.made(result, now: ticks))
+        case .checkpointMade(let result): try cut(result)
         }
     }
 

@@ -16,6 +16,8 @@ package enum ReplicaInput: Sendable {
     /// The connection to this member broke.
     case lost(peer: UInt64)
     case snapshotMade(Result<SnapshotFile, ReplicaError>)
+    /// What `StateMachine.checkpoint` answered.
+    case checkpointMade(Result<UInt64, ReplicaError>)
 }
 
 /// What came of a step.
@@ -25,6 +27,8 @@ package struct ReplicaOutputs<Output: Sendable>: Sendable {
     package var reads: [(id: UInt64, result: Result<Void, ReplicaError>)] = []
     /// Call `SnapshotFile.make` with this path, off the thread, and give its result back as `.snapshotMade`.
     package var makeSnapshot: String?
+    /// Call `StateMachine.checkpoint`, off the thread, and give its result back as `.checkpointMade`.
+    package var makeCheckpoint = false
 
     package init() {}
 }

@@ -114,6 +114,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         case .snapshotMade(let result):
             if case .failure(let error) = result { replica.logger.warning("no snapshot was made: \(error)") }
             inputs.append(.snapshotMade(result))
+        case .checkpointMade(let result): inputs.append(.checkpointMade(result))
         case .transfer(let target, let done):
             let status = core.status
             if status.leader == target { return done(.success(())) }
@@ -141,6 +142,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         if bytes > 0 { replica.inbox.answered(bytes: bytes) }
         for (id, result) in outputs.reads { reads.take(id)?(result) }
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
+        if outputs.makeCheckpoint { makeCheckpoint() }
         settleTransfers(status, now)
         core.counts.dropped += replica.inbox.takeDropped()
         meters.record(core.counts, status)
@@ -169,6 +171,11 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private func makeSnapshot(_ path: String) {
         let (machine, disk, inbox) = (replica.machine, replica.disk, replica.inbox)
         replica.background.async { inbox.put(.snapshotMade(SnapshotFile.make(path, machine: machine, disk: disk))) }
+    }
+
+    private func makeCheckpoint() {
+        let (machine, inbox) = (replica.machine, replica.inbox)
+        replica.background.async { inbox.put(.checkpointMade(ReplicaCore<Machine>.makeCheckpoint(of: machine))) }
     }
 
     private mutating func prepareSpare() {

@@ -18,6 +18,9 @@ package struct ReplicaOptions: Hashable, Sendable {
     package var checkpointBytes: Int = 32 << 20
     /// … or this many commands, at the next quiet moment, or at twice as much in any case.
     package var checkpointCommands: Int = 100_000
+    /// Whether checkpoints are asked for in `ReplicaOutputs.makeCheckpoint`, so that nobody waits for the machine's
+    /// storage, or made at once.
+    package var checkpointsAside = false
     /// Where a new log begins, for a machine whose state came from a backup. Ignored by a log that exists.
     package var base = Position.start
     /// Length of a tick.

@@ -23,7 +23,8 @@ private struct RandomHistory {
             let client = dice.below(3)
             let request = clients[client].next(load)
             let spread = (before: dice.below(Int64(25)), after: dice.below(Int64(25)))
-            var call = Call(client: client, request: request, invoked: time - spread.before, returned: time + spread.after, answer: .unknown)
+            var call = Call(
+                client: client, request: request, invoked: time - spread.before, returned: time + spread.after, answer: .unknown)
             switch request {
             case .transaction(let transaction):
                 guard !dice.oneIn(8) else {
@@ -72,7 +73,9 @@ private struct RandomHistory {
             let other = dice.below(history.calls.count)
             // The hint of a call that got no answer must be true.
             guard history.calls[place].answer != .unknown, history.calls[other].answer != .unknown else { return }
-            (history.calls[place].answer, history.calls[other].answer) = (history.calls[other].answer, history.calls[place].answer)
+            (history.calls[place].answer, history.calls[other].answer) = (
+                history.calls[other].answer, history.calls[place].answer
+            )
         }
     }
 }
@@ -116,8 +119,14 @@ private struct RandomHistory {
         }
         let first = Call(client: 0, request: put, invoked: 0, returned: 10, answer: result(2, nil))
         #expect(problem([first, Call(client: 1, request: read, invoked: 5, returned: 12, answer: empty)]) == nil)
-        #expect(problem([first, Call(client: 1, request: read, invoked: 11, returned: 12, answer: empty)])?.contains("asked after") == true)
-        #expect(problem([first, Call(client: 1, request: put, invoked: 11, returned: 12, answer: result(2, nil))])?.contains("twice") == true)
-        #expect(problem([Call(client: 1, request: put, invoked: 11, returned: 12, answer: result(3, nil))])?.contains("nobody") == true)
+        #expect(
+            problem([first, Call(client: 1, request: read, invoked: 11, returned: 12, answer: empty)])?.contains("asked after")
+                == true)
+        #expect(
+            problem([first, Call(client: 1, request: put, invoked: 11, returned: 12, answer: result(2, nil))])?.contains("twice")
+                == true)
+        #expect(
+            problem([Call(client: 1, request: put, invoked: 11, returned: 12, answer: result(3, nil))])?.contains("nobody")
+                == true)
     }
 }

@@ -16,7 +16,9 @@ import Testing
         return (chronicle, all)
     }
 
-    private func problem(from position: Revision, range: KeyRange = .all, _ batches: [WatchBatch], compacted: Revision = 0) -> String? {
+    private func problem(from position: Revision, range: KeyRange = .all, _ batches: [WatchBatch], compacted: Revision = 0)
+        -> String?
+    {
         let (chronicle, _) = chronicle()
         var validator = WatchValidator(range, from: position)
         for batch in batches {
@@ -27,7 +29,10 @@ import Testing
 
     @Test func `is content with everything told once and in order`() {
         let (_, all) = chronicle()
-        #expect(problem(from: 2, [WatchBatch(revision: 3, events: Array(all[..<4])), WatchBatch(revision: 5, events: Array(all[4...]))]) == nil)
+        #expect(
+            problem(
+                from: 2, [WatchBatch(revision: 3, events: Array(all[..<4])), WatchBatch(revision: 5, events: Array(all[4...]))])
+                == nil)
         #expect(problem(from: 6, [WatchBatch(revision: 5, events: [])]) == nil)
         let ofB = all.filter { $0.key == "b" }
         #expect(problem(from: 4, range: .single("b"), [WatchBatch(revision: 5, events: Array(ofB[2...]))]) == nil)
@@ -35,7 +40,9 @@ import Testing
 
     @Test func `finds what is missing, torn, repeated, out of order or too old`() {
         let (_, all) = chronicle()
-        func of(_ revision: Revision, _ places: [Int]) -> WatchBatch { WatchBatch(revision: revision, events: places.map { all[$0] }) }
+        func of(_ revision: Revision, _ places: [Int]) -> WatchBatch {
+            WatchBatch(revision: revision, events: places.map { all[$0] })
+        }
         #expect(problem(from: 2, [of(3, [0, 1, 2])])?.contains("atomic") == true)
         #expect(problem(from: 2, [of(3, [0, 1]), of(4, [4, 5])])?.contains("reliable") == true)
         #expect(problem(from: 2, [of(2, [0, 1]), of(3, [0, 1, 2, 3])])?.contains("unique") == true)

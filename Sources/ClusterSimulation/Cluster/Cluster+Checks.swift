@@ -40,7 +40,9 @@ extension Cluster {
             try truth.leads(member.id, term: look.term, at: now)
             if before.role != .leader || before.term != look.term {
                 try checkComplete(member)
-                let verdict = Quorum.verdict(of: status.configuration) { $0 == member.id || truth.vote(of: $0, term: look.term) == member.id }
+                let verdict = Quorum.verdict(of: status.configuration) {
+                    $0 == member.id || truth.vote(of: $0, term: look.term) == member.id
+                }
                 guard verdict == .won else {
                     throw Breach(.majority, "member \(member.id) leads term \(look.term) of \(status.configuration) without one")
                 }
@@ -55,7 +57,9 @@ extension Cluster {
         if look.role == .leader, before.role == .leader, look.term == before.term, look.commit > before.commit,
             let term = member.core?.term(at: look.commit), term != look.term
         {
-            throw Breach(.ownTerm, "member \(member.id) leads term \(look.term) and committed entry \(look.commit) of term \(term) (Raft §5.4.2)")
+            throw Breach(
+                .ownTerm,
+                "member \(member.id) leads term \(look.term) and committed entry \(look.commit) of term \(term) (Raft §5.4.2)")
         }
         func check(_ isTrue: Bool, _ invariant: Breach.Invariant, _ what: String) throws(Breach) {
             guard isTrue else { throw Breach(invariant, "member \(member.id): \(what): \(look) after \(before)") }
@@ -68,7 +72,9 @@ extension Cluster {
         try check(look.commit >= before.commit, .neverBack, "its commit index went back")
         try check(look.applied >= before.applied, .neverBack, "its applied index went back")
         try check(look.last >= before.commit, .committedStays, "its log was cut below what was committed")
-        try check(matched == .max || matched <= look.durable || matched <= before.durable, .durable, "it said that \(matched) is durable")
+        try check(
+            matched == .max || matched <= look.durable || matched <= before.durable, .durable,
+            "it said that \(matched) is durable")
     }
 
     /// The newest entries of a member's log are what all others have there, and so is what comes before each.
@@ -85,7 +91,8 @@ extension Cluster {
             before = entry.term
         }
         guard member.look.role != .leader || changes <= 1 else {
-            throw Breach(.configuration, "member \(member.id) leads and took \(changes) changes of members, none of which is applied")
+            throw Breach(
+                .configuration, "member \(member.id) leads and took \(changes) changes of members, none of which is applied")
         }
     }
 
@@ -102,7 +109,8 @@ extension Cluster {
         guard member.look.last >= index, member.core?.term(at: index) == term || member.core?.term(at: index) == nil else {
             throw Breach(
                 .leaderComplete,
-                "member \(member.id) leads term \(member.look.term) with a log to \(member.look.last); entry \(index) of term \(term) was applied")
+                "member \(member.id) leads term \(member.look.term) with a log to \(member.look.last); entry \(index) of term \(term) was applied"
+            )
         }
     }
 
@@ -112,8 +120,12 @@ extension Cluster {
         for due in notes.due { wanted[due, default: 0] += 1 }
         if !notes.installed.isEmpty {
             trace(now, "member \(member.id) installs a snapshot: \(notes.installed)")
-            for pair in stride(from: 0, to: notes.installed.count - 1, by: 2) where notes.installed[pair] > notes.installed[pair + 1] {
-                throw Breach(.neverBack, "member \(member.id) put a snapshot of \(notes.installed[pair + 1]) over its state of \(notes.installed[pair])")
+            for pair in stride(from: 0, to: notes.installed.count - 1, by: 2)
+            where notes.installed[pair] > notes.installed[pair + 1] {
+                throw Breach(
+                    .neverBack,
+                    "member \(member.id) put a snapshot of \(notes.installed[pair + 1]) over its state of \(notes.installed[pair])"
+                )
             }
             try compareWhole(member)
         }
@@ -138,7 +150,8 @@ extension Cluster {
         guard Self.agree(applied.answer, expected.answer) else {
             throw Breach(
                 .machinesAgree,
-                "member \(member.id) made \(applied.answer) of entry \(command.index) (\(S.decode(command).map { "\($0)" } ?? "?")), not \(expected.answer)")
+                "member \(member.id) made \(applied.answer) of entry \(command.index) (\(S.decode(command).map { "\($0)" } ?? "?")), not \(expected.answer)"
+            )
         }
     }
 
@@ -198,7 +211,10 @@ extension Cluster {
     /// The call that this command is of.
     private func claim(_ command: Command) throws(Breach) -> Int {
         guard var calls = proposed[command.bytes], let call = calls.first else {
-            throw Breach(.appliedOnce, "entry \(command.index) is applied once more, or was never asked for: \(S.decode(command).map { "\($0)" } ?? "?")")
+            throw Breach(
+                .appliedOnce,
+                "entry \(command.index) is applied once more, or was never asked for: \(S.decode(command).map { "\($0)" } ?? "?")"
+            )
         }
         calls.removeFirst()
         proposed[command.bytes] = calls.isEmpty ? nil : calls
@@ -253,6 +269,7 @@ extension Cluster {
         guard seen.revision >= model.compacted, seen.revision <= model.revision else { return }
         let wanted = model.range(RangeRequest(.all, at: seen.revision))
         guard case .success(let wanted) = wanted, wanted.entries != seen.entries else { return }
-        throw Breach(.machinesAgree, "member \(member.id) holds \(seen.entries) at revision \(seen.revision), not \(wanted.entries)")
+        throw Breach(
+            .machinesAgree, "member \(member.id) holds \(seen.entries) at revision \(seen.revision), not \(wanted.entries)")
     }
 }

@@ -78,7 +78,9 @@ extension Cluster {
             history.calls[call].answer = answer
             history.calls[call].returned = now
             if case .unavailable = error {
-                if appliedCalls.contains(call) { throw Breach(.appliedOnce, "call \(call) was refused (\(error)), but is applied") }
+                if appliedCalls.contains(call) {
+                    throw Breach(.appliedOnce, "call \(call) was refused (\(error)), but is applied")
+                }
                 miss(number)
             }
         case .transaction, .range, .done:
@@ -102,10 +104,15 @@ extension Cluster {
             if case .range(_, serializable: true) = history.calls[call].request { isSerializable = true }
         default: return
         }
-        if revision > model.revision { throw Breach(.neverBack, "call \(call) was answered with revision \(revision), the newest is \(model.revision)") }
+        if revision > model.revision {
+            throw Breach(.neverBack, "call \(call) was answered with revision \(revision), the newest is \(model.revision)")
+        }
         if isSerializable { return }
         if revision < floors[call] {
-            throw Breach(.linearizable, "call \(call) was answered by member \(id) with revision \(revision), after \(floors[call]) was answered before it was made")
+            throw Breach(
+                .linearizable,
+                "call \(call) was answered by member \(id) with revision \(revision), after \(floors[call]) was answered before it was made"
+            )
         }
         answeredRevision = max(answeredRevision, revision)
     }

@@ -87,7 +87,8 @@ extension Cluster {
         let damaged = members.count { $0.isDamaged && seats.isSeated($0.id) }
         guard !victim.isDamaged, damaged < (seats.voters.count - 1) / 2, !seats.isJoint else { return }
         try crash(victim, losesPower: false, backIn: stay)
-        guard let names = try? victim.disk.list("log").filter({ $0.hasSuffix(".log") || $0.contains("segment") }), names.count > 1 else { return }
+        guard let names = try? victim.disk.list("log").filter({ $0.hasSuffix(".log") || $0.contains("segment") }), names.count > 1
+        else { return }
         // Not the newest: what turns over in the last record cannot be told from one that was never finished.
         let path = "log/" + names[faultDice.below(names.count - 1)]
         guard let content = victim.disk.content(path), let end = content.lastIndex(where: { $0 != 0 }) else { return }

@@ -39,9 +39,12 @@ extension Cluster {
         guard now > scenario.length + Self.patience else { return false }
         let standing = members.filter { $0.state != .gone }.map { "\($0.id) \($0.state) \($0.look)" }.joined(separator: "; ")
         if !answered {
-            throw Breach(.progress, "clients \(clients.filter { !$0.hasLastWord || $0.waitsFor != nil }.map(\.number)) have no answer; \(standing)")
+            throw Breach(
+                .progress,
+                "clients \(clients.filter { !$0.hasLastWord || $0.waitsFor != nil }.map(\.number)) have no answer; \(standing)")
         }
-        throw Breach(.progress, "members are not level at \(truth.lastEntry), or a change of members is not done (\(seats)): \(standing)")
+        throw Breach(
+            .progress, "members are not level at \(truth.lastEntry), or a change of members is not done (\(seats)): \(standing)")
     }
 
     private func compareAll(_ seated: [Member<S>]) throws(Breach) {

@@ -25,9 +25,12 @@ extension Cluster {
         options.checkpointCommands = scenario.checkpointCommands
         options.retainedBytesMax = scenario.retainedBytes
         options.leaseReads = scenario.leaseReads
+        options.checkpointsAside = scenario.checkpointsAside
         member.clock(now)
         let tap: Tap<S>
-        do { tap = Tap(try make(member)) } catch { throw Breach(.opens, "the database of member \(member.id) does not open: \(error)") }
+        do { tap = Tap(try make(member)) } catch {
+            throw Breach(.opens, "the database of member \(member.id) does not open: \(error)")
+        }
         member.life += 1
         member.state = .running
         member.inbox = []
@@ -154,6 +157,7 @@ extension Cluster {
         guard let outputs else { return }
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }
+        if outputs.makeCheckpoint { plan(.checkpoint(member.id, life: member.life), in: worldDice.within(1_000...50_000)) }
         if let path = outputs.makeSnapshot {
             counts.snapshots += 1
             plan(.snapshot(member.id, life: member.life, letter: letters.put(.path(path))), in: worldDice.within(5_000...200_000))
@@ -167,8 +171,15 @@ extension Cluster {
         if let second { queue.add(.arrive(to: message.to, letter: letters.put(.message(message))), at: second) }
     }
 
+    /// Beside the replica's thread: what is applied meanwhile is not in it, and the replica hears of it later.
+    func makeCheckpoint(_ id: UInt64, _ life: Int) {
+        guard let member = member(id), member.life == life, let tap = member.tap else { return }
+        plan(.checkpointed(id, life: life, through: try? tap.checkpoint()), in: worldDice.within(1_000...50_000))
+    }
+
     func makeSnapshot(_ id: UInt64, _ life: Int, _ letter: Int) throws(Breach) {
-        guard case .path(let path)? = letters.take(letter), let member = member(id), member.life == life, let tap = member.tap else { return }
+        guard case .path(let path)? = letters.take(letter), let member = member(id), member.life == life, let tap = member.tap
+        else { return }
         try arrive(id, .snapshotMade(SnapshotFile.make(path, machine: tap, disk: member.disk)))
     }
 }

@@ -25,10 +25,13 @@ extension Cluster {
         }
     }
 
-    private func change(_ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic) throws(Breach) {
+    private func change(
+        _ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic
+    ) throws(Breach) {
         nextChange += 1
         trace(now, "the operator asks member \(leader.id) for \(steps.map { "\($0.kind) \($0.id)" })")
-        try arrive(leader.id, .change(id: nextChange, ConfigurationChange(steps, transition: transition, context: S.context(steps))))
+        try arrive(
+            leader.id, .change(id: nextChange, ConfigurationChange(steps, transition: transition, context: S.context(steps))))
     }
 
     /// Looks after what is under way: learners that caught up become voters, joint configurations are left, those who
@@ -54,7 +57,8 @@ extension Cluster {
             progress.match + 20 >= status.commitIndex, progress.match > 0
         else { return }
         if let old = candidate.replaces, seats.voters.contains(old) {
-            try change(leader, [.init(.addVoter, candidate.id), .init(.remove, old)], faultDice.oneIn(3) ? .explicit : .automatic)
+            try change(
+                leader, [.init(.addVoter, candidate.id), .init(.remove, old)], faultDice.oneIn(3) ? .explicit : .automatic)
         } else {
             try change(leader, [.init(.addVoter, candidate.id)])
         }

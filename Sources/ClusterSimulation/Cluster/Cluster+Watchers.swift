@@ -17,7 +17,9 @@ extension Cluster {
     /// A watcher looks for news, after a while that may be long.
     func look(_ number: Int) throws(Breach) {
         let watcher = watchers[number]
-        defer { plan(.watch(number), in: isHealing ? .milliseconds(200) : worldDice.pick([20_000, 200_000, 1_000_000, 4_000_000])) }
+        defer {
+            plan(.watch(number), in: isHealing ? .milliseconds(200) : worldDice.pick([20_000, 200_000, 1_000_000, 4_000_000]))
+        }
         if watcher.isOpen != nil, worldDice.oneIn(isHealing ? 50 : 12) { close(watcher) }
         if watcher.isOpen == nil { try open(watcher) }
         guard let member = member(watcher.member), member.state == .running, let open = watcher.isOpen else { return }
@@ -30,7 +32,10 @@ extension Cluster {
                 try take(watcher, batch)
             case .failure(.compacted(let oldest)):
                 guard watcher.validator.position < model.compacted else {
-                    throw Breach(.watch, "watch \(number) at \(watcher.validator.position) was told that \(oldest) is the oldest, but only \(model.compacted) is compacted")
+                    throw Breach(
+                        .watch,
+                        "watch \(number) at \(watcher.validator.position) was told that \(oldest) is the oldest, but only \(model.compacted) is compacted"
+                    )
                 }
                 close(watcher)
                 return watcher.validator = WatchValidator(watcher.validator.range, from: max(oldest, model.compacted))
@@ -58,10 +63,16 @@ extension Cluster {
     }
 
     private func open(_ watcher: WatchingClient) throws(Breach) {
-        guard let id = seats.all.randomElement(using: &worldDice), let member = member(id), member.state == .running, let tap = member.tap else { return }
+        guard let id = seats.all.randomElement(using: &worldDice), let member = member(id), member.state == .running,
+            let tap = member.tap
+        else { return }
         // A new watcher may begin in the past, in the future, or at the compaction.
         if worldDice.oneIn(4) {
-            let start = max(2, worldDice.pick([model.compacted, model.revision + 3, model.revision + 1, watcher.validator.position, model.revision - 20]))
+            let start = max(
+                2,
+                worldDice.pick([
+                    model.compacted, model.revision + 3, model.revision + 1, watcher.validator.position, model.revision - 20,
+                ]))
             watcher.validator = WatchValidator(watcher.validator.range, from: start)
         }
         let position = watcher.validator.position
@@ -72,7 +83,9 @@ extension Cluster {
             trace(now, "watcher \(watcher.number) opens at member \(id) from \(position)")
         case .failure(.compacted(let oldest)):
             guard position < model.compacted else {
-                throw Breach(.watch, "a watch from \(position) was refused, \(oldest) being the oldest, but only \(model.compacted) is compacted")
+                throw Breach(
+                    .watch,
+                    "a watch from \(position) was refused, \(oldest) being the oldest, but only \(model.compacted) is compacted")
             }
             watcher.validator = WatchValidator(watcher.validator.range, from: max(oldest, model.compacted))
         case .failure: return

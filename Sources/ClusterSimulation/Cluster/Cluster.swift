@@ -17,6 +17,8 @@ final class Cluster<S: Subject> {
         case act(client: Int)
         case restart(UInt64)
         case snapshot(UInt64, life: Int, letter: Int)
+        case checkpoint(UInt64, life: Int)
+        case checkpointed(UInt64, life: Int, through: UInt64?)
         case mischief
         case end(Fix)
         case operate
@@ -95,7 +97,9 @@ final class Cluster<S: Subject> {
         seats.voters = founders.voters
         for client in clients.indices { plan(.act(client: client), in: 1_000_000 + worldDice.below(Micros.seconds(1))) }
         for number in 0..<scenario.load.watchers {
-            watchers.append(WatchingClient(number: number, range: number == 0 ? .all : .prefix(worldDice.pick(["k", "k1", "l", "m"])), from: 2))
+            watchers.append(
+                WatchingClient(
+                    number: number, range: number == 0 ? .all : .prefix(worldDice.pick(["k", "k1", "l", "m"])), from: 2))
             plan(.watch(number), in: .seconds(1))
         }
         plan(.mischief, in: .seconds(3))
@@ -133,6 +137,10 @@ final class Cluster<S: Subject> {
         case .act(let client): act(client)
         case .restart(let id): if let member = member(id), member.state == .down { try start(member) }
         case .snapshot(let id, let life, let letter): try makeSnapshot(id, life, letter)
+        case .checkpoint(let id, let life): makeCheckpoint(id, life)
+        case .checkpointed(let id, let life, let index):
+            guard let member = member(id), member.life == life else { return }
+            try arrive(id, .checkpointMade(index.map { .success($0) } ?? .failure(.noSpace)))
         case .mischief: try mischief()
         case .end(let fix): try end(fix)
         case .operate: try operate()

@@ -64,7 +64,9 @@ package struct RevisionChecker {
             revision += 1
             if let number = writers[revision] {
                 if let problem = carryOut(number, &model) { return problem }
-                guard model.revision == revision else { return "\(words(number)) changes nothing, but answered revision \(revision)" }
+                guard model.revision == revision else {
+                    return "\(words(number)) changes nothing, but answered revision \(revision)"
+                }
             } else if let lease = deaths[revision] {
                 guard model.revoke(lease)?.isEmpty == false else { return "lease \(lease) ended at \(revision) without any key" }
             } else {
@@ -108,7 +110,9 @@ package struct RevisionChecker {
         var floor: (number: Int, place: Place)?
         var next = 0
         for (number, place) in asked {
-            while next < answered.count, let returned = history.calls[answered[next].0].returned, returned < history.calls[number].invoked {
+            while next < answered.count, let returned = history.calls[answered[next].0].returned,
+                returned < history.calls[number].invoked
+            {
                 if floor.map({ $0.place < answered[next].1 }) ?? true { floor = answered[next] }
                 next += 1
             }
@@ -123,7 +127,8 @@ package struct RevisionChecker {
 
     private func words(_ number: Int) -> String {
         let call = history.calls[number]
-        return "call \(number) of client \(call.client) (\(call.request), \(call.invoked)…\(call.returned.map(String.init) ?? "") µs)"
+        return
+            "call \(number) of client \(call.client) (\(call.request), \(call.invoked)…\(call.returned.map(String.init) ?? "") µs)"
     }
 }
 

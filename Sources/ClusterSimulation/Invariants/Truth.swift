@@ -64,7 +64,8 @@ struct Truth {
         }
         if known.before != before {
             throw Breach(
-                .logMatching, "\(member) has entry \(index) of term \(term) after one of term \(before), others after one of \(known.before)")
+                .logMatching,
+                "\(member) has entry \(index) of term \(term) after one of term \(before), others after one of \(known.before)")
         }
     }
 
@@ -73,7 +74,8 @@ struct Truth {
         if let known = applied[index] {
             if known == seal { return false }
             throw Breach(
-                .committedStays, "\(member) applied entry \(index) of term \(seal.term), where term \(known.term) was applied before")
+                .committedStays,
+                "\(member) applied entry \(index) of term \(seal.term), where term \(known.term) was applied before")
         }
         guard index > lastApplied else {
             throw Breach(.committedStays, "\(member) applied a command at \(index), where others applied none")

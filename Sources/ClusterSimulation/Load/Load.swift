@@ -75,18 +75,25 @@ struct Client {
         case .delete: return .transaction(Transaction(then: [.delete(key), mark()]))
         case .deleteRange: return .transaction(Transaction(then: [.delete(KeyRange(lower: key, upper: Key("k~"))), mark()]))
         case .compareAndSet:
-            return .transaction(Transaction(
-                if: [Compare(key, .equal, .modRevision(seen[key] ?? 0))], then: [.put(key, value())],
-                otherwise: [.range(RangeRequest(.single(key)))]))
+            return .transaction(
+                Transaction(
+                    if: [Compare(key, .equal, .modRevision(seen[key] ?? 0))], then: [.put(key, value())],
+                    otherwise: [.range(RangeRequest(.single(key)))]))
         case .create:
-            return .transaction(Transaction(
-                if: [Compare(key, .equal, .version(0))], then: [.put(key, value())], otherwise: [.delete(key)]))
+            return .transaction(
+                Transaction(
+                    if: [Compare(key, .equal, .version(0))], then: [.put(key, value())], otherwise: [.delete(key)]))
         case .several:
             let other = Key("m\(dice.below(load.keys))")
-            return .transaction(Transaction(
-                then: [.put(key, value()), .delete(.prefix("m/")), .put(other, value()), .range(RangeRequest(.all, countOnly: true))]))
+            return .transaction(
+                Transaction(
+                    then: [
+                        .put(key, value()), .delete(.prefix("m/")), .put(other, value()),
+                        .range(RangeRequest(.all, countOnly: true)),
+                    ]))
         case .readLast: return .range(RangeRequest(.single(key)), serializable: false)
-        case .readRange: return .range(RangeRequest(.all, limit: dice.oneIn(3) ? 2 : 0, keysOnly: dice.oneIn(4)), serializable: false)
+        case .readRange:
+            return .range(RangeRequest(.all, limit: dice.oneIn(3) ? 2 : 0, keysOnly: dice.oneIn(4)), serializable: false)
         case .readSerializable: return .range(RangeRequest(.all), serializable: true)
         case .readOld: return .range(RangeRequest(.all, at: max(1, newest - dice.below(12))), serializable: dice.oneIn(2))
         case .grant:

@@ -71,8 +71,9 @@ package struct Model: Hashable, Sendable {
         let hasMore = request.limit > 0 && count > request.limit
         if hasMore { all = Array(all.prefix(request.limit)) }
         if request.keysOnly { for place in all.indices { all[place].value = [] } }
-        return .success(RangeResult(
-            entries: request.countOnly ? [] : all, count: count, revision: revision, hasMore: hasMore && !request.countOnly))
+        return .success(
+            RangeResult(
+                entries: request.countOnly ? [] : all, count: count, revision: revision, hasMore: hasMore && !request.countOnly))
     }
 
     // MARK: changes; each returns its events in order

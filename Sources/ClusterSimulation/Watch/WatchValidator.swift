@@ -34,13 +34,16 @@ package struct WatchValidator: Sendable {
         }
         let wanted = chronicle.events(range, from: position, through: batch.revision)
         for (place, event) in batch.events.enumerated() {
-            guard place < wanted.count else { return "\(told), of \(event.key) at \(event.revision) beyond what happened (unique)" }
+            guard place < wanted.count else {
+                return "\(told), of \(event.key) at \(event.revision) beyond what happened (unique)"
+            }
             if let problem = compare(event, wanted[place], compacted) { return "\(told), \(problem)" }
         }
         if batch.events.count < wanted.count {
             let missing = wanted[batch.events.count]
             let isTorn = batch.events.last?.revision == missing.revision
-            return "\(told), without \(missing.key) at \(missing.revision) (\(isTorn ? "atomic" : "reliable, or progress past unsent events"))"
+            return
+                "\(told), without \(missing.key) at \(missing.revision) (\(isTorn ? "atomic" : "reliable, or progress past unsent events"))"
         }
         return nil
     }

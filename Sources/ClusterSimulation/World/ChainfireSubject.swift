@@ -50,7 +50,8 @@ final class ChainfireSubject: Subject {
 
     static func context(_ steps: [ConfigurationChange.Step]) -> [UInt8] {
         let records = steps.filter { $0.kind != .remove }.map {
-            MemberRecord(id: $0.id, name: "member-\($0.id)", peerURLs: ["https://member-\($0.id):2380"], isLearner: $0.kind == .addLearner)
+            MemberRecord(
+                id: $0.id, name: "member-\($0.id)", peerURLs: ["https://member-\($0.id):2380"], isLearner: $0.kind == .addLearner)
         }
         return records.isEmpty ? [] : StoreCommand.members(records).encoded
     }
@@ -62,7 +63,8 @@ final class ChainfireSubject: Subject {
             switch outcome {
             case .committed(let result): .transaction(result)
             case .done: .done(seconds: 0)
-            case .renewed(let seconds): if let granted = seconds.first ?? nil { .done(seconds: granted) } else { .refused(.missing("no lease")) }
+            case .renewed(let seconds):
+                if let granted = seconds.first ?? nil { .done(seconds: granted) } else { .refused(.missing("no lease")) }
             case .refused(let error): .refused(error)
             }
         }

@@ -6,7 +6,9 @@ extension Dice {
     /// From 0 up to but not including `count`, which must be at least 1. (Lemire, 2019: biased by less than 2⁻³².)
     mutating func below(_ count: Int64) -> Int64 { Int64(next().multipliedFullWidth(by: UInt64(count)).high) }
     mutating func below(_ count: Int) -> Int { Int(below(Int64(count))) }
-    mutating func within(_ range: ClosedRange<Int64>) -> Int64 { range.lowerBound + below(range.upperBound - range.lowerBound + 1) }
+    mutating func within(_ range: ClosedRange<Int64>) -> Int64 {
+        range.lowerBound + below(range.upperBound - range.lowerBound + 1)
+    }
     mutating func perMille(_ share: Int) -> Bool { share > 0 && below(1_000) < share }
     mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
 

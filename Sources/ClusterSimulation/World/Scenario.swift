@@ -20,6 +20,8 @@ struct Scenario {
     var checkpointCommands: Int
     var retainedBytes: Int
     var leaseReads: Bool
+    /// As the real shell has it.
+    var checkpointsAside: Bool
 
     init(seed: UInt64, length: Micros) {
         var dice = Dice(seed: seed &* 0x9E37_79B9 ^ 0x5EED)
@@ -27,11 +29,12 @@ struct Scenario {
         members = dice.pick([3, 3, 3, 5])
         load = Load(&dice)
         faults = Fault.allCases.map { fault in
-            let usual = switch fault {
-            case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk: 2
-            case .transfer, .losePowerMidway, .losePower: 4
-            default: 3
-            }
+            let usual =
+                switch fault {
+                case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk: 2
+                case .transfer, .losePowerMidway, .losePower: 4
+                default: 3
+                }
             return (fault, dice.oneIn(3) ? 0 : usual * dice.pick([1, 1, 3]))
         }
         if faults.allSatisfy({ $0.1 == 0 }) { faults[0].1 = 1 }
@@ -42,5 +45,6 @@ struct Scenario {
         checkpointCommands = dice.pick([8, 40, 200, 1_000])
         retainedBytes = dice.pick([0, 2_000, 20_000, 1 << 20])
         leaseReads = false
+        checkpointsAside = !dice.oneIn(3)
     }
 }

@@ -75,7 +75,8 @@ final class SimulatedStorage: MachineStorage {
 
     func history(from: Revision, to end: Revision, bytesMax: Int) throws -> (changes: [Change], through: Revision) {
         let content = state.withLock { $0.now }
-        let changes = content.rows[content.place(ChangeID(from, 0))..<max(content.place(ChangeID(from, 0)), content.place(ChangeID(end, 0)))]
+        let changes = content.rows[
+            content.place(ChangeID(from, 0))..<max(content.place(ChangeID(from, 0)), content.place(ChangeID(end, 0)))]
         // A few revisions at a time, so that going on in the middle is seen often.
         guard let first = changes.first, let last = changes.last, last.id.revision > first.id.revision + 7 else {
             return (Array(changes), end - 1)
@@ -148,7 +149,8 @@ extension SimulatedStorage {
         func number() -> UInt64? { input.read(UInt64.self) }
         func part() -> [UInt8]? { input.read(UInt32.self).flatMap { input.read(count: Int($0)) } }
         var content = Content()
-        guard let index = number(), let term = number(), let revision = number(), let compacted = number(), let rows = number() else {
+        guard let index = number(), let term = number(), let revision = number(), let compacted = number(), let rows = number()
+        else {
             return nil
         }
         content.mark.appliedIndex = index
@@ -156,7 +158,9 @@ extension SimulatedStorage {
         content.mark.revision = Revision(bitPattern: revision)
         content.mark.compacted = Revision(bitPattern: compacted)
         for _ in 0..<rows {
-            guard let id = number(), let bytes = part(), let row = Change(ChangeID(number: Int64(bitPattern: id)), decoding: bytes) else {
+            guard let id = number(), let bytes = part(),
+                let row = Change(ChangeID(number: Int64(bitPattern: id)), decoding: bytes)
+            else {
                 return nil
             }
             content.rows.append(row)

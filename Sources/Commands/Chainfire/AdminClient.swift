@@ -11,6 +11,7 @@ struct AdminClient: Sendable {
     ///   - body: nil sends GET.
     /// - Throws: `Failure` with what the member said, or with each that could not be reached.
     func send(_ method: String, _ path: String, _ body: JSON? = nil) async throws -> JSON {
+        let cluster = method == "GET" || self.cluster.endpoints.count == 1 ? self.cluster : await self.cluster.leaderFirst()
         var told: [String] = []
         for endpoint in cluster.endpoints {
             let answer: HTTPCall.Answer

@@ -26,6 +26,17 @@ struct ClusterClient: Sendable {
         throw Failure(told.joined(separator: "\nplasma: "))
     }
 
+    /// The same with the leader's endpoint first, where it is among them: it alone sees how all the others are, and
+    /// hands leadership over.
+    func leaderFirst() async -> ClusterClient {
+        let answers = await askEach(Calls.status, Etcdserverpb_StatusRequest())
+        let leader = answers.first { if case .success(let status) = $0.answer { status.leader == status.header.memberID } else { false } }
+        guard let leader else { return self }
+        var cluster = self
+        cluster.endpoints = [leader.endpoint] + endpoints.filter { $0 != leader.endpoint }
+        return cluster
+    }
+
     /// Asks every member by itself.
     func askEach<Request: Sendable, Response: Sendable>(
         _ call: Call<Request, Response>, _ request: Request

@@ -107,7 +107,6 @@ final class Cluster {
                 \(peers.map { "  - \($0)" }.joined(separator: "\n"))
                 listen_client: 127.0.0.1:\(member.client)
                 listen_peer: 127.0.0.1:\(member.peer)
-                listen_metrics: none
                 quota_bytes: 8589934592
 
                 """
