@@ -97,8 +97,8 @@ extension Chainfire {
     }
 
     func propose(_ command: StoreCommand, _ answer: @escaping @Sendable (Result<Machine.Outcome, StoreError>) -> Void) {
-        // What waits for room must not grow.
-        guard !machine.isFull.load(ordering: .relaxed) else { return answer(.failure(.noSpace)) }
+        // What waits for room must not grow; leases go on, and what makes room is welcome.
+        guard !command.grows || !machine.isFull.load(ordering: .relaxed) else { return answer(.failure(.noSpace)) }
         guard gate.enter() else { return answer(.failure(Gate.closed)) }
         replica.propose(command.encoded) { [self] result in
             gate.leave()

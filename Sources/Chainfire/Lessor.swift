@@ -49,6 +49,11 @@ struct Lessor: Sendable {
         guard leases[id] == nil else { throw .precondition("etcdserver: lease already exists") }
         leases[id] = Lease(granted: ttl, renewed: index, renewedAt: now)
         deadlines.push(now + .seconds(ttl), id)
+        // Only who leads takes them out again.
+        if deadlines.count > 2 * leases.count + 1_024 {
+            deadlines = Deadlines()
+            for id in sortedIDs { if let lease = leases[id] { deadlines.push(deadline(lease), id) } }
+        }
     }
 
     /// What was stored. Keys are attached afterwards.
@@ -175,6 +180,7 @@ struct Deadlines: Sendable {
     private var items: [Item] = []
 
     var first: Item? { items.first }
+    var count: Int { items.count }
 
     mutating func push(_ at: Instant, _ id: Int64) {
         items.append(Item(at: at, id: id))

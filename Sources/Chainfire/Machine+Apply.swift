@@ -143,7 +143,13 @@ extension Machine.State {
     private mutating func end(_ id: Int64, _ storage: any MachineStorage) throws -> [UInt64] {
         guard let keys = lessor.remove(id) else { return [] }
         touch(lease: id)
-        return take(try Self.delete(keys, &keyspace, backlog, storage))
+        // More than a revision can hold are as many revisions.
+        var woken: [UInt64] = []
+        for start in stride(from: 0, to: keys.count, by: ChangeID.changesMax) {
+            let part = Array(keys[start..<min(start + ChangeID.changesMax, keys.count)])
+            woken += take(try Self.delete(part, &keyspace, backlog, storage))
+        }
+        return woken
     }
 
     /// The parts of the state one by one: nothing is copied that is changed soon after.

@@ -69,11 +69,10 @@ extension Machine {
             throw ChainfireError.mismatch(
                 "the snapshot is of cluster \(hex(facts.clusterID)), this is \(hex(identity.clusterID))")
         }
-        var fresh = try flushing.withLock { _ in
+        // Nobody may meet the new database with the old memory, nor write what the old one left to do.
+        let signals = try flushing.withLock { _ in try state.withLock { state in
             try storage.install(path)
-            return try Self.restore(storage, options, now())
-        }
-        let signals = state.withLock { state in
+            var fresh = try Self.restore(storage, options, now())
             // Watchers stay; they read what they missed from the new history, or are told that it was compacted.
             fresh.hub = state.hub
             fresh.signals = state.signals
@@ -83,7 +82,7 @@ extension Machine {
             state = fresh
             publish(state)
             return awake.compactMap { state.signals[$0] }
-        }
+        } }
         for signal in signals { signal() }
         tellMembers()
     }

@@ -83,6 +83,9 @@ struct SQLite: ~Copyable, Sendable {
 
     /// - Returns: whether all frames of the write-ahead log are in the database file now, and the log is empty.
     func checkpoint() throws(Failure) -> Bool {
+        // A reader with an older view, such as a copy being made, is not waited for: the next checkpoint moves the rest.
+        sqlite3_busy_timeout(handle, 0)
+        defer { sqlite3_busy_timeout(handle, 5_000) }
         var (frames, moved): (Int32, Int32) = (0, 0)
         let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, &frames, &moved)
         if code & 0xFF == SQLITE_BUSY { return false }

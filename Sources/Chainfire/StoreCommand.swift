@@ -51,6 +51,15 @@ package enum StoreCommand: Hashable, Sendable {
     /// Deeper than `Transaction.validate` lets anything be.
     private static let depthMax = 200
 
+    /// Whether it may need more room than it gives back.
+    var grows: Bool {
+        switch self {
+        case .transaction(let transaction): transaction.mayGrow
+        case .leaseGrant, .members, .published: true
+        default: false
+        }
+    }
+
     package var encoded: [UInt8] {
         var out = ByteWriter()
         out.write(Self.format)

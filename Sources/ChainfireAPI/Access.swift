@@ -4,8 +4,11 @@ import NIOHTTP1
 /// Who may change the cluster through `/admin`.
 ///
 /// Allowed are: a connection with a client certificate that the port's CA signed; a connection from this machine itself
-/// (loopback); whoever gives the join token, as `authorization: Bearer TOKEN`. A request that carries `origin` was sent by
-/// a web page and is refused, so that no page in a browser on this machine can change the cluster.
+/// (loopback), unless a proxy says that it only passes something on; whoever gives the join token, as
+/// `authorization: Bearer TOKEN`. A request that carries `origin` was sent by a web page and is refused.
+///
+/// etcd's own calls know no such rule: as with an etcd without authentication, whoever may speak to the port may call
+/// them. Client certificates (`tls.client.client_auth: required`) decide who may.
 struct Access: Sendable {
     let joinToken: String?
 
@@ -20,7 +23,8 @@ struct Access: Sendable {
 
     func allows(address: String, commonName: String?, headers: HTTPHeaders) -> Bool {
         guard headers["origin"].isEmpty else { return false }
-        if commonName != nil || Self.isLoopback(address) { return true }
+        let isPassedOn = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].contains { !headers[$0].isEmpty }
+        if commonName != nil || (Self.isLoopback(address) && !isPassedOn) { return true }
         guard let given = headers["authorization"].first, given.hasPrefix("Bearer ") else { return false }
         return knows(String(given.dropFirst("Bearer ".count)))
     }

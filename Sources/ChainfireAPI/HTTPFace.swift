@@ -12,6 +12,8 @@ struct HTTPFace: Sendable {
     let metrics: MetricsPage
 
     func serve(_ request: HTTPRequest, _ reply: HTTPReply) {
+        // A browser says so when a page sends a request; no page has any business here.
+        guard request.headers["origin"].isEmpty else { return reply.plain(.forbidden, "requests of web pages are refused\n") }
         if let method = gateway[request.path] {
             guard request.method == .POST else { return reply.methodNotAllowed(nil) }
             return method.serve(request.body, reply)

@@ -76,7 +76,8 @@ struct WatchStreamState {
         generations += 1
         do throws(StoreError) {
             let watcher = try store.openWatcher(
-                range, from: request.startRevision == 0 ? nil : request.startRevision,
+                // What is applied from now on is in the watch, as what was before is in the answer's revision.
+                range, from: request.startRevision == 0 ? now.revision + 1 : request.startRevision,
                 options: WatcherOptions(
                     noPut: request.filters.contains(.noput), noDelete: request.filters.contains(.nodelete)),
                 signal: { signal(number) })

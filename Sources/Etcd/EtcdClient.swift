@@ -64,8 +64,9 @@ package final class EtcdClient: Sendable {
             let mayRepeat = failure.isUnsent || (isRead && (failure.code == .unavailable || failure.code == .deadlineExceeded))
             attempt += 1
             // A wrong certificate does not become right.
+            let isBad = mayRepeat || failure.code == .unavailable || failure.code == .deadlineExceeded
+            if isBad, let failed { await link.leave(failed) }
             guard mayRepeat, failure.code != .invalidArgument, !Task.isCancelled, end - .now > options.pause else { throw failure }
-            if let failed { await link.leave(failed) }
             if attempt.isMultiple(of: endpoints.count) {
                 do { try await Task.sleep(for: options.pause) } catch { throw failure }
             }

@@ -60,7 +60,9 @@ package enum HTTPCall {
         }
         defer { late.cancel() }
         let connecting = bootstrap.connect(host: place.host, port: place.port)
-        connecting.whenFailure { promise.fail($0) }
+        connecting.whenFailure { error in
+            promise.fail(GRPCStatus(.unavailable, "cannot reach \(place.authority): \(error)", isUnsent: true))
+        }
         promise.futureResult.whenComplete { _ in connecting.whenSuccess { $0.close(promise: nil) } }
         do {
             return try await promise.futureResult.get()

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import NIOCore
 import NIOPosix
@@ -51,6 +52,11 @@ package final class PortServer: Sendable {
                 .serverChannelOption(.backlog, value: 4096)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                // A client whose machine is gone says nothing, and would keep its watches for ever.
+                .childChannelOption(.socketOption(.so_keepalive), value: 1)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 60)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
+                .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 6)
                 .childChannelOption(.allowRemoteHalfClosure, value: false)
                 .childChannelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture { try self.accept(channel) }

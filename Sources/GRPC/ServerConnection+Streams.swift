@@ -32,8 +32,9 @@ extension ServerConnection {
         guard !isLast else { return }
         streams.values[place].taken += buffer.readableBytes + padding
         if streams.values[place].taken >= limits.streamWindowBytes / 2 {
-            write(id, .windowUpdate(windowSizeIncrement: streams.values[place].taken))
+            let taken = streams.values[place].taken
             streams.values[place].taken = 0
+            write(id, .windowUpdate(windowSizeIncrement: taken))
         }
     }
 

@@ -60,7 +60,8 @@ final class ServerConnection: ChannelInboundHandler {
         connection.headerBlockValidation = .disabled
         connection.contentLengthValidation = .disabled
         // Go's clients ping to measure the bandwidth, and reset each call they cancel.
-        connection.controlFrameRateLimit.maximumCount = 20_000
+        // Below what may wait to be written to a client that does not read (10,000).
+        connection.controlFrameRateLimit.maximumCount = 5_000
         connection.maximumConnectionGlitches = 20_000
         var stream = NIOHTTP2Handler.StreamConfiguration()
         stream.streamResetFrameRateLimit.maximumCount = 20_000
@@ -97,7 +98,8 @@ final class ServerConnection: ChannelInboundHandler {
         // The handler before us has answered an error of one stream by a reset, and one of the connection by GOAWAY.
         if error is NIOHTTP2Errors.StreamError { return }
         meters.garbage.increment()
-        context.close(promise: nil)
+        // Never inside somebody's write: it may be ours that failed.
+        context.eventLoop.assumeIsolated().execute { [weak self] in self?.context?.close(promise: nil) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -196,7 +198,11 @@ final class ServerConnection: ChannelInboundHandler {
     // MARK: writing
 
     func write(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload, _ promise: EventLoopPromise<Void>? = nil) {
-        context?.write(wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: promise)
+        guard let context else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        context.write(wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: promise)
     }
 
     /// Writes all that waits in the outbox, and flushes once.
@@ -260,7 +266,11 @@ final class ServerConnection: ChannelInboundHandler {
             if written != nil { ended?.succeed() }
             return
         }
-        let stream = streams.remove(at: place).value
+        // Writing may have closed the connection, and the stream with it.
+        guard let stream = streams.removeValue(forKey: id) else {
+            ended?.fail(ChannelError.alreadyClosed)
+            return
+        }
         let trailers = stream.hasHeaders ? Metadata.trailers(status) : Metadata.only(status)
         var last = ended
         if !stream.isClientDone || isStopping {

@@ -228,6 +228,7 @@ struct Log: ~Copyable, Sendable {
             try self.file?.sync()
             try file.sync()
             try disk.rename(path, to: "\(directory)/\(next.fileName)")
+            spare.renamed(path)
             try disk.syncDirectory(directory)
             // Under its own name, which errors then tell.
             return try disk.open("\(directory)/\(next.fileName)", .write)

@@ -20,10 +20,14 @@ extension ReplicaCore {
         if isStuck { return false }
         do throws(ReplicaError) {
             try log.reserve(pendingBytes + bytes, replacing: replacing)
-            fullSince = nil
+            isShort = false
+            // Room for this says little while others are refused.
+            if fullSince != nil, refusedAt + UInt64(options.electionTicks) <= ticks { fullSince = nil }
             return true
         } catch .noSpace {
             fullSince = fullSince ?? ticks
+            refusedAt = ticks
+            isShort = true
             return false
         } catch {
             throw error

@@ -53,7 +53,7 @@ extension ReplicaCore {
                 }
             },
             leadership: leadership, isRecovering: isRecovering,
-            trouble: isStuck || fullSince != nil ? .noSpace : nil)
+            trouble: isStuck || isShort ? .noSpace : nil)
     }
 
     /// The term of an entry of the log; nil where it holds none.

@@ -33,8 +33,8 @@ extension ReplicaCore {
     /// Sees whether there is room again; a leader that has none for an election's time hands over.
     private mutating func tickFullDisk(_ send: Send) throws(ReplicaError) {
         guard let since = fullSince, !isStuck else { return }
-        if try makeRoom(min(batchBytesMax, 64 << 10), replacing: false, send) { return }
-        guard raft.role == .leader, since + UInt64(options.electionTicks) <= ticks else { return }
+        _ = try makeRoom(min(batchBytesMax, 64 << 10), replacing: false, send)
+        guard fullSince != nil, raft.role == .leader, since + UInt64(options.electionTicks) <= ticks else { return }
         fullSince = ticks
         try handOver()
     }

@@ -37,8 +37,12 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var mustConfirm = false
     /// The disk refused a write that was due: nothing goes on before it takes it.
     var isStuck = false
-    /// Since which tick the disk had no room; nil when it has.
+    /// What was last asked for found no room.
+    var isShort = false
+    /// Since which tick the disk has refused now and then; nil when it has taken everything for an election's time.
     var fullSince: UInt64?
+    /// When something was last refused for want of room.
+    var refusedAt: UInt64 = 0
 
     var outbox: [PeerMessage] = []
     var outputs = ReplicaOutputs<Machine.Output>()

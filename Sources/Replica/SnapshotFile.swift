@@ -13,9 +13,10 @@ package struct SnapshotFile: Hashable, Sendable {
     /// Has the machine write a snapshot, and reads it once. Takes long; runs beside the replica's thread.
     package static func make(_ path: String, machine: some StateMachine, disk: any Disk) -> Result<SnapshotFile, ReplicaError> {
         let head: SnapshotHead
-        do { head = try machine.snapshot(to: path) } catch let error as DiskError {
-            return .failure(ReplicaError(error))
-        } catch {
+        do { head = try machine.snapshot(to: path) } catch {
+            // What was begun may have filled the disk.
+            try? disk.remove(path)
+            if let error = error as? DiskError { return .failure(ReplicaError(error)) }
             return .failure(.storage("could not make a snapshot: \(error)"))
         }
         do throws(DiskError) {
@@ -31,6 +32,7 @@ package struct SnapshotFile: Hashable, Sendable {
             }
             return .success(SnapshotFile(path: path, head: head, bytes: bytes, digest: digest.value))
         } catch {
+            try? disk.remove(path)
             return .failure(ReplicaError(error))
         }
     }

@@ -4,7 +4,7 @@ import Synchronization
 /// Keeps one file ready to become the next segment, so that the writer need not wait for 16 MiB of zeros.
 /// Any thread may prepare it while the log writes.
 final class SpareSegment: Sendable {
-    private enum State { case missing, preparing, ready }
+    private enum State { case missing, preparing, ready, lent }
 
     private let state = Mutex(State.missing)
     private let disk: any Disk
@@ -47,7 +47,7 @@ final class SpareSegment: Sendable {
     func take() throws(DiskError) -> String {
         let isReady = state.withLock { state in
             guard state == .ready else { return false }
-            state = .missing
+            state = .lent
             return true
         }
         if isReady { return path }
@@ -55,6 +55,9 @@ final class SpareSegment: Sendable {
         try make(other)
         return other
     }
+
+    /// What `take` gave has another name now, and its old one is free.
+    func renamed(_ path: String) { if path == self.path { state.withLock { $0 = .missing } } }
 
     /// Gives back what `take` gave and could not be used.
     func giveBack(_ path: String) {

@@ -59,6 +59,9 @@ struct Admission {
                     }
                     logger.notice("joined", metadata: ["through": "\(address)", "member": "\(hex(ticket.memberID))", "cluster": "\(hex(ticket.clusterID))"])
                     return ticket
+                // Another change of the members comes first; but what is there already stays there.
+                case 412 where document["error"]?.string?.contains("already exists") != true:
+                    throw GRPCStatus(.unavailable, document["error"]?.string ?? "status \(answer.status)")
                 case 503, 504, 429: throw GRPCStatus(.unavailable, document["error"]?.string ?? "status \(answer.status)")
                 default: throw GRPCStatus(.failedPrecondition, document["error"]?.string ?? "status \(answer.status)")
                 }

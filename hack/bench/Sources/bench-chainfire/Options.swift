@@ -13,7 +13,7 @@ struct Options {
           range     one key of those: linearizable and serializable, 100 and 1,000 clients
           txn       compare a key's revision, then put it and read another, 100 clients
           watch     from a put to its event at one watcher, at 200 puts a second, open loop
-          fanout    from a put to its event at the last of 1,000 watchers
+          fanout    from a put to its event at the last of 1,000 watchers on ten streams
           memory    resident memory of a node after the rows before
           failover  the leader is killed with SIGKILL: until the first acknowledged write, open loop (three nodes)
           restart   from start to the first answered read, with a store of --gigabytes (one node)

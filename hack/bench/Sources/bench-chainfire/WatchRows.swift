@@ -5,13 +5,15 @@ import Synchronization
 
 typealias WatchStream = ClientStream<Etcdserverpb_WatchRequest, Etcdserverpb_WatchResponse>
 
-func openWatch(_ client: GRPCClient, prefix: String) async throws -> WatchStream {
+func openWatch(_ client: GRPCClient, prefix: String, watchers: Int = 1) async throws -> WatchStream {
     let stream: WatchStream = client.stream(Method.watch)
     var request = Etcdserverpb_WatchRequest()
     request.createRequest.key = Data(prefix.utf8)
     request.createRequest.rangeEnd = Data(prefix.utf8.dropLast() + [prefix.utf8.last.map { $0 + 1 } ?? 0])
-    try await stream.send(request)
-    guard let created = try await stream.next(), created.created else { throw BenchFailure("a watch was not created") }
+    for _ in 0..<watchers {
+        try await stream.send(request)
+        guard let created = try await stream.next(), created.created else { throw BenchFailure("a watch was not created") }
+    }
     return stream
 }
 
@@ -50,11 +52,14 @@ func watchLatency(_ cluster: Cluster, perSecond: Int = 200, seconds: Double) asy
     return found
 }
 
-/// From a put to its event at the last of many watchers, each on a stream of its own: milliseconds.
-func fanOut(_ cluster: Cluster, watchers: Int = 1_000, puts: Int = 50) async throws -> Histogram {
-    let connections = try await cluster.connect(20)
+/// From a put to its event at the last of many watchers, spread as etcd's own benchmark does it (a hundred to a stream, a
+/// stream to a connection): milliseconds.
+func fanOut(_ cluster: Cluster, watchers: Int = 1_000, puts: Int = 100) async throws -> Histogram {
+    let connections = try await cluster.connect(10)
     var streams: [WatchStream] = []
-    for at in 0..<watchers { streams.append(try await openWatch(connections[at % connections.count], prefix: "/bench/fan/")) }
+    for connection in connections {
+        streams.append(try await openWatch(connection, prefix: "/bench/fan/", watchers: watchers / connections.count))
+    }
     let writer = try await cluster.connect(1)[0]
     let arrived = Counter()
     let waiting = Waiting()
