@@ -73,6 +73,7 @@ struct LogShutdownTests {
                 "GET", "\(Paths.base)/widgets?watch=true&allowWatchBookmarks=true&resourceVersion=501", deadline: .seconds(60))
             let read = Task {
                 end.yield(await message { for try await buffer in idle.body { end.yield(String(buffer: buffer)) } })
+                end.finish()
             }
             try await Task.sleep(for: .milliseconds(500))
             return (unread, read)
