@@ -235,7 +235,7 @@ def throw(address, port, piece, context=None):
 
 def full_disk(world):
     """a full filesystem under one member, the leader: reads go on, writes resume by themselves when space returns"""
-    world.clear()
+    world.reset()
     small = os.path.join(world.home, "small")
     os.makedirs(small)
     must(["mount", "-t", "tmpfs", "-o", "size=192m", "tmpfs", small])
