@@ -66,7 +66,7 @@ let rooms: [Room] = [
         name: "Commands",
         sees: [
             "Kinds", "Reconcile", "API", "ChainfireAPI", "Chainfire", "Replica", "Etcd", "GRPC", "PKI", "Resource", "Manifest", "Store",
-            "Host",
+            "Host", "Bytes",
         ],
         uses: [arguments, crypto, lifecycle, logging, metrics]),
 ]

@@ -29,7 +29,11 @@ extension Chainfire {
 
     /// Writes everything that is applied here into one new file, which `restore` reads.
     package func snapshot(to path: String) async throws(StoreError) {
-        try await onThread { [machine] in _ = try machine.snapshot(to: path) }
+        try await onThread { [machine] in
+            // What waits for room would be missing.
+            guard try machine.flush() else { throw ChainfireError.full(machine.storage.name) }
+            _ = try machine.snapshot(to: path)
+        }
     }
 
     /// Looks at this member's whole database: SQLite's own check, and every row's checksum.

@@ -11,8 +11,7 @@ package struct Member: Hashable, Sendable {
     package var clientURLs: [String] { record.clientURLs }
     package var isLearner: Bool { record.isLearner }
     package var isLeader: Bool
-    /// The leader heard of it lately. Elsewhere only the leader and the member itself are known to be well, the
-    /// others are taken to be while there is a leader.
+    /// At the leader: it was heard of lately. Elsewhere: there is a leader, and a connection to the member.
     package var isHealthy: Bool
     /// The last log entry known to be durable there; known by the leader only.
     package var match: UInt64?
@@ -42,7 +41,7 @@ extension Chainfire {
                     "etcdserver: too many learner members in cluster", detail: "promote or remove the learner first")
             }
         } else {
-            try MemberArithmetic(seen, isKnown: knowsHealth).checkAdding()
+            try MemberArithmetic(seen).checkAdding()
         }
         let record = MemberRecord(
             id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: isLearner || promotes,
@@ -69,7 +68,7 @@ extension Chainfire {
     package func removeMember(_ id: UInt64) async throws(StoreError) {
         try await barrier()
         let member = try seenMember(id)
-        if !member.isLearner { try MemberArithmetic(membersSeen(), isKnown: knowsHealth).checkRemoving(id) }
+        if !member.isLearner { try MemberArithmetic(membersSeen()).checkRemoving(id) }
         try await change([.init(.remove, id)], [])
     }
 
@@ -86,7 +85,7 @@ extension Chainfire {
         try await barrier()
         let member = try seenMember(id)
         guard member.isLearner else { throw .precondition("etcdserver: can only promote a learner member") }
-        guard knowsHealth else { return try await askForPromotion(member.record) }
+        guard replica.status.role == .leader else { return try await askForPromotion(member.record) }
         let last = replica.status.lastIndex
         guard isCaughtUp(member, last: last) else {
             throw .precondition(
@@ -94,7 +93,7 @@ extension Chainfire {
                     it has entry \(member.match ?? 0) of \(last)\(member.isHealthy ? "" : " and was not heard of lately")
                     """)
         }
-        try MemberArithmetic(membersSeen(), isKnown: true).checkAdding(isHealthy: true)
+        try MemberArithmetic(membersSeen()).checkAdding(isHealthy: true)
         var record = member.record
         (record.isLearner, record.promotes) = (false, false)
         try await change([.init(.addVoter, id)], [record])
@@ -105,7 +104,7 @@ extension Chainfire {
         try await barrier()
         let member = try seenMember(old)
         try Self.check(peerURLs, against: membersSeen().filter { $0.id != old })
-        if !member.isLearner { try MemberArithmetic(membersSeen(), isKnown: knowsHealth).checkReplacing(old) }
+        if !member.isLearner { try MemberArithmetic(membersSeen()).checkReplacing(old) }
         let record = MemberRecord(
             id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: member.isLearner)
         try await change([.init(.remove, old), .init(member.isLearner ? .addLearner : .addVoter, record.id)], [record])
@@ -125,15 +124,13 @@ extension Chainfire {
 extension Chainfire {
     static let notInSync = "etcdserver: can only promote a learner member which is in sync with leader"
 
-    /// Only the leader knows how the others are.
-    private var knowsHealth: Bool { replica.status.role == .leader }
-
     func membersSeen() -> [Member] {
         let status = replica.status
         return machine.state.withLock { $0.facts.sortedMembers }.map { record in
             let progress = status.members.first { $0.id == record.id }
-            let isHealthy = if record.id == machine.identity.memberID || status.role != .leader { status.leader != nil } else {
-                progress?.isActive ?? false
+            let isHealthy = switch record.id {
+            case machine.identity.memberID, status.leader: status.leader != nil
+            default: status.role == .leader ? progress?.isActive ?? false : status.leader != nil && replica.isConnected(to: record.id)
             }
             return Member(
                 record: record, isLeader: status.leader == record.id, isHealthy: isHealthy, match: progress?.match)
@@ -151,6 +148,8 @@ extension Chainfire {
     }
 
     func change(_ steps: [ConfigurationChange.Step], _ records: [MemberRecord]) async throws(StoreError) {
+        // It must be durable at once where it is applied.
+        guard !machine.isFull.load(ordering: .relaxed) else { throw .noSpace }
         guard gate.enter() else { throw Gate.closed }
         defer { gate.leave() }
         let context = StoreCommand.members(records).encoded

@@ -60,7 +60,7 @@ extension Chainfire {
     }
 
     /// What this member has applied is all that anybody was told.
-    private var mayReadAtOnce: Bool { machine.isAlone.load(ordering: .acquiring) && hasRead.load(ordering: .acquiring) }
+    private var mayReadAtOnce: Bool { machine.isAlone.load(ordering: .acquiring) && machine.hasRead.load(ordering: .acquiring) }
 
     /// Answers when this member has applied everything that was acknowledged before it was called.
     func barrier(_ answer: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
@@ -68,7 +68,7 @@ extension Chainfire {
         replica.read { [self] result in
             switch result {
             case .success:
-                if machine.isAlone.load(ordering: .acquiring) { hasRead.store(true, ordering: .releasing) }
+                if machine.isAlone.load(ordering: .acquiring) { machine.hasRead.store(true, ordering: .releasing) }
                 answer(.success(()))
             case .failure(let error): answer(.failure(error == .stopped ? .unavailable(Machine.stopped) : StoreError(error)))
             }
@@ -103,7 +103,7 @@ extension Chainfire {
         replica.propose(command.encoded) { [self] result in
             gate.leave()
             // What was just applied came after everything that anybody was told before.
-            if case .success = result, machine.isAlone.load(ordering: .acquiring) { hasRead.store(true, ordering: .releasing) }
+            if case .success = result, machine.isAlone.load(ordering: .acquiring) { machine.hasRead.store(true, ordering: .releasing) }
             switch result {
             case .success(.refused(let error)): answer(.failure(error))
             case .success(let outcome): answer(.success(outcome))

@@ -22,7 +22,6 @@ package final class Chainfire: Store, Service {
     let renewals = RenewalDesk()
     /// Once a linearizable read was answered while this member was the only voter: nobody else can have
     /// acknowledged anything since.
-    let hasRead = Atomic<Bool>(false)
     let alarmIsAsked = Atomic<Bool>(false)
     private let lock: Mutex<(any DiskLock)?>
 

@@ -64,7 +64,8 @@ extension Machine.State {
         var (outcome, woken): (Machine.Outcome, [UInt64]) = (.done, [])
         do {
             if !command.bytes.isEmpty {
-                (outcome, woken) = try apply(try StoreCommand(decoding: command.bytes), command.index, identity, now, storage)
+                (outcome, woken) = try apply(
+                    try StoreCommand(decoding: command.bytes), command.index, changes: command.configuration != nil, identity, now, storage)
             }
         } catch let refusal as StoreError {
             outcome = .refused(refusal)
@@ -80,7 +81,8 @@ extension Machine.State {
     }
 
     private mutating func apply(
-        _ command: StoreCommand, _ index: UInt64, _ identity: StoreIdentity, _ now: Instant, _ storage: any MachineStorage
+        _ command: StoreCommand, _ index: UInt64, changes: Bool, _ identity: StoreIdentity, _ now: Instant,
+        _ storage: any MachineStorage
     ) throws -> (Machine.Outcome, woken: [UInt64]) {
         switch command {
         case .transaction(let transaction):
@@ -113,7 +115,7 @@ extension Machine.State {
             for time in times where lessor.record(time.sight, remaining: time.seconds) { touch(lease: time.sight.id) }
             return (.done, [])
         default:
-            try facts.apply(command, identity)
+            try facts.apply(command, changes: changes, identity)
             membersChanged = true
             for name in [Facts.Name.cluster, .members, .alarms] { touch(name) }
             return (.done, [])
@@ -187,10 +189,12 @@ extension Machine.State {
 }
 
 extension Facts {
+    /// - Parameter changes: whether the members themselves change with it. Where they do not, who was removed meanwhile
+    ///   does not come back.
     /// - Throws: `ChainfireError` when this log is another cluster's.
-    fileprivate mutating func apply(_ command: StoreCommand, _ identity: StoreIdentity) throws {
+    fileprivate mutating func apply(_ command: StoreCommand, changes: Bool, _ identity: StoreIdentity) throws {
         switch command {
-        case .members(let records): for record in records { members[record.id] = record }
+        case .members(let records): for record in records where changes || members[record.id] != nil { members[record.id] = record }
         case .alarm(let isRaised, let alarm): if isRaised { alarms.insert(alarm) } else { alarms.remove(alarm) }
         case .founded(let cluster, let records):
             guard cluster == identity.clusterID else {

@@ -94,7 +94,9 @@ extension Machine {
         }
         liveBytes.store(state.keyspace.liveBytes, ordering: .relaxed)
         hasAlarm.store(!state.facts.alarms.isEmpty, ordering: .relaxed)
-        isAlone.store(Self.isAlone(state.facts.configuration, identity.memberID), ordering: .releasing)
+        let alone = Self.isAlone(state.facts.configuration, identity.memberID)
+        if !alone { hasRead.store(false, ordering: .releasing) }
+        isAlone.store(alone, ordering: .releasing)
     }
 }
 

@@ -48,7 +48,7 @@ extension Machine {
             let glance = state.hub.look(watcher, from: position, compacted: compacted)
             // Who knows everything outlives any compaction.
             if case .nothing = glance { return glance }
-            guard position >= compacted || state.hub.isWoken(watcher, after: compacted) else {
+            guard position >= compacted || state.hub.isWoken(watcher, since: compacted) else {
                 throw .compacted(oldest: compacted)
             }
             return glance

@@ -68,6 +68,8 @@ package final class Machine: StateMachine {
     let hasAlarm = Atomic<Bool>(false)
     /// This member is the only voter: what it has not applied nobody has acknowledged.
     let isAlone: Atomic<Bool>
+    /// It has been alone without a break since something made sure that it knows all that was acknowledged before.
+    let hasRead = Atomic<Bool>(false)
     private let membersChanged = Mutex<(@Sendable ([MemberRecord]) -> Void)?>(nil)
     let metrics = MachineMetrics()
 

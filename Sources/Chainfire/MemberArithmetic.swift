@@ -4,19 +4,14 @@ import Store
 /// `IsReadyToRemoveVotingMember`; here of those that are well, not of those that ever started).
 struct MemberArithmetic {
     private let voters: [Member]
-    private let isKnown: Bool
 
-    /// - Parameter isKnown: whether health is known here; where it is not, nothing is refused.
-    init(_ members: [Member], isKnown: Bool) {
-        voters = members.filter { !$0.isLearner }
-        self.isKnown = isKnown
-    }
+    init(_ members: [Member]) { voters = members.filter { !$0.isLearner } }
 
     private var healthy: Int { voters.count { $0.isHealthy } }
 
     private func refuse(_ change: String, voters after: Int, healthy left: Int) throws(StoreError) {
         let needed = after / 2 + 1
-        guard isKnown, left < needed else { return }
+        guard left < needed else { return }
         throw .precondition(
             "etcdserver: re-configuration failed due to not enough started members", detail: """
                 \(voters.count) voters, \(healthy) healthy; \(change) there would be \(after), \(left) of them healthy, and \

@@ -19,8 +19,8 @@ package struct WatchHub: Sendable {
         case page(WatchPage)
         /// Nothing for this watcher up to here; it waits now.
         case nothing(through: Revision)
-        /// The position is older than the ring, which begins at `ringStart`.
-        case older(ringStart: Revision)
+        /// The first revision that may concern it is older than the ring, which begins at `ringStart`.
+        case older(from: Revision, ringStart: Revision)
     }
 
     private struct Moment: Sendable {
@@ -133,7 +133,7 @@ package struct WatchHub: Sendable {
         if member.isWaiting { return .nothing(through: max(revision, position - 1)) }
         let from = max(position, member.wokenAt)
         guard from <= revision else { return rest(watcher, member.group, through: from - 1) }
-        guard from > fallenOff else { return .older(ringStart: ringStart) }
+        guard from > fallenOff else { return .older(from: from, ringStart: ringStart) }
         if let known = group.pages.first(where: { $0.from == from }) { return .page(known.page) }
         let page = makePage(group.interest, from: from, compacted: compacted)
         guard !page.events.isEmpty else { return rest(watcher, member.group, through: revision) }
@@ -169,12 +169,13 @@ package struct WatchHub: Sendable {
     /// Everything up to here was told to this watcher, or did not concern it; nil while something waits for it.
     func progress(of watcher: UInt64) -> Revision? { members[watcher]?.isWaiting == true ? revision : nil }
 
-    /// Whether nothing up to `revision` concerned this watcher since it was last told all there was.
-    func isWoken(_ watcher: UInt64, after revision: Revision) -> Bool { (members[watcher]?.wokenAt ?? 0) > revision }
+    /// Whether nothing before `revision` concerned this watcher since it was last told all there was.
+    func isWoken(_ watcher: UInt64, since revision: Revision) -> Bool { (members[watcher]?.wokenAt ?? 0) >= revision }
 
     /// What lies before the new state may be gone: watchers go on from the history that is left. Forgets the pages
     /// made, which may hold what is compacted now.
     mutating func restart(at revision: Revision) -> [UInt64] {
+        let known = self.revision
         self.revision = revision
         fallenOff = revision
         ring = Fifo()
@@ -185,7 +186,10 @@ package struct WatchHub: Sendable {
             awake += groups[group]?.waiting ?? []
             groups[group]?.waiting = []
         }
-        for watcher in awake { members[watcher]?.isWaiting = false }
+        for watcher in awake {
+            members[watcher]?.isWaiting = false
+            members[watcher]?.wokenAt = known + 1
+        }
         return awake
     }
 

@@ -49,7 +49,8 @@ package final class Watcher: Sendable {
                 case .nothing(let through):
                     state.position = max(state.position, through + 1)
                     return nil
-                case .older(let ringStart):
+                case .older(let from, let ringStart):
+                    state.position = from
                     guard machine.hasBackground else {
                         state.page = try machine.history(interest, from: state.position, to: ringStart)
                         continue

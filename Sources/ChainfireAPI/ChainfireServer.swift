@@ -43,6 +43,8 @@ package final class ChainfireServer: Service {
     private let options: Options
     private let logger: Logger
     private let errands = Errands()
+    private let time: any Time
+    private let leader: LeaderWatch
     private let clients: PortServer
     private let metrics: PortServer?
     private let onListening: @Sendable (Listening) async -> Void
@@ -57,8 +59,10 @@ package final class ChainfireServer: Service {
         self.options = options
         self.logger = logger
         self.onListening = onListening
+        self.time = time
+        leader = LeaderWatch { store.status.leader != 0 }
         let health = Health(store: store)
-        let endpoints = Self.endpoints(store, errands, health, options, time)
+        let endpoints = Self.endpoints(store, errands, health, leader, options, time)
         let face = HTTPFace(
             gateway: endpoints.gateway, health: health,
             admin: AdminPages(store: store, errands: errands, access: Access(joinToken: options.joinToken)),
@@ -76,9 +80,9 @@ package final class ChainfireServer: Service {
     }
 
     private static func endpoints(
-        _ store: Chainfire, _ errands: Errands, _ health: Health, _ options: Options, _ time: any Time
+        _ store: Chainfire, _ errands: Errands, _ health: Health, _ leader: LeaderWatch, _ options: Options, _ time: any Time
     ) -> Endpoints {
-        var endpoints = Endpoints()
+        var endpoints = Endpoints(leader: leader)
         KVService(store: store, errands: errands).register(in: &endpoints)
         WatchService(store: store, options: .init(progressInterval: options.watchProgressInterval)).register(in: &endpoints)
         LeaseService(store: store, errands: errands).register(in: &endpoints)
@@ -106,6 +110,7 @@ package final class ChainfireServer: Service {
     private func serve() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { [errands] in await errands.serve() }
+            group.addTask { [leader, time] in await leader.run(time) }
             let port = try await clients.start()
             var listening = Listening(port: port)
             do {

@@ -28,12 +28,16 @@ protocol Session<Request>: AnyObject, Sendable {
 struct Endpoints {
     private(set) var router = Router()
     private(set) var gateway: [String: any GatewayMethod] = [:]
+    private let leader: LeaderWatch
+
+    init(leader: LeaderWatch) { self.leader = leader }
 
     mutating func unary<Request: Message & Sendable, Response: Message & Sendable>(
         _ method: String, _ paths: [String] = [],
         _ body: @escaping @Sendable (Request, @escaping Answer<Response>) -> Void
     ) {
-        router.unary(method) { (request: Request, call: ServerCall) in
+        router.unary(method) { [leader] (request: Request, call: ServerCall) in
+            if leader.refuses(call) { return call.finish(.noLeader) }
             body(request) { result in
                 switch result {
                 case .success(let message): call.reply(message)
@@ -49,7 +53,11 @@ struct Endpoints {
         _ method: String, _ paths: [String] = [], isUnary: Bool = false,
         _ make: @escaping @Sendable (any Sink) -> any Session<Request>
     ) {
-        router.stream(method) { call in CallSession(make(CallSink(call)), call) }
+        router.stream(method) { [leader] call in
+            leader.watch(call)
+            if leader.refuses(call) { call.abort(.noLeader) }
+            return CallSession(make(CallSink(call)), call)
+        }
         for path in paths { add(StreamGatewayMethod(isUnary: isUnary, make: make), path) }
     }
 

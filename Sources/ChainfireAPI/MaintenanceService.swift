@@ -3,7 +3,7 @@ import Etcd
 import GRPC
 import Store
 
-/// `etcdserverpb.Maintenance`, without its snapshots (`SnapshotSession`).
+/// `etcdserverpb.Maintenance`.
 struct MaintenanceService: Sendable {
     /// The etcd whose API this is: what its clients take from the version is true here (progress requests above all).
     static let version = "3.5.13"
@@ -13,6 +13,13 @@ struct MaintenanceService: Sendable {
     let errands: Errands
     /// Where snapshots lie while they are sent.
     let scratchDirectory: String
+    private let copies = Copies()
+
+    init(store: Chainfire, errands: Errands, scratchDirectory: String) {
+        self.store = store
+        self.errands = errands
+        self.scratchDirectory = scratchDirectory
+    }
 
     func register(in endpoints: inout Endpoints) {
         endpoints.unary("/etcdserverpb.Maintenance/Alarm", ["maintenance/alarm"], alarm)
@@ -23,6 +30,9 @@ struct MaintenanceService: Sendable {
         endpoints.unary("/etcdserverpb.Maintenance/MoveLeader", ["maintenance/transfer-leadership"], moveLeader)
         endpoints.stream("/etcdserverpb.Maintenance/Snapshot", ["maintenance/snapshot"]) { [self] sink in
             WaitingCall<Etcdserverpb_SnapshotRequest>(errands, sink) { _ in
+                // Each is a copy of the whole database until its reader has it.
+                guard copies.begin() else { throw GRPCStatus(.resourceExhausted, "etcdserver: too many requests") }
+                defer { copies.end() }
                 try await SnapshotSender(store: store, scratchDirectory: scratchDirectory).send(to: sink)
             }
         }

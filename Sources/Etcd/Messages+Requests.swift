@@ -1,8 +1,6 @@
 import Foundation
 import Store
 
-/// The store's requests as etcd's messages.
-
 /// How etcd writes a range: no end is the one key, an end of one zero byte is everything from the key on.
 struct WireRange {
     var key: Data

@@ -80,12 +80,6 @@ final class HTTPConnection: ChannelDuplexHandler {
         }
     }
 
-    /// While a request is answered nothing more is read: what a client sends ahead waits in its own buffers.
-    func read(context: ChannelHandlerContext) {
-        // The client's going away is only seen by reading; one with an answer under way sends nothing, normally.
-        context.read()
-    }
-
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDeaf else { return }
         switch unwrapInboundIn(data) {
@@ -160,10 +154,14 @@ final class HTTPConnection: ChannelDuplexHandler {
             for part in item.parts { write(part, context, outbox) }
         }
         context.flush()
-        if outbox.isOverfull {
-            meters.slowReaders.increment()
-            context.close(promise: nil)
-        }
+        if outbox.isOverfull { return giveUp() }
+        outbox.watch(within: limits.stalledMax) { [weak self] in self?.giveUp() }
+    }
+
+    /// The client does not read.
+    private func giveUp() {
+        meters.slowReaders.increment()
+        context?.close(promise: nil)
     }
 
     private func write(_ part: HTTPReply.Item.Part, _ context: ChannelHandlerContext, _ outbox: Outbox<HTTPReply.Item>) {

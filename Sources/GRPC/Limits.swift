@@ -13,7 +13,9 @@ package struct Limits: Sendable {
     /// Above this, a connection's calls are not writable.
     package var congestedBytes = 8 << 20
     /// Above this (its largest message not counted) a connection is closed: its client does not read.
-    package var unsentBytesMax = 256 << 20
+    package var unsentBytesMax = 64 << 20
+    /// A connection with too much waiting whose client takes nothing for so long is closed.
+    package var stalledMax: Duration = .seconds(60)
     /// Parts of messages that are not whole yet, of one connection.
     package var incompleteBytesMax = 32 << 20
     /// From the first byte of a connection, or of a request, to the end of its headers.

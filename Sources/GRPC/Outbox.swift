@@ -11,6 +11,9 @@ final class Outbox<Item: Sendable>: Sendable {
         var isWoken = false
         var isClosed = false
         var waitingBytes = 0
+        /// Ever.
+        var releasedBytes = 0
+        var isWatched = false
         /// The largest message since nothing waited.
         var largest = 0
         var onLow: [@Sendable () -> Void] = []
@@ -65,6 +68,7 @@ final class Outbox<Item: Sendable>: Sendable {
         guard bytes > 0 else { return }
         let ready: [@Sendable () -> Void] = state.withLock { state in
             state.waitingBytes -= bytes
+            state.releasedBytes += bytes
             if state.waitingBytes == 0 { state.largest = 0 }
             guard !state.onLow.isEmpty, state.waitingBytes < lowMark else { return [] }
             defer { state.onLow = [] }
@@ -85,6 +89,25 @@ final class Outbox<Item: Sendable>: Sendable {
             return false
         }
         if now { body() }
+    }
+
+    /// Calls `giveUp` when the other side took nothing for so long while too much waited. On the event loop, as often as
+    /// something was written.
+    func watch(within: Duration, giveUp: @escaping () -> Void) {
+        let before: Int? = state.withLock { state in
+            guard !state.isWatched, !state.isClosed, state.waitingBytes >= highMark else { return nil }
+            state.isWatched = true
+            return state.releasedBytes
+        }
+        guard let before else { return }
+        loop.assumeIsolated().scheduleTask(in: TimeAmount(within)) { [weak self] in
+            guard let self else { return }
+            let isStalled = state.withLock { state in
+                state.isWatched = false
+                return state.releasedBytes == before && state.waitingBytes >= highMark && !state.isClosed
+            }
+            if isStalled { giveUp() } else { watch(within: within, giveUp: giveUp) }
+        }
     }
 
     /// On the event loop. What was put in and not taken comes back.

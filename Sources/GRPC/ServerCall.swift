@@ -12,6 +12,8 @@ package final class ServerCall: Sendable {
         var call: ServerCall
         var message: ByteBuffer?
         var end: GRPCStatus?
+        /// The handler is told that its call is over.
+        var isAborted = false
     }
     private struct State {
         var isFinished = false
@@ -50,14 +52,19 @@ package final class ServerCall: Sendable {
     package func send(_ message: some Message) { put(message, nil) }
 
     /// Ends the call; only the first end counts.
-    package func finish(_ status: GRPCStatus = .ok) {
+    package func finish(_ status: GRPCStatus = .ok) { finish(status, isAborted: false) }
+
+    private func finish(_ status: GRPCStatus, isAborted: Bool) {
         let isFirst = state.withLock { state in
             if state.isFinished { return false }
             state.isFinished = true
             return true
         }
-        if isFirst { outbox.append(Item(call: self, message: nil, end: status), bytes: 0) }
+        if isFirst { outbox.append(Item(call: self, message: nil, end: status, isAborted: isAborted), bytes: 0) }
     }
+
+    /// Ends the call in the handler's stead, which hears of it as of a client that went away.
+    package func abort(_ status: GRPCStatus) { finish(status, isAborted: true) }
 
     /// Sends the one message and ends with `.ok`.
     package func reply(_ message: some Message) { put(message, .ok) }
@@ -76,18 +83,24 @@ package final class ServerCall: Sendable {
         if !outbox.append(Item(call: self, message: framed, end: end), bytes: bytes) { released(bytes, ofConnection: false) }
     }
 
-    /// Whether the reader keeps up: less than 256 KiB of this call wait, and the connection is not congested.
-    package var isWritable: Bool { state.withLock { $0.waitingBytes < Self.highMark } && outbox.isWritable }
+    /// Whether the reader keeps up: less than 256 KiB of this call wait, and the connection is not congested. A call of
+    /// which nothing waits is not held up by others of its connection that are behind.
+    package var isWritable: Bool { state.withLock { isWritable($0) } }
+
+    private func isWritable(_ state: borrowing State) -> Bool {
+        state.waitingBytes == 0 || (state.waitingBytes < Self.highMark && outbox.isWritable)
+    }
 
     /// Calls `body` once when the call may be writable again, or is over; at once when it is so now. Look at `isWritable`
     /// again then. It is called on the connection's event loop or on this thread, and must not block.
     package func whenWritable(_ body: @escaping @Sendable () -> Void) {
         let now = state.withLock { state in
-            if state.waitingBytes < Self.highMark || state.isClosed { return true }
+            if state.isClosed || isWritable(state) { return true }
+            // What of this call waits is released some time, and tells of it.
             state.onWritable.append(body)
             return false
         }
-        if now { outbox.whenWritable(body) }
+        if now { body() }
     }
 
     /// Whether nobody waits for an answer any more: it was ended, the client went away, or its deadline passed.

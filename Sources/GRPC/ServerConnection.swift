@@ -235,10 +235,14 @@ final class ServerConnection: ChannelInboundHandler {
             put(item, written, ended)
         }
         context.flush()
-        if outbox.isOverfull {
-            meters.slowReaders.increment()
-            context.close(promise: nil)
-        }
+        if outbox.isOverfull { return giveUp() }
+        outbox.watch(within: limits.stalledMax) { [weak self] in self?.giveUp() }
+    }
+
+    /// The client does not read.
+    private func giveUp() {
+        meters.slowReaders.increment()
+        context?.close(promise: nil)
     }
 
     /// - Parameters:
@@ -286,6 +290,7 @@ final class ServerConnection: ChannelInboundHandler {
             }
         }
         write(id, .headers(.init(headers: trailers, endStream: true)), last)
+        if item.isAborted, case .stream(let handler) = stream.route { handler.cancel() }
         deadlines.remove(id)
         incompleteBytes -= stream.reader.pendingBytes
         stream.call.closed()

@@ -78,6 +78,8 @@ struct Proposals: Sendable {
     private mutating func add(_ id: UInt64, _ proposal: Proposal, _ deadline: UInt64) {
         waiting.append(first + UInt64(slots.count))
         slots.append(Slot(id: id, proposal: proposal, deadline: deadline))
+        // While nobody takes any, those whose time was up are only taken out here.
+        if waiting.count > 2 * slots.count + 1024 { waiting = Deque(waiting.filter { self[$0] != nil }) }
     }
 
     /// The first of those that wait, so many that their records take at most `bytesMax`; at least one if any waits.

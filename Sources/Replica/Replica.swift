@@ -126,6 +126,9 @@ package final class Replica<Machine: StateMachine>: Sendable {
         }.get()
     }
 
+    /// Whether there is a connection to that member now.
+    package func isConnected(to member: UInt64) -> Bool { transport?.isConnected(to: member) ?? false }
+
     /// Where the others are. All of them, each time.
     package func setPeers(_ peers: [Peer]) { transport?.setPeers(peers) }
 

@@ -76,7 +76,7 @@ extension ReplicaCore {
     // MARK: receiving
 
     mutating func receive(_ chunk: SnapshotChunk, from: UInt64, _ send: Send) throws(ReplicaError) {
-        guard chunk.term >= raft.hardState.term,
+        guard chunk.term >= raft.hardState.term, chunk.term < Self.numberMax, chunk.head.position.index < Self.numberMax,
             let action = receiver.received(chunk, from: from, applied: applied.index, now: ticks)
         else { return }
         switch action {

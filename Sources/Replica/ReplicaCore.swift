@@ -167,7 +167,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     /// Takes note of all that Raft asks for.
     mutating func absorb(_ effects: Effects) throws(ReplicaError) {
         for message in effects.send {
-            if isRecovering, case .appendAnswer = message.body { repairTerm = message.term }
+            if isRecovering, message.to == raft.leader, case .appendAnswer = message.body { repairTerm = message.term }
             outbox.append(PeerMessage(from: message.from, to: message.to, body: .raft(message)))
         }
         if let save = effects.save { pendingSave = save }

@@ -52,19 +52,36 @@ struct WatchHubTests {
         var hub = hub(.init(eventsMax: 4), .all)
         for revision: Revision in 2...6 { _ = hub.tell(revision, [put("a", revision), put("b", revision)]) }
         #expect(hub.ringStart == 5)
-        guard case .older(let start) = hub.look(0, from: 4, compacted: 0) else {
+        guard case .older(let from, let start) = hub.look(0, from: 4, compacted: 0) else {
             Issue.record("4 is not in the ring any more")
             return
         }
-        #expect(start == 5)
+        #expect((from, start) == (4, 5))
         #expect(revisions(hub.look(0, from: 5, compacted: 0)) == [5, 5, 6, 6])
+    }
+
+    @Test func `a watcher that knew everything before a snapshot goes on after it, whatever was compacted of its sleep`() {
+        var hub = hub(.init(), .all, .all)
+        _ = hub.tell(2, [put("a", 2)])
+        _ = revisions(hub.look(0, from: 2, compacted: 0))
+        rest(&hub, 0)
+        let awake = hub.restart(at: 50)
+        #expect(awake == [0])
+        // Where it stood is compacted; of what it was not told only what comes after 2 counts.
+        guard case .older(let from, let start) = hub.look(0, from: 1, compacted: 3) else {
+            Issue.record("the ring is empty")
+            return
+        }
+        #expect((from, start) == (3, 51))
+        #expect(hub.isWoken(0, since: 3) && !hub.isWoken(0, since: 4))
+        #expect(!hub.isWoken(1, since: 3), "this one was not told all there was")
     }
 
     @Test func `a ring too small for one revision still keeps the order`() {
         var hub = hub(.init(eventsMax: 1), .all)
         _ = hub.tell(2, [put("a", 2), put("b", 2)])
         #expect(hub.ringStart == 3)
-        guard case .older = hub.look(0, from: 2, compacted: 0) else {
+        guard case .older(_, _) = hub.look(0, from: 2, compacted: 0) else {
             Issue.record("2 is not in the ring")
             return
         }

@@ -28,6 +28,25 @@ import Testing
         }
     }
 
+    @Test func `what no member can have said is dropped`() {
+        let world = World(seed: 5)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let leader = world.leader?.id, let member = world.members.first(where: { $0.id != leader }) else { return }
+        let term = member.status?.term ?? 0
+        let gap = [Entry(index: 50, term: term, bytes: [1]), Entry(index: 90, term: term, bytes: [2])]
+        let bodies: [(UInt64, Message.Body)] = [
+            (.max, .heartbeat(commit: 0, round: 0)), (.max, .preVoteRequest(last: .start)),
+            (term, .append(previous: Position(index: 49, term: term), entries: gap, commit: 0)),
+            (term, .append(previous: Position(index: .max, term: term), entries: [gap[0]], commit: 0)),
+        ]
+        for (number, body) in bodies {
+            let message = Message(from: leader, to: member.id, term: number, body: body)
+            world.step(member, [.received(PeerMessage(from: leader, to: member.id, body: .raft(message)))])
+        }
+        #expect(member.status?.term == term)
+        world.heal()
+    }
+
     @Test func `crashes at any operation, loss, repetition and disorder lose nothing that was acknowledged`() {
         for seed in UInt64(1000)..<1012 {
             var options = small(checkpointCommands: 20)

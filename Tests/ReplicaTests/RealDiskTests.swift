@@ -71,48 +71,4 @@ import Testing
             }
         }
     }
-
-    /// Figures for people: `PLASMA_MEASURE=1 swift test -c release --filter measure`.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["PLASMA_MEASURE"] != nil))
-    func `measure the cost of proposals`() async throws {
-        try await withDirectory { directory in
-            let disk = SystemDisk()
-            let clock = ContinuousClock()
-            try disk.makeDirectory(directory)
-            let file = try disk.open(directory + "/probe", .create)
-            try file.preallocate(1 << 20)
-            try file.sync()
-            let block = [UInt8](repeating: 1, count: 296)
-            let syncs = try (0..<2000).map { at in
-                try clock.measure {
-                    try file.write(block, at: UInt64(at * 296))
-                    try file.sync()
-                }
-            }.sorted()
-            let replica = try open(directory + "/log", Notebook(), ReplicaOptions())
-            let run = Task { try await replica.run() }
-            var lone: [Duration] = []
-            for number in 0..<2000 {
-                lone.append(try await clock.measure { _ = try await replica.propose(command(number, bytes: 256)) })
-            }
-            lone.sort()
-            print("write and sync: median \(syncs[1000]); lone propose: median \(lone[1000]), p99 \(lone[1980])")
-            for tasks in [16, 64, 256, 1024] {
-                let each = 200_000 / tasks
-                let time = try await clock.measure {
-                    try await withThrowingTaskGroup { group in
-                        for task in 0..<tasks {
-                            group.addTask {
-                                for number in 0..<each { _ = try await replica.propose(command(task + number, bytes: 256)) }
-                            }
-                        }
-                        try await group.waitForAll()
-                    }
-                }
-                print("\(tasks) proposers: \(Int(Double(each * tasks) / (time / .seconds(1))))/s")
-            }
-            run.cancel()
-            try await run.value
-        }
-    }
 }

@@ -255,13 +255,7 @@ def with_small_disk(world, small):
     with Load(world, "full") as load:
         load.wait_for(50)
         fill = os.path.join(small, "fill")
-        with open(fill, "wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65536)
-                    file.flush()
-            except OSError:
-                pass
+        fill_filesystem(fill)
         # Enough to use up what the log has reserved.
         burst(world, 96)
         load.wait_for(50, seconds=30, what="writes with the full member set aside")
@@ -273,6 +267,17 @@ def with_small_disk(world, small):
         until(60, "the third member's catching up", lambda: int(world.get("x", "three", serializable=True)["header"]["revision"]) >= revision)
         until(30, "a write at the member that was full", lambda: world.put("y", "1", "three"))
     return load.check()
+
+
+def fill_filesystem(path):
+    """Writes zeros until there is no room."""
+    with open(path, "wb") as file:
+        try:
+            while True:
+                file.write(b"\0" * 65536)
+                file.flush()
+        except OSError:
+            pass
 
 
 def burst(world, mebibytes):
@@ -296,13 +301,7 @@ def full_disk_everywhere(world):
             until(40, f"a read at {name}", lambda name=name: world.get("x", name))
         world.put("before", "1")
         fill = os.path.join(small, "fill")
-        with open(fill, "wb") as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65536)
-                    file.flush()
-            except OSError:
-                pass
+        fill_filesystem(fill)
         words = fill_up(world)
         expect("database space exceeded" in words or "no space" in words.lower(), f"a write without space was refused with {words!r}")
         for member in world.running():

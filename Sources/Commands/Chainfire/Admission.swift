@@ -1,4 +1,6 @@
+import Bytes
 import Chainfire
+import Crypto
 import Foundation
 import GRPC
 import Host
@@ -26,13 +28,32 @@ struct Admission {
             // Given at each start: one that was killed in the middle of its first begins again.
             return .bootstrap(
                 name: configuration.name, members: founders.map { FoundingMember(name: $0.name, peerURLs: [$0.peerURL]) },
-                token: configuration.joinToken ?? "chainfire")
+                token: configuration.joinToken.map(Self.stretched) ?? "chainfire")
         case .join(let url):
             if let data = FileManager.default.contents(atPath: ticketFile) {
                 return .joined(try Self.ticket(try JSON(parsing: Array(data)), from: ticketFile))
             }
             return isKnown ? .existing : .joined(try await join(url))
         }
+    }
+
+    /// The cluster's id is made of this and told to everybody: the token must not be found by trying.
+    private static func stretched(_ token: String) -> String {
+        var digest = SHA256.hash(data: Data(("plasma chainfire " + token).utf8))
+        for _ in 0..<100_000 { digest = SHA256.hash(data: Data(digest)) }
+        return Hex.encode(digest)
+    }
+
+    /// Whole or not at all, also when the power fails.
+    private func keep(_ ticket: [UInt8]) throws(DiskError) {
+        let disk = SystemDisk()
+        let draft = ticketFile + ".new"
+        let file = try disk.open(draft, .create)
+        try file.truncate(to: 0)
+        try file.write(ticket, at: 0)
+        try file.sync()
+        try disk.rename(draft, to: ticketFile)
+        try disk.syncDirectory(configuration.directory)
     }
 
     /// Asks until it is let in: the cluster may start later than this member. A refusal is final.
@@ -54,8 +75,8 @@ struct Admission {
                 switch answer.status {
                 case 200..<300:
                     let ticket = try Result { try Self.ticket(document, from: address) }.mapError { GRPCStatus(.dataLoss, "\($0)") }.get()
-                    do { try document.encoded().withUnsafeBytes { try Data($0).write(to: URL(fileURLWithPath: ticketFile), options: .atomic) } } catch {
-                        throw GRPCStatus(.dataLoss, "\(ticketFile) cannot be written: \(error.localizedDescription)")
+                    do throws(DiskError) { try keep(document.encoded()) } catch {
+                        throw GRPCStatus(.dataLoss, "\(ticketFile) cannot be written: \(error)")
                     }
                     logger.notice("joined", metadata: ["through": "\(address)", "member": "\(hex(ticket.memberID))", "cluster": "\(hex(ticket.clusterID))"])
                     return ticket

@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 import Foundation
 
@@ -30,9 +31,9 @@ struct SnapshotDigest: Hashable, Sendable {
         let stated = try file.read(upToCount: count).map(Array.init) ?? []
         let found = Array(digest.finalize())
         guard left == 0, found == stated else {
-            throw Failure("\(path) is damaged: its digest says \(digits(stated)), but its \(size - UInt64(count)) bytes have \(digits(found))")
+            throw Failure("\(path) is damaged: its digest says \(Hex.encode(stated)), but its \(size - UInt64(count)) bytes have \(Hex.encode(found))")
         }
-        return SnapshotDigest(text: digits(found), bytes: size)
+        return SnapshotDigest(text: Hex.encode(found), bytes: size)
     }
 
     /// Calls `body` with the path of a copy without the digest, which is gone afterwards.
@@ -45,9 +46,5 @@ struct SnapshotDigest: Hashable, Sendable {
         try file.truncate(atOffset: try file.seekToEnd() - UInt64(count))
         try file.close()
         return try body(copy)
-    }
-
-    private static func digits(_ bytes: [UInt8]) -> String {
-        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

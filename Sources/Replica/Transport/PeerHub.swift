@@ -135,6 +135,7 @@ final class PeerHub {
             }
             link.session = connection.session
             link.isUp = true
+            link.queues.isConnected.store(true, ordering: .relaxed)
         }
         if let dialer = connection.dialer {
             dialer.cameUp(connection)
@@ -205,6 +206,7 @@ final class PeerHub {
     private func broke(_ link: PeerLink, except survivor: PeerConnection? = nil, because reason: String) {
         guard link.isUp else { return }
         link.isUp = false
+        link.queues.isConnected.store(false, ordering: .relaxed)
         for connection in link.raftConnections where connection !== survivor { connection.close(quietly: true) }
         let most = options.queueBytesMaxUnconnected
         tally.noteDropped(

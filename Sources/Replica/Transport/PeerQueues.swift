@@ -4,6 +4,8 @@ import Synchronization
 /// What waits for one member, by lane. Filled by the replica's thread, emptied by the transport's.
 final class PeerQueues: Sendable {
     let peer: UInt64
+    /// There is a connection for them.
+    let isConnected = Atomic<Bool>(false)
     private let raft: Mutex<Outbox>
     private let bulk: Mutex<Outbox>
 

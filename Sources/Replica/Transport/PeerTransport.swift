@@ -97,6 +97,8 @@ package final class PeerTransport: Transport {
         }
     }
 
+    package func isConnected(to member: UInt64) -> Bool { directory[member]?.isConnected.load(ordering: .relaxed) ?? false }
+
     package func stop() {
         guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
         door.withLock { $0.take() }?.close(promise: nil)

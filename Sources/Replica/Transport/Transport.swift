@@ -16,6 +16,9 @@ package protocol Transport: Sendable {
     /// Never blocks. What cannot leave soon is dropped, and Raft sends it again.
     func send(_ messages: [PeerMessage])
 
+    /// Whether this member and that one have a connection now.
+    func isConnected(to member: UInt64) -> Bool
+
     /// Everybody else that messages are for; connections to members that are no longer named are closed, and that
     /// is no loss to speak of. May be called before `start`.
     func setPeers(_ peers: [Peer])

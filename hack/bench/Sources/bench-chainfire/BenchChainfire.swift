@@ -27,7 +27,7 @@ final class Bench {
     init(_ options: Options) throws {
         self.options = options
         let own = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().path
-        let programs = Programs(etcd: "/usr/bin/etcd", plasma: own + "/plasma")
+        let programs = Programs(etcd: options.etcd, plasma: own + "/plasma")
         self.programs = programs
         for program in options.products.map(programs.path) where !FileManager.default.isExecutableFile(atPath: program) {
             throw BenchFailure("\(program) is missing\(program == programs.etcd ? ": apt-get install etcd-server" : "")")

@@ -4,7 +4,7 @@ struct Options {
     static let rowNames = ["put", "range", "txn", "watch", "fanout", "memory", "failover", "restart"]
     static let usage = """
         hack/bench/run chainfire [ROW…] [--nodes 1,3] [--rounds N] [--seconds N] [--clients 1,100,1000] [--gigabytes X]
-                                 [--dir FOLDER] [--json FILE] [--only etcd|chainfire]
+                                 [--dir FOLDER] [--json FILE] [--only etcd|chainfire] [--etcd PATH]
 
         Measures Chainfire and Debian's etcd side by side: both run on loopback with data on the same disk, the same
         load generator drives them over gRPC by turns, and each row gives the ratio of the medians.
@@ -30,6 +30,7 @@ struct Options {
     var clients = [1, 100, 1000]
     var gigabytes = 1.0
     var products = Product.allCases
+    var etcd = "/usr/bin/etcd"
     var directory = FileManager.default.currentDirectoryPath + "/data"
     var json: String?
 
@@ -57,6 +58,7 @@ struct Options {
             case "--rounds": rounds = Int(try number(argument))
             case "--seconds": seconds = try number(argument)
             case "--gigabytes": gigabytes = try number(argument)
+            case "--etcd": etcd = try word(argument)
             case "--dir": directory = try word(argument)
             case "--json": json = try word(argument)
             case "--only":
