@@ -11,7 +11,9 @@ struct Room {
 
 // From outside.
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
@@ -53,19 +55,23 @@ let rooms: [Room] = [
         uses: [hummingbird, hummingbirdTLS, nioSSL, nioCore, nioPosix, httpClient, logging, metrics, coreMetrics, lifecycle]),
     Room(name: "QEMU", sees: ["Host"], uses: [nioCore, nioPosix, logging]),
     Room(name: "Segment", sees: ["Host"], uses: ["CHost", logging]),
-    Room(name: "PKI", uses: [x509, crypto]),
+    Room(name: "PKI", sees: ["Store", "Host", "Bytes"], uses: [x509, crypto, cryptoExtras, asn1, logging]),
+    Room(name: "NetBoot", sees: ["Host", "Bytes"], uses: ["CHost", nioCore, nioPosix, nioHTTP1, crypto, logging]),
+    Room(name: "NixOS", sees: ["Host", "Bytes"], uses: [crypto, logging]),
+    Room(name: "Probe", sees: ["Host", "GRPC", "Etcd"], uses: [nioCore, nioPosix, nioHTTP1, nioSSL, x509, httpClient, logging]),
     // 3
     Room(
         name: "ChainfireAPI", sees: ["Chainfire", "Etcd", "GRPC", "Store", "Host"],
         uses: [nioCore, nioPosix, nioHTTP1, nioSSL, protobuf, crypto, logging, metrics, coreMetrics, lifecycle]),
     Room(
-        name: "Kinds", sees: ["Reconcile", "Resource", "Manifest", "Host", "Bytes", "QEMU", "Segment"],
+        name: "Kinds",
+        sees: ["Reconcile", "Resource", "Manifest", "Store", "Host", "Bytes", "QEMU", "Segment", "PKI", "NetBoot", "NixOS", "Probe"],
         uses: [crypto, logging, lifecycle]),
     // 4
     Room(
         name: "Commands",
         sees: [
-            "Kinds", "Reconcile", "API", "ChainfireAPI", "Chainfire", "Replica", "Etcd", "GRPC", "PKI", "Resource", "Manifest", "Store",
+            "Kinds", "Reconcile", "API", "ChainfireAPI", "Chainfire", "Replica", "Etcd", "GRPC", "PKI", "NixOS", "Probe", "Resource", "Manifest", "Store",
             "Host", "Bytes",
         ],
         uses: [arguments, crypto, lifecycle, logging, metrics]),
@@ -76,6 +82,21 @@ let simulations: [Room] = [
     Room(name: "Simulation", sees: ["Store", "Host"]),
     Room(name: "ClusterSimulation", sees: ["Raft", "Replica", "Chainfire", "Store", "Host", "Bytes", "Simulation"], uses: [logging]),
 ]
+
+/// PLASMA_ONLY=PKI,Kinds leaves only these rooms, what they see, and their own tests: for work on one room at a time.
+let only = Context.environment["PLASMA_ONLY"]?.split(separator: ",").map(String.init)
+
+func seen(from names: [String]) -> Set<String> {
+    var found = Set(names), open = names
+    while let name = open.popLast(), let room = (rooms + simulations).first(where: { $0.name == name }) {
+        for below in room.sees where found.insert(below).inserted { open.append(below) }
+    }
+    return found
+}
+
+let here = only.map { seen(from: $0 + ["Simulation"]) }
+let built = (rooms + simulations).filter { here?.contains($0.name) ?? true }
+let tested = (rooms + simulations.dropFirst()).filter { only?.contains($0.name) ?? true }
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
@@ -96,9 +117,10 @@ func tests(_ room: Room) -> Target {
 
 let package = Package(
     name: "plasma",
-    products: [.executable(name: "plasma", targets: ["plasma"])],
+    products: only == nil ? [.executable(name: "plasma", targets: ["plasma"])] : [],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -116,6 +138,6 @@ let package = Package(
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "CHost"),
-        .executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict),
-    ] + (rooms + simulations).map(library) + (rooms + simulations.dropFirst()).map(tests)
+    ] + (only == nil ? [.executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict)] : [])
+        + built.map(library) + tested.map(tests)
 )

@@ -8,6 +8,7 @@ import ServiceLifecycle
 
 import protocol Host.Processes
 import protocol Host.Time
+import protocol Store.Store
 
 /// The drivers of one host and the loops that use them: everything of the world that reconciling needs.
 package struct Drivers: Sendable {
@@ -17,12 +18,15 @@ package struct Drivers: Sendable {
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
+    /// Where drivers keep what is no record: sealed keys.
+    private let store: any Store
     private let processes: any Processes
     private let time: any Time
 
     /// - Parameter directory: the data directory; machines, disks and facts of the host get folders in it.
-    package init(directory: String, host: String, processes: any Processes, time: any Time, logger: Logger) {
+    package init(directory: String, host: String, store: any Store, processes: any Processes, time: any Time, logger: Logger) {
         self.directory = directory
+        self.store = store
         self.host = host
         self.processes = processes
         self.time = time

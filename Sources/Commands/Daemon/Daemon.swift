@@ -34,7 +34,7 @@ struct Daemon {
         let home = try openStore(time)
         let store = home.store
         let mirror = Mirror(store: store, kinds: Catalog.table, time: time, logger: logger)
-        let drivers = Drivers(directory: directory.path, host: host, processes: processes, time: time, logger: logger)
+        let drivers = Drivers(directory: directory.path, host: host, store: store, processes: processes, time: time, logger: logger)
         let workshop = Workshop(
             mirror: mirror, store: store, time: time, kinds: Catalog.table, footing: Footing(drivers.loops(performs: false)), logger: logger)
         let hooks = Hooks(

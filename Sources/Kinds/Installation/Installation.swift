@@ -78,12 +78,14 @@ package enum Installation: Kind {
         var log: String?
         /// Tokens of consents that were used.
         var spentConsents: [String] = []
+        /// Whether its machine is to be offered the NetBoot now.
+        var wantsNetBoot: Bool?
 
         init() {}
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
-            case run, step, phase = "installerPhase", startedAt, finishedAt, exitCode, log, spentConsents
+            case run, step, phase = "installerPhase", startedAt, finishedAt, exitCode, log, spentConsents, wantsNetBoot
         }
 
         package init(from decoder: any Decoder) throws {
@@ -96,6 +98,7 @@ package enum Installation: Kind {
             exitCode = try fields.decodeIfPresent(Int.self, forKey: .exitCode)
             log = try fields.decodeIfPresent(String.self, forKey: .log)
             spentConsents = try fields.decodeIfPresent([String].self, forKey: .spentConsents) ?? []
+            wantsNetBoot = try fields.decodeIfPresent(Bool.self, forKey: .wantsNetBoot)
         }
     }
 

@@ -30,7 +30,10 @@ package enum NetBoot: Kind {
         /// Exactly one of `path` and `url` is given.
         var path: FilePathText?
         var url: HTTPURL?
-        var digest: Digest
+        /// Exactly one of `digest` and `digestFile` is given.
+        var digest: Digest?
+        /// A file in sha256sum's format that names this file's digest: for artefacts that a build makes.
+        var digestFile: FilePathText?
     }
 
     package struct DHCP: Codable, Hashable, Sendable {
@@ -82,9 +85,14 @@ package enum NetBoot: Kind {
         let artifact = Artifact(
             path: fields.optional("path", "Path of the file on the host."),
             url: fields.optional("url", "Where it is fetched from."),
-            digest: fields.required("digest", "SHA-256 of the file: sha256:…"))
+            digest: fields.optional("digest", "SHA-256 of the file: sha256:…"),
+            digestFile: fields.optional(
+                "digestFile", "Path of a file on the host in sha256sum's format that has the digest; instead of digest."))
         if (artifact.path == nil) == (artifact.url == nil), !fields.isDrawing, fields.problems.isEmpty {
             fields.note("needs exactly one of path, url")
+        }
+        if (artifact.digest == nil) == (artifact.digestFile == nil), !fields.isDrawing, fields.problems.isEmpty {
+            fields.note("needs exactly one of digest, digestFile")
         }
         return artifact
     }

@@ -106,8 +106,8 @@ package enum Node: Kind {
     }
 
     package struct System: Codable, Hashable, Sendable {
-        /// URI of the flake: "github:example/cluster", "path:/etc/plasma".
-        var flake: String
+        /// URI of the flake: "github:example/cluster", "path:/etc/plasma"; nil: the one that plasma renders.
+        var flake: String?
         /// `nixosConfigurations.<attribute>`; nil: the node's name.
         var attribute: String?
         /// The program that installs it: "nixos-anywhere".
@@ -214,7 +214,8 @@ package enum Node: Kind {
 
     private static func readSystem(_ fields: inout Fields) -> System {
         System(
-            flake: fields.required("flake", "URI of the flake: github:example/cluster, path:/etc/plasma."),
+            flake: fields.optional(
+                "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
             attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
             installer: fields.value("installer", default: "nixos-anywhere", "The program that installs it."),
             netBoot: fields.optional("netBoot", "Names the NetBoot that brings a blank machine to the installer."))
