@@ -15,11 +15,9 @@ extension Vault {
     }
 
     func certificate(_ name: String) async throws(PKIError) -> Versioned<SealedCertificate>? {
-        try await decode(SealedCertificate.self, SealedCertificate.name(name))
-    }
-
-    func authority(_ name: String) async throws(PKIError) -> Versioned<SealedAuthority>? {
-        try await decode(SealedAuthority.self, SealedAuthority.name(name))
+        try await read(SealedCertificate.name(name)) { bytes throws(PKIError) in
+            try Self.decode(SealedCertificate.self, bytes, SealedCertificate.name(name))
+        }
     }
 
     func replace(
@@ -32,16 +30,6 @@ extension Vault {
             throw .crypto("\(error)")
         }
         try await replace(name, expecting: expecting, bytes, standingOn: standingOn)
-    }
-
-    private func decode<T: Decodable>(_: T.Type, _ name: String) async throws(PKIError) -> Versioned<T>? {
-        guard let sealed = try await read(name) else { return nil }
-        do {
-            return Versioned(value: try JSONDecoder().decode(T.self, from: Data(sealed.value)), revision: sealed.revision)
-        } catch {
-            // Never with what was decoded: that is a secret.
-            throw .damaged(name)
-        }
     }
 }
 

@@ -167,7 +167,7 @@ extension CertificateAuthority {
                 return status.detail.issuers?.contains { $0.scalarText == authority.name } == true && isBelowBehind(status.detail)
             }
             if let remembered, let reference = Self.reference(remembered), check(reference) {
-                _ = reader.get(reference)
+                _ = reader.follower(reference)
                 return reference
             }
             let kinds: Set<String> = [Certificate.name, CertificateAuthority.name]
@@ -175,7 +175,7 @@ extension CertificateAuthority {
                 return nil
             }
             // Looked at again when it changes.
-            _ = reader.get(found)
+            _ = reader.follower(found)
             return found
         }
 
