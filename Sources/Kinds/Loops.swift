@@ -18,11 +18,11 @@ package struct Drivers: Sendable {
     package let segments: Segments
     package let images: Images
     private let prober: Prober
-    private let vault: Vault
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
-    /// Where drivers keep what is no record: sealed keys.
+    /// Where drivers keep what is no record: certificates with their keys, and other secrets.
+    package let vault: Vault
     private let store: any Store
     private let processes: any Processes
     private let time: any Time
@@ -50,6 +50,8 @@ package struct Drivers: Sendable {
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
         let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
+        let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
+        let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -59,6 +61,9 @@ package struct Drivers: Sendable {
                 observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
             AnyLoop(Loop<Service.Planning>(
                 observer: health, performer: performs ? health : nil, wakes: { health.wakes() }, interval: .seconds(60))),
+            AnyLoop(Loop<CertificateAuthority.Planning>(
+                observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
@@ -79,7 +84,10 @@ private struct DriverService: ServiceLifecycle.Service {
 
 extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
-    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name, Service.name]
+    package static let reconciled: Set<String> = [
+        Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
+        CertificateAuthority.name, Certificate.name, Service.name,
+    ]
 
     /// What each virtual Node among the drafts becomes.
     package static func children(of drafts: [Draft]) -> [any AnyResource] {

@@ -1,6 +1,6 @@
 import Resource
 
-// Who names a Service, a CertificateAuthority or a Node: read backwards by the plans of Services and Clusters.
+// Who names a Service: read backwards by its plan.
 
 extension Cluster {
     package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
@@ -11,11 +11,5 @@ extension Cluster {
 extension Node {
     package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
         spec.services.map { Reference(Service.self, $0.scalarText) }
-    }
-}
-
-extension Certificate {
-    package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
-        [Reference(CertificateAuthority.self, spec.issuerRef.name.scalarText)] + (spec.node.map { [Reference(Node.self, $0.scalarText)] } ?? [])
     }
 }
