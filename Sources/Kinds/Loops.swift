@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import PKI
+import Probe
 import QEMU
 import Reconcile
 import Resource
@@ -16,6 +17,7 @@ package struct Drivers: Sendable {
     package let hypervisor: Hypervisor
     package let segments: Segments
     package let images: Images
+    private let prober: Prober
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
@@ -35,6 +37,7 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
+        prober = Prober(time: time, shell: nil)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
     }
 
@@ -46,6 +49,7 @@ package struct Drivers: Sendable {
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
+        let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         return [
@@ -55,6 +59,8 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<Disk.Planning>(observer: disks, performer: performs ? disks : nil, interval: .seconds(15))),
             AnyLoop(Loop<VirtualMachine.Planning>(
                 observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
+            AnyLoop(Loop<Service.Planning>(
+                observer: health, performer: performs ? health : nil, wakes: { health.wakes() }, interval: .seconds(60))),
             AnyLoop(Loop<CertificateAuthority.Planning>(
                 observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
@@ -62,8 +68,8 @@ package struct Drivers: Sendable {
         ]
     }
 
-    /// What must run for the drivers to work: QMP connections, relays.
-    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }] }
+    /// What must run for the drivers to work: QMP connections, relays, probes.
+    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }, DriverService { try await prober.run() }] }
 }
 
 private struct DriverService: ServiceLifecycle.Service {
@@ -80,7 +86,7 @@ extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
     package static let reconciled: Set<String> = [
         Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
-        CertificateAuthority.name, Certificate.name,
+        CertificateAuthority.name, Certificate.name, Service.name,
     ]
 
     /// What each virtual Node among the drafts becomes.

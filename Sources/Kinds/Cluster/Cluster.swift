@@ -8,7 +8,8 @@ package enum Cluster: Kind {
     package static let summary = "A cluster: its domain, network, nodes, services, trust, and how it comes into being."
     package static let columns = [
         Column("DOMAIN", "spec.domain"), Column("NETWORK", "spec.network"), Column("NODES", "status.nodes"),
-        Column("NODES-READY", "status.nodesReady"), Column("BOOTSTRAP", "spec.bootstrap.mode", wide: true),
+        Column("NODES-READY", "status.nodesReady"), Column("SERVICES", "status.services", wide: true),
+        Column("SERVICES-READY", "status.servicesReady", wide: true), Column("BOOTSTRAP", "spec.bootstrap.mode", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {
