@@ -46,7 +46,7 @@ let rooms: [Room] = [
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
     Room(name: "Etcd", sees: ["GRPC", "Store"], uses: [nioCore, nioPosix, nioSSL, protobuf, logging]),
     // 2: drivers and services are strangers to each other
-    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", logging, metrics, lifecycle]),
+    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", crypto, logging, metrics, lifecycle]),
     Room(
         name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
         uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
