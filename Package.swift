@@ -105,7 +105,7 @@ func library(_ room: Room) -> Target {
 }
 
 /// Text files beside the tests that read them.
-let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases"]]
+let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
 
 /// A room's tests see what the room sees, the room, and the simulation.
 func tests(_ room: Room) -> Target {
