@@ -105,7 +105,7 @@ func library(_ room: Room) -> Target {
 }
 
 /// Text files beside the tests that read them.
-let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases"]]
+let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
 
 /// What tests need from outside beside what their room uses: somebody else's judgement of a certificate.
 let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509]]
