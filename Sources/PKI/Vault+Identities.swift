@@ -1,0 +1,73 @@
+import Foundation
+import Store
+
+extension Vault {
+    /// What was issued for a Certificate; nil when nothing was yet.
+    /// - Throws: `PKIError`.
+    package func identity(ofCertificate name: String) async throws(PKIError) -> IssuedIdentity? {
+        try await certificate(name)?.value.identity
+    }
+
+    /// Every root that those who trust a CertificateAuthority are to trust, PEM; nil when there is none yet.
+    /// - Throws: `PKIError`.
+    package func trust(ofAuthority name: String) async throws(PKIError) -> String? {
+        guard try await authority(name) != nil else { return nil }
+        return try await anchors(of: name).anchors.map(\.certificatePEM).joined()
+    }
+
+    func certificate(_ name: String) async throws(PKIError) -> Versioned<SealedCertificate>? {
+        try await decode(SealedCertificate.self, SealedCertificate.name(name))
+    }
+
+    func authority(_ name: String) async throws(PKIError) -> Versioned<SealedAuthority>? {
+        try await decode(SealedAuthority.self, SealedAuthority.name(name))
+    }
+
+    func replace(
+        _ name: String, expecting: Revision, with value: some Encodable, standingOn: [(name: String, revision: Revision)] = []
+    ) async throws(PKIError) {
+        let bytes: [UInt8]
+        do {
+            bytes = Array(try JSONEncoder().encode(value))
+        } catch {
+            throw .crypto("\(error)")
+        }
+        try await replace(name, expecting: expecting, bytes, standingOn: standingOn)
+    }
+
+    private func decode<T: Decodable>(_: T.Type, _ name: String) async throws(PKIError) -> Versioned<T>? {
+        guard let sealed = try await read(name) else { return nil }
+        do {
+            return Versioned(value: try JSONDecoder().decode(T.self, from: Data(sealed.value)), revision: sealed.revision)
+        } catch {
+            // Never with what was decoded: that is a secret.
+            throw .damaged(name)
+        }
+    }
+}
+
+extension Vault {
+    /// The roots that an authority's certificates are to be checked against, in the order of their fingerprints, and the
+    /// values that say so.
+    func anchors(of name: String) async throws(PKIError) -> (anchors: [Anchor], standingOn: [(name: String, revision: Revision)]) {
+        var found: [String: Anchor] = [:]
+        var seen: [String: Revision] = [:]
+        var open = [name]
+        while let next = open.popLast() {
+            if seen[next] != nil { continue }
+            guard let authority = try await authority(next) else { throw .missing("the authority \(next)") }
+            seen[next] = authority.revision
+            for part in authority.value.parts {
+                if let issuer = part.issuer {
+                    open.append(issuer)
+                } else {
+                    found[part.facts.fingerprint] = Anchor(fingerprint: part.facts.fingerprint, certificatePEM: part.material.certificatePEM)
+                }
+            }
+        }
+        return (
+            found.keys.sorted().compactMap { found[$0] },
+            seen.keys.sorted().map { (SealedAuthority.name($0), seen[$0] ?? 0) }
+        )
+    }
+}
