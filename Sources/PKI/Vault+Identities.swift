@@ -11,8 +11,7 @@ extension Vault {
     /// Every root that those who trust a CertificateAuthority are to trust, PEM; nil when there is none yet.
     /// - Throws: `PKIError`.
     package func trust(ofAuthority name: String) async throws(PKIError) -> String? {
-        guard try await authority(name) != nil else { return nil }
-        return try await anchors(of: name).anchors.map(\.certificatePEM).joined()
+        try await footing(ofAuthority: name)?.anchors.map(\.certificatePEM).joined()
     }
 
     func certificate(_ name: String) async throws(PKIError) -> Versioned<SealedCertificate>? {
@@ -46,16 +45,29 @@ extension Vault {
     }
 }
 
+/// An authority together with what it stands on: what is made from these values is good as long as none has changed.
+struct AuthorityFooting: Sendable {
+    var authority: SealedAuthority
+    /// The roots that its certificates are to be checked against, in the order of their fingerprints.
+    var anchors: [Anchor]
+    /// Names and revisions of the values that say so: of the authority and of all above it.
+    var standingOn: [(name: String, revision: Revision)]
+}
+
 extension Vault {
-    /// The roots that an authority's certificates are to be checked against, in the order of their fingerprints, and the
-    /// values that say so.
-    func anchors(of name: String) async throws(PKIError) -> (anchors: [Anchor], standingOn: [(name: String, revision: Revision)]) {
+    /// nil when there is no such authority.
+    func footing(ofAuthority name: String) async throws(PKIError) -> AuthorityFooting? {
         var found: [String: Anchor] = [:]
         var seen: [String: Revision] = [:]
+        var first: SealedAuthority?
         var open = [name]
         while let next = open.popLast() {
             if seen[next] != nil { continue }
-            guard let authority = try await authority(next) else { throw .missing("the authority \(next)") }
+            guard let authority = try await authority(next) else {
+                if next == name { return nil }
+                throw .missing("the authority \(next), which stands above \(name),")
+            }
+            if next == name { first = authority.value }
             seen[next] = authority.revision
             for part in authority.value.parts {
                 if let issuer = part.issuer {
@@ -65,9 +77,10 @@ extension Vault {
                 }
             }
         }
-        return (
-            found.keys.sorted().compactMap { found[$0] },
-            seen.keys.sorted().map { (SealedAuthority.name($0), seen[$0] ?? 0) }
-        )
+        return first.map { first in
+            AuthorityFooting(
+                authority: first, anchors: found.keys.sorted().compactMap { found[$0] },
+                standingOn: seen.keys.sorted().map { (SealedAuthority.name($0), seen[$0] ?? 0) })
+        }
     }
 }
