@@ -87,10 +87,11 @@ package struct SSH: Sendable {
                 + [target.userAtAddress, "sh -s"],
             standardInput: Array(script.utf8))
         let result: ProgramResult
-        do {
+        do throws(ProcessError) {
             result = try await processes.run(program, limit: limit, outputMax: outputMax)
-        } catch ProcessError.tookTooLong {
-            throw SSHFailure.lost
+        } catch {
+            if case .tookTooLong = error { throw SSHFailure.lost }
+            throw error
         }
         guard case .exited(255) = result.end else { return result }
         throw failure(result.errorText)

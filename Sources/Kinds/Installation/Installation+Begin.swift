@@ -82,7 +82,7 @@ extension InstallationRound {
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
-        var plan = Plan(
+        var plan = Decision(
             .converging("starting the installation"), [.start(order, Installation.needs(of: name, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))
         plan.statusIfHeld = status
