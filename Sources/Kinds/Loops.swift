@@ -59,7 +59,7 @@ package struct Drivers: Sendable {
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         let installations = Installation.Keeper(
             directory: self.installations, identity: SSHIdentity(directory: directory + "/ssh", processes: processes), vault: vault,
-            processes: processes, time: time)
+            processes: processes, time: time, mustSee: !performs)
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),

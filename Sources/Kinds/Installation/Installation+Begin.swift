@@ -65,7 +65,7 @@ extension InstallationRound {
         }
         var started = status
         switch permission(facts, status, isResumed: again != nil) {
-        case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled])
+        case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: .seconds(15))
         case .granted(let consent, let disks):
             if let consent { started.spentConsents.append(consent) }
             // What a new set of disks holds is not ours.

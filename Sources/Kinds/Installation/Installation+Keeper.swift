@@ -18,6 +18,7 @@ extension Installation {
         private let identity: SSHIdentity
         private let files: NodeFiles
         private let time: any Time
+        private let mustSee: Bool
         private let memory = Memory()
 
         /// What this process saw, and when.
@@ -42,15 +43,18 @@ extension Installation {
 
         /// - Parameters:
         ///   - directory: where runs have their directories.
+        ///   - mustSee: for a diff: an installed node that does not answer is one that could not be looked at.
         ///   - ssh: the client to use, looked for along PATH.
         package init(
-            directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, time: any Time, ssh: String = "ssh"
+            directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, time: any Time, mustSee: Bool = false,
+            ssh: String = "ssh"
         ) {
             runs = InstallerRuns(directory: directory, identity: identity, processes: processes)
             machines = MachineLooks(ssh: SSH(identity: identity, processes: processes, program: ssh), identity: identity)
             files = NodeFiles(vault: vault, processes: processes)
             self.identity = identity
             self.time = time
+            self.mustSee = mustSee
         }
 
         package func observe(_ goal: Goal<Installation>, _ reader: Reader) async throws -> Sight {
@@ -75,6 +79,9 @@ extension Installation {
             sight.hostKey = try await files.hostKey(of: name)?.publicKey
             if let run { sight.isOverdue = isOverdue(bootAfter: run, installation) }
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
+            if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
+                throw NixOSError.system("the node cannot be asked: \(why)")
+            }
             if status?.system == nil { sight.hasProgram = try await runs.canRun(installation.spec.program.text) }
             return sight
         }
