@@ -37,7 +37,8 @@ import Testing
     @Test func `why it gave up is what it says itself, else its last words`() {
         #expect(progress("### Gathering machine facts ###\naborted: no tar\nbye\n").lastWords == "no tar")
         #expect(progress("one\ntwo\n\n  \n").lastWords == "two")
-        #expect(progress("").lastWords == "it wrote nothing")
+        #expect(progress("one\n### Rebooting ###\n").lastWords == "none")
+        #expect(progress("").lastWords == "none")
         var cut = progress("one\nlast words")
         #expect(cut.lastWords == "one")
         cut.finish()

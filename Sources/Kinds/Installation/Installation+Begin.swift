@@ -60,7 +60,7 @@ extension InstallationRound {
         let most = cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
         if running.count >= most, let first = running.first {
             return Plan(
-                .waiting(on: first.reference, "\(running.count) installations run, and no more than \(most) may (spec.bootstrap.installsAtOnce)"),
+                .waiting(on: first.reference, "\(running.count == 1 ? "it runs" : "\(running.count) installations run"), and no more than \(most) may at once (spec.bootstrap.installsAtOnce)"),
                 status: status, differences: [uninstalled])
         }
         var started = status

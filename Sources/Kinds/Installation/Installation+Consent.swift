@@ -32,7 +32,7 @@ extension InstallationRound {
         var found: [BlockDevice] = []
         for path in paths {
             guard let device = devices.first(where: { $0.path == path }) else {
-                return .denied("the installer sees no disk \(path); it sees \(devices.map(\.path).joined(separator: ", "))")
+                return .denied("the installer sees no disk \(path); it sees \(devices.isEmpty ? "none at all" : devices.map(\.path).joined(separator: ", "))")
             }
             found.append(device)
         }

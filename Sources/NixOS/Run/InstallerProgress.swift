@@ -24,7 +24,7 @@ package struct InstallerProgress: Hashable, Sendable {
     package private(set) var phase = Phase.prepare
     /// What follows `aborted: `.
     package private(set) var aborted: String?
-    /// The last lines with something in them, the newest last.
+    /// The last lines with something in them since its last step, the newest last.
     package private(set) var lastLines: [String] = []
     /// From here on the disks do not hold any more what they held.
     package private(set) var hasFormatted = false
@@ -54,8 +54,8 @@ package struct InstallerProgress: Hashable, Sendable {
     /// The log has come to its end: a last line without a line end counts.
     package mutating func finish() { endLine() }
 
-    /// Why a run that ended without success did: what it said itself, else its last words.
-    package var lastWords: String { aborted ?? lastLines.last ?? "it wrote nothing" }
+    /// Why a run that ended without success did: what it said itself, else its last words; "none" when there were none.
+    package var lastWords: String { aborted ?? lastLines.last ?? "none" }
 
     private mutating func endLine() {
         defer {
@@ -64,15 +64,17 @@ package struct InstallerProgress: Hashable, Sendable {
         }
         let text = plainText(line)
         guard !text.isEmpty else { return }
+        if !isOverlong, text.hasPrefix("### "), text.hasSuffix(" ###"), text.utf8.count > "###  ###".utf8.count {
+            return begin(String(text.dropFirst(4).dropLast(4)))
+        }
         lastLines.append(isOverlong ? text + "…" : text)
         if lastLines.count > Self.lastLinesMax { lastLines.removeFirst() }
         if text.hasPrefix("aborted: ") { aborted = String(text.dropFirst("aborted: ".count)) }
-        guard !isOverlong, text.hasPrefix("### "), text.hasSuffix(" ###"), text.utf8.count > "###  ###".utf8.count else { return }
-        begin(String(text.dropFirst(4).dropLast(4)))
     }
 
     private mutating func begin(_ step: String) {
         self.step = step
+        lastLines = []
         phase = max(phase, Self.phase(of: step) ?? phase)
         if step.hasPrefix("Formatting hard drive") { hasFormatted = true }
         // A step that nobody knows may come after formatting: what was passed stays passed.

@@ -165,10 +165,10 @@ import Testing
         var detail: [String] = []
         if let run = words["run"], run != "stranger" { detail += ["\"run\": \"uid-node-1-1\"", "\"attempts\": \(words["attempts"] ?? "1")"] }
         if words.has("system") { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"the flake of Cluster/lab#node\""] }
-        if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes, serial vda\""] }
+        if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes serial vda\""] }
         if !detail.isEmpty { installation.status = try status(installation.metadata, "{\(detail.joined(separator: ", "))}") }
         switch words["consent"] {
-        case "right": installation.metadata.annotations[Installation.consentAnnotation] = "wipe-uid-node-1-d3bdf6c7"
+        case "right": installation.metadata.annotations[Installation.consentAnnotation] = "wipe-uid-node-1-38388dab"
         case "wrong": installation.metadata.annotations[Installation.consentAnnotation] = "wipe-everything"
         default: break
         }
