@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NixOS
 import PKI
 import Probe
 import QEMU
@@ -41,6 +42,14 @@ package struct Drivers: Sendable {
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
     }
 
+    /// Where installers have their directories.
+    private var installations: String { directory + "/installations" }
+
+    /// The log of what installs a node.
+    package func log(of installation: Resource<Installation>) -> String {
+        Installation.Keeper.log(ofNode: installation.spec.node.scalarText, in: installations)
+    }
+
     /// Every kind that has a reconcile loop.
     /// - Parameter performs: false leaves every performer out: what remains can only look.
     package func loops(performs: Bool) -> [AnyLoop] {
@@ -52,6 +61,9 @@ package struct Drivers: Sendable {
         let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+        let installations = Installation.Keeper(
+            directory: self.installations, identity: SSHIdentity(directory: directory + "/ssh", processes: processes), vault: vault,
+            processes: processes, time: time, mustSee: !performs)
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -64,6 +76,7 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<CertificateAuthority.Planning>(
                 observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Installation.Planning>(observer: installations, performer: performs ? installations : nil, interval: .seconds(60))),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
@@ -86,7 +99,7 @@ extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
     package static let reconciled: Set<String> = [
         Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
-        CertificateAuthority.name, Certificate.name, Service.name,
+        CertificateAuthority.name, Certificate.name, Service.name, Installation.name,
     ]
 
     /// What each virtual Node among the drafts becomes.
