@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NetBoot
 import QEMU
 import Reconcile
 import Resource
@@ -15,6 +16,7 @@ package struct Drivers: Sendable {
     package let hypervisor: Hypervisor
     package let segments: Segments
     package let images: Images
+    package let bootServers: BootServers
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
@@ -33,6 +35,7 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
+        bootServers = BootServers(time: time, logger: logger)
     }
 
     /// Every kind that has a reconcile loop.
@@ -43,6 +46,10 @@ package struct Drivers: Sendable {
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
+        let netBoots = NetBoot.Keeper(servers: bootServers) { [bootServers, directory] in
+            let text = await bootServers.artefacts.text(of: directory + "/ssh/id_ed25519.pub", bytesMax: 1 << 16)
+            return (text ?? "").split(whereSeparator: \.isNewline).map(String.init)
+        }
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -50,12 +57,18 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<Disk.Planning>(observer: disks, performer: performs ? disks : nil, interval: .seconds(15))),
             AnyLoop(Loop<VirtualMachine.Planning>(
                 observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
+            AnyLoop(Loop<NetBoot.Planning>(observer: netBoots, performer: performs ? netBoots : nil, wakes: { netBoots.wakes() })),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
 
-    /// What must run for the drivers to work: QMP connections, relays.
-    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }] }
+    /// What must run for the drivers to work: QMP connections, relays, boot servers.
+    package var services: [any ServiceLifecycle.Service] {
+        [
+            DriverService { try await hypervisor.run() }, DriverService { try await segments.run() },
+            DriverService { try await bootServers.run() },
+        ]
+    }
 }
 
 private struct DriverService: ServiceLifecycle.Service {
@@ -70,7 +83,7 @@ private struct DriverService: ServiceLifecycle.Service {
 
 extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
-    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name]
+    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name, NetBoot.name]
 
     /// What each virtual Node among the drafts becomes.
     package static func children(of drafts: [Draft]) -> [any AnyResource] {
