@@ -3,6 +3,7 @@ import Logging
 import NixOS
 import PKI
 import Probe
+import NetBoot
 import QEMU
 import Reconcile
 import Resource
@@ -19,6 +20,9 @@ package struct Drivers: Sendable {
     package let segments: Segments
     package let images: Images
     private let prober: Prober
+    /// What plasma shows to the machines that it installs.
+    private let identity: SSHIdentity
+    package let bootServers: BootServers
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
@@ -38,8 +42,11 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
-        prober = Prober(time: time, shell: nil)
+        bootServers = BootServers(time: time, logger: logger)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
+        identity = SSHIdentity(directory: directory + "/ssh", processes: processes)
+        prober = Prober(
+            time: time, shell: NodeShell(ssh: SSH(identity: identity, processes: processes), vault: vault, processes: processes))
     }
 
     /// Where installers have their directories.
@@ -62,8 +69,8 @@ package struct Drivers: Sendable {
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         let installations = Installation.Keeper(
-            directory: self.installations, identity: SSHIdentity(directory: directory + "/ssh", processes: processes), vault: vault,
-            processes: processes, time: time, mustSee: !performs)
+            directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
+        let netBoots = NetBoot.Keeper(servers: bootServers) { [identity] in [try await identity.publicKey()] }
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -77,12 +84,18 @@ package struct Drivers: Sendable {
                 observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
             AnyLoop(Loop<Installation.Planning>(observer: installations, performer: performs ? installations : nil, interval: .seconds(60))),
+            AnyLoop(Loop<NetBoot.Planning>(observer: netBoots, performer: performs ? netBoots : nil, wakes: { netBoots.wakes() })),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
 
-    /// What must run for the drivers to work: QMP connections, relays, probes.
-    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }, DriverService { try await prober.run() }] }
+    /// What must run for the drivers to work: QMP connections, relays, boot servers, probes.
+    package var services: [any ServiceLifecycle.Service] {
+        [
+            DriverService { try await hypervisor.run() }, DriverService { try await segments.run() },
+            DriverService { try await bootServers.run() }, DriverService { try await prober.run() },
+        ]
+    }
 }
 
 private struct DriverService: ServiceLifecycle.Service {
@@ -99,7 +112,7 @@ extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
     package static let reconciled: Set<String> = [
         Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
-        CertificateAuthority.name, Certificate.name, Service.name, Installation.name,
+        CertificateAuthority.name, Certificate.name, NetBoot.name, Installation.name, Service.name,
     ]
 
     /// What each virtual Node among the drafts becomes.

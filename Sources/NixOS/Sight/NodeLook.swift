@@ -129,4 +129,5 @@ package struct NodeLook: Hashable, Sendable {
 }
 
 /// For the shell, whatever it holds.
-func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }
+/// A word of a shell's command line, whatever characters it has.
+package func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }
