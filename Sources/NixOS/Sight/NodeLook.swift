@@ -128,6 +128,5 @@ package struct NodeLook: Hashable, Sendable {
     }
 }
 
-/// For the shell, whatever it holds.
 /// A word of a shell's command line, whatever characters it has.
 package func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }
