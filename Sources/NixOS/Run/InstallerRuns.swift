@@ -27,6 +27,8 @@ package struct InstallerRuns: Sendable {
             var progress: InstallerProgress
         }
         let read = Mutex<[String: Read]>([:])
+        /// Whom we started for a run: until it has become the wrapper, its command line does not tell.
+        let started = Mutex<[String: ProcessIdentity]>([:])
     }
 
     /// Read of a log in one look; the rest in the next.
@@ -62,7 +64,8 @@ package struct InstallerRuns: Sendable {
     private func look(_ node: String, _ run: String, among all: [ProcessSight]) throws -> RunSight {
         let place = path(node, run)
         // In this order: what ends between the two looks has written its code before it went.
-        let isAlive = all.contains { mentions($0, place) }
+        let own = logs.started.withLock { $0[place] }
+        let isAlive = all.contains { $0.identity == own || mentions($0, place) }
         let code = exitCode(place)
         let progress = try progress(of: place, isOver: !isAlive)
         let started = modified(place + "/started")
@@ -108,7 +111,9 @@ package struct InstallerRuns: Sendable {
         try FileManager.default.createSymbolicLink(atPath: link + ".new", withDestinationPath: order.run + "/log")
         try moveOver(link + ".new", link)
         let arguments = order.arguments(directory: place, privateKeyFile: identity.privateKeyFile, sshOptions: options)
-        _ = try processes.spawn(Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.program] + arguments), output: nil)
+        let wrapper = try processes.spawn(
+            Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.program] + arguments), output: nil)
+        logs.started.withLock { $0[place] = wrapper }
     }
 
     /// Ends a run with all its processes.
