@@ -44,7 +44,7 @@ package struct Plasma: AsyncParsableCommand {
             DeleteCommand.self, EventsCommand.self, LogsCommand.self, ConsoleCommand.self, AnnotateCommand.self, SuspendCommand.self,
             ResumeCommand.self,
             ReconcileCommand.self, EditCommand.self, ValidateCommand.self, ExplainCommand.self, RenderCommand.self,
-            VersionCommand.self, CompletionCommand.self,
+            VersionCommand.self, CompletionCommand.self, FirstBootCommand.self,
         ] + serverVerbs)
 
     package init() {}

@@ -18,6 +18,7 @@ extension ReplicaCore {
         }
         expire()
         try carryOut(sender.tick(ticks))
+        tickIncoming()
         try tickFullDisk(send)
         try askRepaired()
         try proposeDue(now, send)

@@ -56,8 +56,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var sender: SnapshotSender
     var receiver: SnapshotReceiver
     var outgoing: (any DiskFile)?
-    var incoming: (any DiskFile)?
-    var unsyncedBytes = 0
+    var incoming: IncomingSnapshot?
+    var incomingNumber = 0
     var snapshotNumber = 0
 
     var isRecovering: Bool
@@ -159,6 +159,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
             if !isStuck { try absorb(raft.step(.lost(peer))) }
         case .snapshotMade(let result): try carryOut(sender.made(result, now: ticks))
         case .checkpointMade(let result): try cut(result)
+        case .partKept(let part, let outcome): try kept(part, outcome, send)
         }
     }
 

@@ -3,10 +3,13 @@ import Store
 extension StoreConformance {
     /// Does the same random things to both stores and throws at the first answer that differs. Both must
     /// be fresh. A seed gives the same run again; it is in the error's text.
+    /// - Parameter keepsDeletesAtCompaction: else no watch begins at a compaction's own revision, where etcd before 3.4.36
+    ///   and 3.5.18 has lost the deletes (etcd #19179).
     package static func compare(
-        _ one: any Store, with model: any Store, seed: UInt64, steps: Int
+        _ one: any Store, with model: any Store, seed: UInt64, steps: Int, keepsDeletesAtCompaction: Bool = true
     ) async throws {
         var dice = StoreDice(seed)
+        var compacted: Revision = 0
         var watches: [(model: Teller, one: Teller)] = []
         for step in 0..<steps {
             let place = "seed \(seed) step \(step)"
@@ -27,10 +30,12 @@ extension StoreConformance {
                 let wanted = await answer { try await model.compact(through: revision); return true }
                 let seen = await answer { try await one.compact(through: revision); return true }
                 try expect(seen, is: wanted, "\(place): compact \(revision)")
+                if case .success = wanted { compacted = revision }
             case ..<95 where watches.count < 8:
                 watches.append((Teller(try await model.watch(.all, from: nil)), Teller(try await one.watch(.all, from: nil))))
             default:
-                let revision = max(1, current - Revision(dice.roll(40)))
+                var revision = max(1, current - Revision(dice.roll(40)))
+                if !keepsDeletesAtCompaction, revision == compacted { revision += 1 }
                 try await compareHistory(one, model, from: revision, place: place)
             }
             // Watches read along, so that no compaction overtakes them.

@@ -26,4 +26,11 @@ import Testing
     func `a real etcd keeps the promise that`(_ check: StoreConformance.Check) async throws {
         try await withStore { try await check.run($0) }
     }
+
+    @Test(arguments: UInt64(1)...6)
+    func `at random a real etcd gives the same answers as MemoryStore`(_ seed: UInt64) async throws {
+        try await withStore { store in
+            try await StoreConformance.compare(store, with: MemoryStore(), seed: seed, steps: 250, keepsDeletesAtCompaction: false)
+        }
+    }
 }

@@ -1,0 +1,39 @@
+import Raft
+import Replica
+
+/// What stands between members: the codec of the wire, and the book in which each of them keeps with which disk the others
+/// came.
+extension Cluster {
+    /// A message leaves a member: as bytes, from a process that shows its disk's incarnation.
+    func post(_ message: PeerMessage, from sender: Member<S>, at time: Micros) {
+        guard let receiver = member(message.to), mayTalk(sender, to: receiver) else { return }
+        let letter = Letter.message(message.encoded, from: sender.id, incarnation: sender.incarnation)
+        let (first, second) = network.arrivals(message.from, message.to, at: time, &networkDice)
+        if let first { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: first) }
+        if let second { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: second) }
+    }
+
+    /// It arrives, where both would have let the connection be made that carries it.
+    func deliver(_ bytes: [UInt8], from sender: UInt64, incarnation: UInt64, to id: UInt64) throws(Breach) {
+        guard let receiver = member(id), receiver.isUp, let sender = member(sender) else { return }
+        guard admits(receiver, sender.id, incarnation), mayTalk(sender, to: receiver) else {
+            counts.strangers += 1
+            return
+        }
+        guard let message = PeerMessage(decoding: bytes) else {
+            throw Breach(.wire, "member \(id) does not understand \(bytes.count) bytes of member \(sender.id)")
+        }
+        try arrive(id, .received(message))
+    }
+
+    /// Whether the sender let the receiver in. One that ended meanwhile had.
+    private func mayTalk(_ sender: Member<S>, to receiver: Member<S>) -> Bool {
+        guard sender.isUp, receiver.isUp else { return true }
+        return admits(sender, receiver.id, receiver.incarnation)
+    }
+
+    private func admits(_ member: Member<S>, _ other: UInt64, _ incarnation: UInt64) -> Bool {
+        guard let book = member.book else { return false }
+        return book.admit(PeerHello(cluster: Self.clusterNumber, from: other, to: member.id, incarnation: incarnation)) == nil
+    }
+}

@@ -1,0 +1,22 @@
+import Synchronization
+
+/// Bytes of one kind that a port holds for all its connections together.
+final class PortLoad: Sendable {
+    let bytesMax: Int
+    private let bytes = Atomic<Int>(0)
+
+    init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+    func add(_ more: Int) { bytes.wrappingAdd(more, ordering: .relaxed) }
+
+    var waiting: Int { bytes.load(ordering: .relaxed) }
+    /// From here on nobody who is behind is given more.
+    var isHigh: Bool { waiting > bytesMax / 2 }
+    var isOver: Bool { waiting > bytesMax }
+}
+
+/// Fired through a connection's handlers, once a second, while a port holds too much: who takes nothing goes.
+struct PortPressure: Sendable {
+    /// Rises by one while the pressure lasts.
+    var round: Int
+}
