@@ -70,6 +70,8 @@ package struct AuthorityFacts: Hashable, Sendable {
 /// What may be told of an identity that is kept.
 package struct IdentityFacts: Hashable, Sendable {
     package var certificate: CertificateFacts
+    /// The certificate, then the intermediates between it and the root.
+    package var certificatePEM: String
     package var spec: CertificateSpec
     package var authority: String
     package var issuerFingerprint: String
@@ -79,10 +81,11 @@ package struct IdentityFacts: Hashable, Sendable {
     package var renewed: String?
 
     package init(
-        certificate: CertificateFacts, spec: CertificateSpec, authority: String, issuerFingerprint: String, trust: [String], revision: Int,
+        certificate: CertificateFacts, certificatePEM: String = "", spec: CertificateSpec, authority: String, issuerFingerprint: String, trust: [String], revision: Int,
         renewed: String? = nil
     ) {
         self.certificate = certificate
+        self.certificatePEM = certificatePEM
         self.spec = spec
         self.authority = authority
         self.issuerFingerprint = issuerFingerprint
@@ -93,7 +96,7 @@ package struct IdentityFacts: Hashable, Sendable {
 
     init(_ kept: SealedCertificate) {
         self.init(
-            certificate: kept.facts, spec: kept.spec, authority: kept.authority, issuerFingerprint: kept.issuerFingerprint, trust: kept.trust,
-            revision: kept.revision, renewed: kept.renewed)
+            certificate: kept.facts, certificatePEM: kept.identity.certificatePEM, spec: kept.spec, authority: kept.authority,
+            issuerFingerprint: kept.issuerFingerprint, trust: kept.trust, revision: kept.revision, renewed: kept.renewed)
     }
 }

@@ -96,7 +96,7 @@ private struct Issued {
             let database = "sql:" + path
             #expect(try Tools.run(["certutil", "-N", "-d", database, "--empty-password"]).code == 0)
             for (name, flags, file) in [("root", "CT,C,", laid.trust), ("issuing", ",,", laid.chain), ("leaf", ",,", laid.identity)] {
-                let added = try Tools.run(["certutil", "-A", "-d", database, "-n", name, "-t", flags, "-i", file])
+                let added = try Tools.run(["certutil", "-A", "-d", database, "-n", name, "-t", flags, "-a", "-i", file])
                 #expect(added.code == 0, "\(name): \(added.text)")
             }
             for use in ["V", "C"] {
@@ -117,8 +117,8 @@ private struct Issued {
                 let server = try Served(laid)
                 defer { server.end() }
                 let result = try Tools.run([
-                    "openssl", "s_client", "-connect", "127.0.0.1:\(server.port)", "-CAfile", laid.trust, "-cert", client.identity,
-                    "-cert_chain", client.identity, "-key", client.key, "-verify_return_error", "-verify_hostname", "node01", "-quiet", "-no_ign_eof",
+                    "timeout", "20", "openssl", "s_client", "-connect", "127.0.0.1:\(server.port)", "-CAfile", laid.trust, "-cert", client.identity,
+                    "-cert_chain", client.chain, "-key", client.key, "-verify_return_error", "-verify_hostname", "node01", "-quiet",
                 ], input: "GET / HTTP/1.0\r\n\r\n")
                 #expect(result.text.contains("HTTP/1.0 200") == expected, "\(policy): \(result.text)")
             }

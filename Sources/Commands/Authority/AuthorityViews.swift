@@ -62,25 +62,28 @@ struct ShowAuthority: AsyncParsableCommand {
 struct ExportAuthority: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Prints the roots that an authority's certificates are checked against, PEM.",
+        abstract: "Prints what is public: the roots that an authority's certificates are checked against, or certificates. PEM.",
         discussion: """
-            During a change of authorities these are two. With --certificate the authority's own certificate is printed, which is \
-            the same for a root. Keys are not exported.
+            Of an authority the roots are printed; during a change of authorities these are two. With --certificate it is the \
+            authority's own certificate, which is the same for a root. Of certificate/NAME the certificate is printed, and the \
+            intermediates between it and its root. Keys are not exported.
 
             EXAMPLES
               plasma ca export plasma-ca > ca.crt
+              plasma ca export certificate/node01 | openssl x509 -noout -text
               curl --cacert <(plasma ca export plasma-ca) https://192.168.100.11:2379/health
             """)
 
-    @Argument(help: ArgumentHelp("Name of the CertificateAuthority.", valueName: "name")) var name: String
+    @Argument(help: ArgumentHelp("Name of the CertificateAuthority, or certificate/NAME.", valueName: "name")) var name: String
     @Flag(help: "The authority's own certificate instead.") var certificate = false
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
+        let isLeaf = try name.contains("/") && Selection.reference(name, kinds: kinds).kind.name == "Certificate"
         try await connection.withClient { client in
-            let authority = try await AuthorityRecord.fetch(name, client)
-            let own = try authority.issued("status.certificate")
-            Output.write(certificate ? own : authority.trust.map(\.pem).joined())
+            let record = try await AuthorityRecord.fetch(name, client, kind: isLeaf ? "Certificate" : "CertificateAuthority")
+            let own = try record.issued("status.certificate")
+            Output.write(certificate || isLeaf ? own : record.trust.map(\.pem).joined())
         }
     }
 }

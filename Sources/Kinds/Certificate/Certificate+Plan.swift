@@ -161,6 +161,7 @@ extension Resource where K == Certificate {
         status.issuer = digest(kept.issuerFingerprint)
         status.trust = kept.trust.compactMap(digest)
         status.renewed = kept.renewed
+        status.certificate = kept.certificatePEM
         return status
     }
 }

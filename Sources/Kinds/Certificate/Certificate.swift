@@ -81,6 +81,8 @@ package enum Certificate: Kind {
         var issuer: Digest?
         /// The roots that its holder is told to trust.
         var trust: [Digest]?
+        /// The certificate, then the intermediates between it and the root, PEM.
+        var certificate: String?
         /// The request for a renewal that was honoured last.
         var renewed: String?
 
