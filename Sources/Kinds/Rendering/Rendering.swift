@@ -93,6 +93,11 @@ private struct ClusterReading<Lookup: RecordLookup> {
                 note(cluster.reference, "runs Service/\(name), which does not exist; apply it too, or leave it out")
                 return nil
             }
+            if let certificate = service.spec.certificate {
+                note(
+                    service.reference,
+                    "serves with Certificate/\(certificate), but only the nodes' own are rendered in this version; leave spec.certificate out")
+            }
             return (ServiceDescription(service), service.spec)
         }
     }

@@ -71,7 +71,7 @@ package struct ClusterRendering: Sendable {
                 in
                 {
                   nixosConfigurations = {
-            \(systems.map { "          " + $0.drop { $0 == " " } }.joined())      };
+            \(systems.joined())      };
                 };
             }
 
