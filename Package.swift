@@ -107,11 +107,14 @@ func library(_ room: Room) -> Target {
 /// Text files beside the tests that read them.
 let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
 
+/// What tests need from outside beside what their room uses: somebody else's judgement of a certificate.
+let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509]]
+
 /// A room's tests see what the room sees, the room, and the simulation.
 func tests(_ room: Room) -> Target {
     .testTarget(
         name: room.name + "Tests",
-        dependencies: Set(room.sees + [room.name, "Simulation", "Store", "Host"]).sorted().map { .target(name: $0) } + room.uses,
+        dependencies: Set(room.sees + [room.name, "Simulation", "Store", "Host"]).sorted().map { .target(name: $0) } + room.uses + (testsUse[room.name] ?? []),
         exclude: goldenCases[room.name] ?? [], swiftSettings: strict)
 }
 

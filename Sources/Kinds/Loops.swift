@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import PKI
 import QEMU
 import Reconcile
 import Resource
@@ -18,7 +19,8 @@ package struct Drivers: Sendable {
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
-    /// Where drivers keep what is no record: sealed keys.
+    /// Where drivers keep what is no record: certificates with their keys, and other secrets.
+    package let vault: Vault
     private let store: any Store
     private let processes: any Processes
     private let time: any Time
@@ -33,6 +35,7 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
+        vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
     }
 
     /// Every kind that has a reconcile loop.
@@ -43,6 +46,8 @@ package struct Drivers: Sendable {
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
+        let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
+        let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -50,6 +55,9 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<Disk.Planning>(observer: disks, performer: performs ? disks : nil, interval: .seconds(15))),
             AnyLoop(Loop<VirtualMachine.Planning>(
                 observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
+            AnyLoop(Loop<CertificateAuthority.Planning>(
+                observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
@@ -70,7 +78,10 @@ private struct DriverService: ServiceLifecycle.Service {
 
 extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
-    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name]
+    package static let reconciled: Set<String> = [
+        Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
+        CertificateAuthority.name, Certificate.name,
+    ]
 
     /// What each virtual Node among the drafts becomes.
     package static func children(of drafts: [Draft]) -> [any AnyResource] {

@@ -11,16 +11,13 @@ extension Vault {
     /// Every root that those who trust a CertificateAuthority are to trust, PEM; nil when there is none yet.
     /// - Throws: `PKIError`.
     package func trust(ofAuthority name: String) async throws(PKIError) -> String? {
-        guard try await authority(name) != nil else { return nil }
-        return try await anchors(of: name).anchors.map(\.certificatePEM).joined()
+        try await footing(ofAuthority: name)?.anchors.map(\.certificatePEM).joined()
     }
 
     func certificate(_ name: String) async throws(PKIError) -> Versioned<SealedCertificate>? {
-        try await decode(SealedCertificate.self, SealedCertificate.name(name))
-    }
-
-    func authority(_ name: String) async throws(PKIError) -> Versioned<SealedAuthority>? {
-        try await decode(SealedAuthority.self, SealedAuthority.name(name))
+        try await read(SealedCertificate.name(name)) { bytes throws(PKIError) in
+            try Self.decode(SealedCertificate.self, bytes, SealedCertificate.name(name))
+        }
     }
 
     func replace(
@@ -34,28 +31,31 @@ extension Vault {
         }
         try await replace(name, expecting: expecting, bytes, standingOn: standingOn)
     }
+}
 
-    private func decode<T: Decodable>(_: T.Type, _ name: String) async throws(PKIError) -> Versioned<T>? {
-        guard let sealed = try await read(name) else { return nil }
-        do {
-            return Versioned(value: try JSONDecoder().decode(T.self, from: Data(sealed.value)), revision: sealed.revision)
-        } catch {
-            // Never with what was decoded: that is a secret.
-            throw .damaged(name)
-        }
-    }
+/// An authority together with what it stands on: what is made from these values is good as long as none has changed.
+struct AuthorityFooting: Sendable {
+    var authority: SealedAuthority
+    /// The roots that its certificates are to be checked against, in the order of their fingerprints.
+    var anchors: [Anchor]
+    /// Names and revisions of the values that say so: of the authority and of all above it.
+    var standingOn: [(name: String, revision: Revision)]
 }
 
 extension Vault {
-    /// The roots that an authority's certificates are to be checked against, in the order of their fingerprints, and the
-    /// values that say so.
-    func anchors(of name: String) async throws(PKIError) -> (anchors: [Anchor], standingOn: [(name: String, revision: Revision)]) {
+    /// nil when there is no such authority.
+    func footing(ofAuthority name: String) async throws(PKIError) -> AuthorityFooting? {
         var found: [String: Anchor] = [:]
         var seen: [String: Revision] = [:]
+        var first: SealedAuthority?
         var open = [name]
         while let next = open.popLast() {
             if seen[next] != nil { continue }
-            guard let authority = try await authority(next) else { throw .missing("the authority \(next)") }
+            guard let authority = try await authority(next) else {
+                if next == name { return nil }
+                throw .missing("the authority \(next), which stands above \(name),")
+            }
+            if next == name { first = authority.value }
             seen[next] = authority.revision
             for part in authority.value.parts {
                 if let issuer = part.issuer {
@@ -65,9 +65,10 @@ extension Vault {
                 }
             }
         }
-        return (
-            found.keys.sorted().compactMap { found[$0] },
-            seen.keys.sorted().map { (SealedAuthority.name($0), seen[$0] ?? 0) }
-        )
+        return first.map { first in
+            AuthorityFooting(
+                authority: first, anchors: found.keys.sorted().compactMap { found[$0] },
+                standingOn: seen.keys.sorted().map { (SealedAuthority.name($0), seen[$0] ?? 0) })
+        }
     }
 }

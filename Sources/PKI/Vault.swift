@@ -28,6 +28,8 @@ package struct Vault: Sendable {
     private final class Ring: Sendable {
         /// Set once it was proved against the store.
         let key = Mutex<SymmetricKey?>(nil)
+        /// Authorities as they were last read: a fleet of certificates hangs on a few.
+        let authorities = Mutex<[String: Versioned<SealedAuthority>]>([:])
     }
 
     /// A value, and the store's revision of its last change.
@@ -88,12 +90,41 @@ package struct Vault: Sendable {
 
 extension Vault {
     func read(_ name: String) async throws(PKIError) -> Versioned<[UInt8]>? {
+        try await read(name) { bytes throws(PKIError) in bytes }
+    }
+
+    /// - Parameters:
+    ///   - known: what a reader remembers; it is given back when the value is still of that revision.
+    ///   - decode: told the opened value.
+    func read<T: Sendable>(
+        _ name: String, known: Versioned<T>? = nil, _ decode: ([UInt8]) throws(PKIError) -> T
+    ) async throws(PKIError) -> Versioned<T>? {
         // The key first: with a wrong one, what is not there must not look as if it had never been.
         let key = try await knownKey(making: false)
         guard let entry = try await fetch(Self.key(name)) else { return nil }
         guard let key else { throw .keyMissing(file: file.path) }
+        if let known, known.revision == entry.modRevision { return known }
         guard let opened = open(entry.value, name: name, key) else { throw .damaged(name) }
-        return Versioned(value: opened, revision: entry.modRevision)
+        return Versioned(value: try decode(opened), revision: entry.modRevision)
+    }
+
+    /// An authority, decoded only when it has changed.
+    func authority(_ name: String) async throws(PKIError) -> Versioned<SealedAuthority>? {
+        let known = ring.authorities.withLock { $0[name] }
+        let found = try await read(SealedAuthority.name(name), known: known) { bytes throws(PKIError) in
+            try Self.decode(SealedAuthority.self, bytes, SealedAuthority.name(name))
+        }
+        if found?.revision != known?.revision { ring.authorities.withLock { $0[name] = found } }
+        return found
+    }
+
+    static func decode<T: Decodable>(_: T.Type, _ bytes: [UInt8], _ name: String) throws(PKIError) -> T {
+        do {
+            return try JSONDecoder().decode(T.self, from: Data(bytes))
+        } catch {
+            // Never with what was decoded: that is a secret.
+            throw .damaged(name)
+        }
     }
 
     /// Seals a value if neither it nor what it was made from has changed.

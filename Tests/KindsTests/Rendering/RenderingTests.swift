@@ -136,7 +136,13 @@ struct RenderingTests {
     @Test func `of one node, only its own record must be complete`() throws {
         let lookup = try reference { $0.replacing("  node: node02\n", with: "") }
         let cluster = try #require(lookup.list(Cluster.self).first)
-        #expect(try Rendering.description(of: cluster, lookup: lookup, only: "node01").nodes.count == 3)
+        let description = try Rendering.description(of: cluster, lookup: lookup, only: "node01")
+        let files = ClusterRendering(description: description).files()
+        #expect(Set(files.compactMap { $0.path.split(separator: "/").first }.filter { $0.hasPrefix("node") }) == ["node01"])
+        // But it knows the others.
+        #expect(description.nodes.count == 3)
+        let whole = try render(try reference())
+        #expect(try file("node01/secrets/cluster-config.json", of: ClusterRendering(description: description)) == file("node01/secrets/cluster-config.json", of: whole))
         #expect(throws: Rendering.Refusal.self) { try Rendering.description(of: cluster, lookup: lookup, only: "node02") }
     }
 
