@@ -6,7 +6,7 @@ import Resource
 
 extension Certificate {
     /// What is asked of the authority, with the names of its node; nil while the node is not there.
-    static func request(_ certificate: Resource<Certificate>, _ reader: Reader) -> CertificateSpec? {
+    static func request(_ certificate: Resource<Certificate>, _ reader: some RecordLookup) -> CertificateSpec? {
         let spec = certificate.spec
         var names = spec.dnsNames.map(\.scalarText)
         var addresses = spec.ipAddresses.map(\.scalarText)

@@ -99,7 +99,7 @@ extension CertificateAuthority {
             return found.keys.sorted().compactMap { found[$0] }
         }
 
-        private static func pathLength(_ spec: Spec, _ above: Resource<CertificateAuthority>?) -> Int? {
+        static func pathLength(_ spec: Spec, _ above: Resource<CertificateAuthority>?) -> Int? {
             guard let limit = above?.spec.maxPathLength else { return spec.maxPathLength }
             return max(0, min(spec.maxPathLength ?? limit - 1, limit - 1))
         }

@@ -38,8 +38,8 @@ package enum Rendering {
         }
     }
 
-    /// - Parameter only: a node whose own record must be complete; of the others only what it needs of them is asked for
-    ///   (their names and addresses). nil: all must be.
+    /// - Parameter only: the one node that is to be rendered, and whose own record must be complete; of the others only
+    ///   what it needs of them is asked for (their names and addresses). nil: all are.
     /// - Throws: `Refusal` with everything that is missing.
     package static func description(
         of cluster: Resource<Cluster>, lookup: some RecordLookup, only: String? = nil
@@ -93,6 +93,11 @@ private struct ClusterReading<Lookup: RecordLookup> {
                 note(cluster.reference, "runs Service/\(name), which does not exist; apply it too, or leave it out")
                 return nil
             }
+            if let certificate = service.spec.certificate {
+                note(
+                    service.reference,
+                    "serves with Certificate/\(certificate), but only the nodes' own are rendered in this version; leave spec.certificate out")
+            }
             return (ServiceDescription(service), service.spec)
         }
     }
@@ -128,7 +133,7 @@ private struct ClusterReading<Lookup: RecordLookup> {
             interfaces: isWhole ? node.spec.interfaces.compactMap { read($0, of: node) } : [], devices: devices,
             espMountpoint: disks.lazy.compactMap { $0.1.espMountpoint }.first,
             bootDisks: disks.contains { $0.1.hasBIOSBootPartition } ? [] : disks.first.map { [$0.0.device.scalarText] } ?? [],
-            services: running.map(\.description.name))
+            services: running.map(\.description.name), isRendered: isWhole)
     }
 
     private mutating func read(_ interface: Node.Interface, of node: Resource<Node>) -> InterfaceDescription? {

@@ -26,21 +26,13 @@ extension Rendering {
     package static func wantedCertificate(
         of node: String, in cluster: Resource<Cluster>, _ lookup: some RecordLookup
     ) -> WantedCertificate? {
-        guard cluster.spec.trust != nil, let certificate = certificate(of: node, lookup) else { return nil }
+        guard cluster.spec.trust != nil, let certificate = certificate(of: node, lookup),
+            let request = Certificate.request(certificate, lookup)
+        else { return nil }
         let spec = certificate.spec
-        var names = spec.dnsNames.map(\.scalarText), addresses = spec.ipAddresses.map(\.scalarText)
-        if let record = lookup.get(Node.self, node) {
-            names += [record.spec.fullName, record.spec.hostname.scalarText, "localhost"]
-            addresses += record.spec.interfaces.compactMap { $0.address?.scalarText } + ["127.0.0.1"]
-        }
-        let life = spec.duration.milliseconds / 1000
         return WantedCertificate(
-            name: certificate.name,
-            request: CertificateSpec(
-                subject: SubjectName(spec.commonName, spec.subject), dnsNames: names, ipAddresses: addresses,
-                usages: spec.usages.compactMap { KeyPurpose(rawValue: $0.rawValue) }, key: KeyPolicy(spec.privateKey), life: life),
-            issuer: spec.issuerRef.name.scalarText,
-            renewBefore: spec.renewBefore.map { Double($0.milliseconds) / 1000 } ?? Double(life) / 3,
+            name: certificate.name, request: request, issuer: spec.issuerRef.name.scalarText,
+            renewBefore: spec.renewBefore.map { Double($0.milliseconds) / 1000 } ?? Double(request.life) / 3,
             keepsKey: spec.privateKey.rotationPolicy == .never)
     }
 
@@ -48,29 +40,13 @@ extension Rendering {
     package static func wantedAuthority(_ name: String, _ lookup: some RecordLookup) -> WantedAuthority? {
         guard let authority = lookup.get(CertificateAuthority.self, name) else { return nil }
         let spec = authority.spec
+        let above = spec.issuerRef.flatMap { lookup.get(CertificateAuthority.self, $0.name.scalarText) }
         return WantedAuthority(
             name: name,
             request: .authority(
-                SubjectName(spec.commonName, spec.subject), maxPathLength: spec.maxPathLength, key: KeyPolicy(spec.privateKey),
+                Certificate.subject(spec.commonName, spec.subject),
+                maxPathLength: CertificateAuthority.Standing.pathLength(spec, above), key: Certificate.policy(spec.privateKey),
                 life: spec.duration.milliseconds / 1000),
             issuer: spec.issuerRef?.name.scalarText)
-    }
-}
-
-extension SubjectName {
-    fileprivate init(_ commonName: String?, _ subject: Certificate.Subject?) {
-        self.init(
-            commonName: commonName, organizations: subject?.organizations ?? [],
-            organizationalUnits: subject?.organizationalUnits ?? [], countries: subject?.countries ?? [])
-    }
-}
-
-extension KeyPolicy {
-    fileprivate init(_ key: Certificate.PrivateKey) {
-        switch key.algorithm {
-        case .ecdsa: self = .ecdsa(bits: key.size ?? 256)
-        case .rsa: self = .rsa(bits: key.size ?? 2048)
-        case .ed25519: self = .ed25519
-        }
     }
 }

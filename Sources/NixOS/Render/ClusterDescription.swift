@@ -87,10 +87,13 @@ package struct NodeDescription: Hashable, Sendable {
     package var bootDisks: [String]
     /// Names of the services that run on it.
     package var services: [String]
+    /// Whether it is rendered itself; else only the others know of it.
+    package var isRendered: Bool
 
     package init(
         name: String, hostname: String, domain: String, role: String, isVirtual: Bool, firmware: Firmware, address: String,
-        interfaces: [InterfaceDescription], devices: NixValue, espMountpoint: String?, bootDisks: [String], services: [String]
+        interfaces: [InterfaceDescription], devices: NixValue, espMountpoint: String?, bootDisks: [String], services: [String],
+        isRendered: Bool = true
     ) {
         self.name = name
         self.hostname = hostname
@@ -104,6 +107,7 @@ package struct NodeDescription: Hashable, Sendable {
         self.espMountpoint = espMountpoint
         self.bootDisks = bootDisks
         self.services = services
+        self.isRendered = isRendered
     }
 
     package var fullName: String { domain.isEmpty ? hostname : "\(hostname).\(domain)" }

@@ -1,3 +1,6 @@
+import Bytes
+import Crypto
+
 extension ClusterRendering {
     /// Where everything lies that is copied to a node beside its system.
     package static let secretsDirectory = "/etc/nixos/secrets"
@@ -19,6 +22,8 @@ extension ClusterRendering {
             "networking": .set([
                 "hostName": .string(node.hostname),
                 "domain": node.domain.isEmpty ? nil : .string(node.domain),
+                // ZFS knows by it whose a pool is.
+                "hostId": node.devices["zpool"] == nil ? nil : .string(hostID(of: node)),
             ]),
             "services": [
                 "openssh": [
@@ -33,6 +38,10 @@ extension ClusterRendering {
             "nixpkgs": ["hostPlatform": .string(description.platform)],
             "system": ["stateVersion": .string(description.stateVersion)],
         ]
+    }
+
+    private func hostID(of node: NodeDescription) -> String {
+        Hex.encode(SHA256.hash(data: Array("\(description.name)/\(node.name)".utf8)).prefix(4))
     }
 
     /// systemd-networkd, each interface found by its MAC: names of devices differ between machines.
@@ -105,7 +114,8 @@ extension ClusterRendering {
     }
 
     private func services(of node: NodeDescription) -> NixValue {
-        let here = description.services.filter { node.services.contains($0.name) && Self.knownServices.contains($0.name) }
+        let all = description.services.filter { node.services.contains($0.name) }
+        let here = all.filter { Self.knownServices.contains($0.name) }
         let configFile = NixValue.string(Self.secretsDirectory + "/cluster-config.json")
         var services: [String: NixValue] = [:]
         for service in here {
@@ -113,10 +123,11 @@ extension ClusterRendering {
                 "enable": true,
                 "openFirewall": true,
                 "configFile": configFile,
-                "ports": service.ports.isEmpty
-                    ? nil : .attributes(Dictionary(service.ports.map { ($0.name, .integer($0.port)) }, uniquingKeysWith: { $1 })),
+                "ports": tcp(service).isEmpty
+                    ? nil : .attributes(Dictionary(tcp(service).map { ($0.name, .integer($0.port)) }, uniquingKeysWith: { $1 })),
                 "dependsOn": service.dependsOn.isEmpty ? nil : .strings(service.dependsOn.filter(Self.knownServices.contains)),
-                "clientAuth": .string(service.clientAuthentication.rawValue),
+                // Chainfire's stands in its file.
+                "clientAuth": service.name == "chainfire" ? nil : .string(service.clientAuthentication.rawValue),
                 "tls": description.isSecure ? tlsFiles(of: node) : nil,
             ])
         }
@@ -124,7 +135,19 @@ extension ClusterRendering {
         if !joining.isEmpty {
             services["first-boot-automation"] = ["enable": true, "configFile": configFile, "services": .strings(joining)]
         }
-        return ["services": .attributes(services)]
+        // What no module opens: UDP, and services of others.
+        let strangers = all.filter { !Self.knownServices.contains($0.name) }
+        return .set(["services": .attributes(services), "networking": firewall(tcp: strangers.flatMap(tcp), udp: all.flatMap { $0.ports.filter(\.isUDP) })])
+    }
+
+    private func tcp(_ service: ServiceDescription) -> [ServiceDescription.Port] { service.ports.filter { !$0.isUDP } }
+
+    private func firewall(tcp: [ServiceDescription.Port], udp: [ServiceDescription.Port]) -> NixValue? {
+        func numbers(_ ports: [ServiceDescription.Port]) -> NixValue? {
+            ports.isEmpty ? nil : .list(Set(ports.map(\.port)).sorted().map { .integer($0) })
+        }
+        let ports = NixValue.set(["allowedTCPPorts": numbers(tcp), "allowedUDPPorts": numbers(udp)])
+        return ports == [:] ? nil : ["firewall": ports]
     }
 
     private func tlsFiles(of node: NodeDescription) -> NixValue {

@@ -10,9 +10,11 @@ package struct ClusterRendering: Sendable {
     package func files() -> [RenderedFile] {
         var files = [RenderedFile("flake.nix", flake()), RenderedFile(".gitignore", ClusterRendering.ignored)]
         files += ModuleFiles.all.map { RenderedFile("nix/" + $0.path, $0.text) }
-        for node in description.nodes { files += self.files(of: node) }
+        for node in rendered { files += self.files(of: node) }
         return files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
     }
+
+    private var rendered: [NodeDescription] { description.nodes.filter(\.isRendered) }
 
     private func files(of node: NodeDescription) -> [RenderedFile] {
         let devices = NixValue.set(["disko": .set(["devices": node.devices])])
@@ -37,7 +39,7 @@ package struct ClusterRendering: Sendable {
         """
 
     private func flake() -> String {
-        let systems = description.nodes.map { node in
+        let systems = rendered.map { node in
             "        \(NixValue.written(name: node.name)) = system \(NixValue.path("./" + node.name).nix());\n"
         }
         // Names of clusters and URLs are data; everything else here is fixed text.
@@ -71,7 +73,7 @@ package struct ClusterRendering: Sendable {
                 in
                 {
                   nixosConfigurations = {
-            \(systems.map { "          " + $0.drop { $0 == " " } }.joined())      };
+            \(systems.joined())      };
                 };
             }
 

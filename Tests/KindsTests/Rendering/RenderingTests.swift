@@ -25,8 +25,10 @@ struct RenderingTests {
         return ClusterRendering(description: description)
     }
 
-    /// The modules are compared with nix/ elsewhere.
-    private func own(_ files: [RenderedFile]) -> [RenderedFile] { files.filter { !$0.path.hasPrefix("nix/") } }
+    /// The modules are compared with nix/ elsewhere. Git must not read what it is to ignore here.
+    private func own(_ files: [RenderedFile]) -> [RenderedFile] {
+        files.filter { !$0.path.hasPrefix("nix/") }.map { $0.path == ".gitignore" ? RenderedFile(path: "gitignore", contents: $0.contents) : $0 }
+    }
 
     @Test func `the reference cluster is rendered as it always was`() throws {
         let files = own(try render(try reference()).files())
@@ -101,12 +103,24 @@ struct RenderingTests {
         #expect(try file("node01/disko.nix", of: try render(lookup)).contains("destroy = false;"))
     }
 
+    @Test func `ports of UDP and of services that are not ours are opened too`() throws {
+        let lookup = try reference {
+            $0.replacing("  - {name: api, port: 8053}\n", with: "  - {name: api, port: 8053}\n  - {name: dns, port: 5353, protocol: UDP}\n")
+                .replacing("services: [chainfire, ", with: "services: [chainfire, mine, ")
+                + "\n---\napiVersion: plasma.cloud/v1alpha1\nkind: Service\nmetadata: {name: mine}\nspec: {ports: [{name: api, port: 9000}]}\n"
+        }
+        let configuration = try file("node01/configuration.nix", of: try render(lookup))
+        #expect(configuration.contains("allowedTCPPorts = [ 9000 ];") && configuration.contains("allowedUDPPorts = [ 5353 ];"))
+        #expect(configuration.contains("ports.api = 8053;") && !configuration.contains("mine"))
+    }
+
     @Test func `what is missing is named, all at once, with what to do`() throws {
         let cases: [(change: (String) -> String, words: [String])] = [
             ({ $0.replacing("    address: 192.168.100.12\n", with: "") }, ["Node/node02: has no address on Network/plasma; members of a cluster need static ones: give the interface an address"]),
             ({ $0.replacing("nodes: [node01, node02, node03]", with: "nodes: [node01, node02, node03, node04]") }, ["Cluster/plasma: names Node/node04, which does not exist; apply it too, or leave it out of spec.nodes"]),
             ({ $0.replacing("  node: node02\n", with: "") }, ["Node/node02: has no Certificate, but Cluster/plasma has a trust; apply a Certificate with spec.node: node02"]),
             ({ $0.replacing("services: [chainfire, ", with: "services: [chainfire, nothing, ") }, ["Cluster/plasma: runs Service/nothing, which does not exist; apply it too, or leave it out"]),
+            ({ $0.replacing("  unit: iam.service\n", with: "  unit: iam.service\n  certificate: node01\n") }, ["Service/iam: serves with Certificate/node01, but only the nodes' own are rendered in this version; leave spec.certificate out"]),
             ({ $0.replacing("certificateAuthority: plasma-ca", with: "certificateAuthority: other") }, (1...3).map { "Certificate/node0\($0): is issued by plasma-ca, but Cluster/plasma trusts other; one of the two must change" }),
         ]
         for (change, words) in cases {
@@ -122,7 +136,13 @@ struct RenderingTests {
     @Test func `of one node, only its own record must be complete`() throws {
         let lookup = try reference { $0.replacing("  node: node02\n", with: "") }
         let cluster = try #require(lookup.list(Cluster.self).first)
-        #expect(try Rendering.description(of: cluster, lookup: lookup, only: "node01").nodes.count == 3)
+        let description = try Rendering.description(of: cluster, lookup: lookup, only: "node01")
+        let files = ClusterRendering(description: description).files()
+        #expect(Set(files.compactMap { $0.path.split(separator: "/").first }.filter { $0.hasPrefix("node") }) == ["node01"])
+        // But it knows the others.
+        #expect(description.nodes.count == 3)
+        let whole = try render(try reference())
+        #expect(try file("node01/secrets/cluster-config.json", of: ClusterRendering(description: description)) == file("node01/secrets/cluster-config.json", of: whole))
         #expect(throws: Rendering.Refusal.self) { try Rendering.description(of: cluster, lookup: lookup, only: "node02") }
     }
 
