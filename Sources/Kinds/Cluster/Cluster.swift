@@ -21,6 +21,15 @@ package enum Cluster: Kind {
         var services: [ObjectName]
         var bootstrap: Bootstrap
         var trust: Trust?
+        /// nil: the services' own times.
+        var raft: RaftTimes?
+    }
+
+    /// How patient the members of its Raft groups are; for machines that are slow or far from each other.
+    package struct RaftTimes: Codable, Hashable, Sendable {
+        var heartbeatInterval: TimeSpan
+        /// How long without a leader until an election; up to twice as long.
+        var electionTimeout: TimeSpan
     }
 
     package struct Bootstrap: Codable, Hashable, Sendable {
@@ -67,7 +76,24 @@ package enum Cluster: Kind {
                 Trust(
                     certificateAuthority: fields.required(
                         "certificateAuthority", "Names the CertificateAuthority that signs for its services."))
-            })
+            },
+            raft: fields.optionalObject("raft", "How patient the members of its Raft groups are.", readRaft))
+    }
+
+    private static func readRaft(_ fields: inout Fields) -> RaftTimes {
+        let times = RaftTimes(
+            heartbeatInterval: fields.value("heartbeatInterval", default: TimeSpan(milliseconds: 100), "How often a leader is heard, 10ms to 10s."),
+            electionTimeout: fields.value(
+                "electionTimeout", default: TimeSpan(milliseconds: 500), "How long without a leader until an election; up to twice as long."))
+        guard !fields.isDrawing, fields.problems.isEmpty else { return times }
+        if !(TimeSpan(milliseconds: 10)...TimeSpan.seconds(10)).contains(times.heartbeatInterval) {
+            fields.note("\"\(times.heartbeatInterval)\" is not from 10ms to 10s", at: "heartbeatInterval")
+        }
+        if times.electionTimeout.milliseconds < 4 * times.heartbeatInterval.milliseconds || times.electionTimeout > .minutes(1) {
+            fields.note(
+                "\"\(times.electionTimeout)\" is not from 4 times heartbeatInterval (\(times.heartbeatInterval)) to 1m", at: "electionTimeout")
+        }
+        return times
     }
 
     private static func readBootstrap(_ fields: inout Fields) -> Bootstrap {

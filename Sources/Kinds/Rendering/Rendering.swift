@@ -77,7 +77,8 @@ private struct ClusterReading<Lookup: RecordLookup> {
         return ClusterDescription(
             name: cluster.name, domain: spec.domain.scalarText, nodes: nodes,
             initialPeers: spec.bootstrap.mode == .bootstrap ? spec.bootstrap.initialPeers.map(\.scalarText) : [],
-            leaderURL: spec.bootstrap.leaderURL?.scalarText, isSecure: spec.trust != nil, services: services.map(\.description))
+            leaderURL: spec.bootstrap.leaderURL?.scalarText, isSecure: spec.trust != nil, services: services.map(\.description),
+            heartbeatInterval: spec.raft?.heartbeatInterval.scalarText, electionTimeout: spec.raft?.electionTimeout.scalarText)
     }
 
     /// Services of the cluster and those of its nodes, each once: first the cluster's, in its order.
