@@ -82,6 +82,12 @@ struct Subscriptions {
         reads[key] = new.isEmpty ? nil : new
     }
 
+    func isInterested(_ key: String, in change: LedgerChange) -> Bool {
+        guard let reads = reads[key] else { return false }
+        return reads.contains(.object(change.reference)) || reads.contains(.kind(change.reference.kind))
+            || ((change.before?.mentions ?? []) + (change.after?.mentions ?? [])).contains { reads.contains(.mentions($0)) }
+    }
+
     func interested(in change: LedgerChange) -> [String] {
         var keys = (readers[.object(change.reference)] ?? []).union(readers[.kind(change.reference.kind)] ?? [])
         if let more = readers[.follower(change.reference)] { keys.formUnion(more) }
