@@ -158,10 +158,11 @@ extension CertificateAuthority {
             let name = authority.name
             let hold = authority.spec.rolloverHold
             let difference = Difference("rollover", seen: .string(phase.rawValue), wanted: nil, impact: .reload)
+            // To wait is no drift: there is a difference only where something is to be done.
             func plan(_ what: String, _ actions: [Action] = []) -> Plan<CertificateAuthority, Action> {
                 Plan(
-                    .converging("rolling over; \(phase.rawValue): \(what)"), actions, status: standing.status, differences: [difference],
-                    lookAgain: .seconds(2))
+                    .converging("rolling over; \(phase.rawValue): \(what)"), actions, status: standing.status,
+                    differences: actions.isEmpty ? [] : [difference], lookAgain: .seconds(2))
             }
             if let behind = standing.status.awaits {
                 return plan(phase == .reissue ? "\(behind) is not issued anew yet" : "\(behind) does not trust the same roots yet")
