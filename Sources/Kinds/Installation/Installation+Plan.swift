@@ -156,6 +156,7 @@ extension Installation {
             status.step = run.progress.step
             status.phaseSince = run.state == .running ? seen.phaseSince ?? status.phaseSince : nil
             status.phase = phase
+            if let phase, let since = seen.phaseSince, status.timeline[phase.rawValue] == nil { status.timeline[phase.rawValue] = since }
             status.startedAt = date(run.startedAt) ?? status.startedAt
             status.finishedAt = date(run.finishedAt)
             status.log = run.log
