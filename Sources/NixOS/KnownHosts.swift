@@ -5,7 +5,9 @@ import Synchronization
 /// A file of host keys as ssh reads it, one line an alias: "node01 ssh-ed25519 AAAA…".
 package final class KnownHosts: Sendable {
     package let path: String
-    private let writing = Mutex(())
+    /// One for all of this process: several may have the same file, and a line that one of them lost would make a node
+    /// look like a stranger.
+    private static let writing = Mutex(())
 
     package init(path: String) { self.path = path }
 
@@ -13,7 +15,7 @@ package final class KnownHosts: Sendable {
     /// - Parameter key: "ssh-ed25519 AAAA…", a comment may follow.
     package func pin(_ alias: String, _ key: String) throws {
         let line = "\(alias) \(key.split(separator: " ").prefix(2).joined(separator: " "))"
-        try writing.withLock { _ in
+        try Self.writing.withLock { _ in
             let lines = read()
             let kept = lines.filter { !$0.hasPrefix(alias + " ") }
             guard kept.count != lines.count - 1 || !lines.contains(line) else { return }
@@ -24,7 +26,7 @@ package final class KnownHosts: Sendable {
 
     /// Forgets the alias.
     package func forget(_ alias: String) throws {
-        try writing.withLock { _ in
+        try Self.writing.withLock { _ in
             let lines = read()
             let kept = lines.filter { !$0.hasPrefix(alias + " ") }
             guard kept.count != lines.count else { return }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Host
 
 /// The key pair that plasma shows to the machines it installs: `id_ed25519` in a directory of mode 0700, made by
@@ -22,11 +23,28 @@ package struct SSHIdentity: Sendable {
         return try await making.run {
             if let key = read() { return key }
             try makePrivateDirectory(directory)
-            let pair = try await SSHKeyPair.make(comment: "plasma", processes: processes)
-            // The public half last: where it is, the private one is too.
-            try writePrivately(pair.privateKey, to: privateKeyFile)
-            try writePrivately(Array((pair.publicKey + "\n").utf8), to: privateKeyFile + ".pub", mode: 0o644)
-            return pair.publicKey
+            if !FileManager.default.fileExists(atPath: privateKeyFile) {
+                let pair = try await SSHKeyPair.make(comment: "plasma", processes: processes)
+                try keep(pair.privateKey)
+            }
+            // Of the private key that is there, whoever made it.
+            let told = try await processes.run(Program("ssh-keygen", ["-y", "-f", privateKeyFile]), limit: .seconds(30))
+            let key = told.output.split(separator: " ").prefix(2).joined(separator: " ").trimmingCharacters(in: .whitespacesAndNewlines)
+            guard told.isSuccess, key.hasPrefix("ssh-ed25519 ") else {
+                throw NixOSError.system("\(privateKeyFile) is no key that ssh-keygen can read: \(told.errorText.prefix(500))")
+            }
+            try writePrivately(Array((key + " plasma\n").utf8), to: privateKeyFile + ".pub", mode: 0o644)
+            return key + " plasma"
+        }
+    }
+
+    /// Puts the key into its place, unless another was quicker.
+    private func keep(_ key: [UInt8]) throws {
+        let fresh = "\(privateKeyFile).\(UUID().uuidString)"
+        try writePrivately(key, to: fresh)
+        defer { unlink(fresh) }
+        guard link(fresh, privateKeyFile) == 0 || errno == EEXIST else {
+            throw NixOSError.system("could not make \(privateKeyFile): \(String(cString: strerror(errno)))")
         }
     }
 
@@ -88,8 +106,7 @@ func makePrivateDirectory(_ path: String) throws {
 
 /// Replaces a file at once: whoever reads it sees the old or the new one.
 func writePrivately(_ bytes: [UInt8], to path: String, mode: Int = 0o600) throws {
-    let fresh = path + ".new"
-    try? FileManager.default.removeItem(atPath: fresh)
+    let fresh = "\(path).new-\(UUID().uuidString)"
     guard FileManager.default.createFile(atPath: fresh, contents: Data(bytes), attributes: [.posixPermissions: mode]) else {
         throw NixOSError.system("could not write \(fresh)")
     }

@@ -103,6 +103,20 @@ import Testing
         #expect(try runs.runs(of: "node01") == [])
     }
 
+    @Test func `no more run at once than may, however many are started`() async throws {
+        let program = try scratch.program("installer", "exec sleep 600\n")
+        let started = await withTaskGroup(of: Bool.self) { group in
+            for number in 1...6 {
+                var order = order(program, run: "r-\(number)-1", flake: "path:/x")
+                (order.node, order.atOnce) = ("node0\(number)", 2)
+                group.addTask { [order] in (try? runs.start(order, extra: [])) != nil }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(started == 2)
+        for number in 1...6 { try runs.end("node0\(number)", "r-\(number)-1", force: true) }
+    }
+
     @Test func `a person who reads the log is not the run`() async throws {
         let place = runs.path("node01", "r-1-1")
         try makePrivateDirectory(place)

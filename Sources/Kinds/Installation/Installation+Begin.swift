@@ -78,7 +78,7 @@ extension InstallationRound {
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
-        (started.startedAt, started.finishedAt, started.log) = (nil, nil, nil)
+        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, [:])
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)

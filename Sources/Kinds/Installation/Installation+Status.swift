@@ -10,6 +10,8 @@ extension Installation {
         var phase: Phase?
         /// When the phase was first seen.
         var phaseSince: Date?
+        /// When each phase of the latest run was first seen.
+        var timeline: [String: Date] = [:]
         var startedAt: Date?
         var finishedAt: Date?
         var exitCode: Int?
@@ -46,8 +48,8 @@ extension Installation {
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
-            case run, step, phase = "installerPhase", phaseSince, startedAt, finishedAt, exitCode, isRunning, failure, failedRun
-            case attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
+            case run, step, phase = "installerPhase", phaseSince, timeline, startedAt, finishedAt, exitCode, isRunning
+            case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
         }
 
         package init(from decoder: any Decoder) throws {
@@ -57,6 +59,7 @@ extension Installation {
             step = try read(.step)
             phase = try read(.phase)
             phaseSince = try read(.phaseSince)
+            timeline = try read(.timeline) ?? [:]
             startedAt = try read(.startedAt)
             finishedAt = try read(.finishedAt)
             exitCode = try read(.exitCode)

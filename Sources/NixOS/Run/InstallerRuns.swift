@@ -19,7 +19,7 @@ package struct InstallerRuns: Sendable {
     private let processes: any Processes
     private let logs = Logs()
 
-    /// What was read of each log so far.
+    /// What was read of each log so far, and the turn to start a run.
     private final class Logs: Sendable {
         struct Read {
             var inode: UInt64
@@ -29,6 +29,8 @@ package struct InstallerRuns: Sendable {
         let read = Mutex<[String: Read]>([:])
         /// Whom we started for a run: until it has become the wrapper, its command line does not tell.
         let started = Mutex<[String: ProcessIdentity]>([:])
+        /// Who counts the runs must start his own before the next one counts.
+        let starting = Mutex(())
     }
 
     /// Read of a log in one look; the rest in the next.
@@ -82,6 +84,10 @@ package struct InstallerRuns: Sendable {
     ///   - extra: files of the node's own, below its root.
     ///   - lock: a flake.lock to begin with.
     package func start(_ order: InstallerOrder, extra: [RenderedFile], lock: [UInt8]? = nil) throws {
+        try logs.starting.withLock { _ in try startAlone(order, extra, lock) }
+    }
+
+    private func startAlone(_ order: InstallerOrder, _ extra: [RenderedFile], _ lock: [UInt8]?) throws {
         let place = path(order.node, order.run)
         let all = try processes.list()
         let others = nodes().flatMap { node in names("\(directory)/\(node)").map { path(node, $0) } }.filter { other in

@@ -28,9 +28,10 @@ package struct NodeLook: Hashable, Sendable {
               printf 'plasma %s %s %s\\n' "$name" "$code" "$(printf '%s' "$text" | base64 | tr -d '\\n')"
             }
             say release cat /etc/os-release
-            say current readlink -f /run/current-system
-            say booted readlink -f /run/booted-system
-            say profile readlink -f /nix/var/nix/profiles/system
+            lead() { readlink -f "$1" || readlink "$1"; }
+            say current lead /run/current-system
+            say booted lead /run/booted-system
+            say profile lead /nix/var/nix/profiles/system
             boot() { for part in kernel initrd kernel-modules; do readlink -f "$1/$part" || true; done; }
             say current-boot boot /run/current-system
             say booted-boot boot /run/booted-system

@@ -74,6 +74,41 @@ import Testing
         #expect(Installation.Planning.plan(Goal(later), given: try sight(words), reader).actions == [])
     }
 
+    @Test func `a node with a system makes its installation, and is ready only with it`() throws {
+        let text = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Node
+            metadata: {name: node, labels: {rack: a}}
+            spec:
+              hostname: node
+              interfaces: [{network: lan, mac: "52:54:00:00:01:01"}]
+              machine: {virtual: {memory: 512MiB}}
+              system: {attribute: web, installer: ../bin/install, netBoot: installer}
+
+            """
+        let reading = Catalog.table.read([(file: "/manifests/lab/case.yaml", bytes: Array(text.utf8))])
+        try #require(reading.problems == [])
+        let node = try #require(reading.drafts.first?.resource as? Resource<Node>)
+        let children = Node.Planning.plan(Goal(node), given: .init(), Reader(Ledger())).children
+        let made = try #require(children.compactMap { $0 as? Resource<Installation> }.first)
+        #expect(made.name == "node" && made.metadata.labels["rack"] == "a" && made.spec.node.scalarText == "node")
+        #expect(made.spec.flake == nil && made.spec.attribute == "web" && made.spec.program.text == "/manifests/bin/install")
+        var ledger = Ledger()
+        for var child in children {
+            if var machine = child as? Resource<VirtualMachine> {
+                machine.status = try status(machine.metadata, "{}")
+                child = machine
+            }
+            ledger[child.reference] = child
+        }
+        #expect(Node.Planning.plan(Goal(node), given: .init(), Reader(ledger)).condition == .waiting(on: made.reference, "not looked at yet"))
+        var ready = made
+        ready.status = try status(ready.metadata, "{\"system\": \"/nix/store/one\"}")
+        ledger[ready.reference] = ready
+        let plan = Node.Planning.plan(Goal(node), given: .init(), Reader(ledger))
+        #expect(plan.condition == .ready && plan.status.system == "/nix/store/one")
+    }
+
     private func records(_ words: PlanCases.Words) throws -> (Resource<Installation>, Reader) {
         let layout = "layout: {content: {type: gpt, partitions: [{name: ESP, size: 512MiB, type: EF00, content: {type: filesystem, format: vfat, mountpoint: /boot}}, "
             + "{name: lvm, size: 100%, content: {type: lvm_pv, vg: pool}}]}, "
