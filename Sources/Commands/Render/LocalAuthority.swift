@@ -101,7 +101,7 @@ struct LocalAuthority {
             return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         }
         let token = Vault.randomToken()
-        try place(Array((token + "\n").utf8), file)
+        try put(Array((token + "\n").utf8), file)
         return token
     }
 
@@ -124,10 +124,10 @@ struct LocalAuthority {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         let data: Data
         do { data = try encoder.encode(value) } catch { throw Failure("\(file) cannot be made: \(error)") }
-        try place(Array(data) + [10], file)
+        try put(Array(data) + [10], file)
     }
 
-    private func place(_ bytes: [UInt8], _ file: String) throws {
+    private func put(_ bytes: [UInt8], _ file: String) throws {
         let path = directory + "/" + file
         do {
             try FileManager.default.createDirectory(
