@@ -87,6 +87,8 @@ def dial(world, member, context, buffer=None):
     raw = socket.socket()
     if buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    # Else each small piece waits for the acknowledgement of the one before.
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     raw.settimeout(30)
     raw.connect((member.address, 2379))
     return context.wrap_socket(raw, server_hostname=member.address)
