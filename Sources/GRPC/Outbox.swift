@@ -87,6 +87,11 @@ final class Outbox<Item: Sendable>: Sendable {
 
     var isWritable: Bool { state.withLock { isWritable($0) } }
     private func isWritable(_ state: borrowing State) -> Bool { state.waitingBytes < (isHigh ? 1 : highMark) || state.isClosed }
+    /// Why so many bytes more cannot wait; nil: they can.
+    func refusal(of bytes: Int) -> GRPCStatus? {
+        guard let load, bytes > PortLoad.largeBytes, load.isOver else { return nil }
+        return load.refusal
+    }
     private var isHigh: Bool { load?.isHigh ?? false }
     var isOverfull: Bool { state.withLock { $0.waitingBytes - $0.largest > bytesMax } }
     var waitingBytes: Int { state.withLock { $0.waitingBytes } }

@@ -3,9 +3,18 @@ import Synchronization
 /// Bytes of one kind that a port holds for all its connections together.
 final class PortLoad: Sendable {
     let bytesMax: Int
+    /// What comes in the place of an answer that is ready only when there is too much already.
+    let refusal: GRPCStatus
     private let bytes = Atomic<Int>(0)
 
-    init(bytesMax: Int) { self.bytesMax = bytesMax }
+    /// - Parameter words: of the refusal. The call may have been carried out, which its code leaves open.
+    init(bytesMax: Int, words: String) {
+        self.bytesMax = bytesMax
+        refusal = GRPCStatus(.unavailable, words)
+    }
+
+    /// An answer that is smaller is always given.
+    static let largeBytes = 64 * 1024
 
     func add(_ more: Int) { bytes.wrappingAdd(more, ordering: .relaxed) }
 

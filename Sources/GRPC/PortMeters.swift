@@ -17,8 +17,8 @@ struct PortMeters: Sendable {
     let requests: Counter
 
     init(_ port: String, _ limits: Limits) {
-        unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax)
-        incomplete = PortLoad(bytesMax: limits.incompleteBytesOfAllMax)
+        unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax, words: limits.overloaded.message)
+        incomplete = PortLoad(bytesMax: limits.incompleteBytesOfAllMax, words: limits.overloaded.message)
         let labels = [("port", port)]
         connections = Counter(label: "port_connections_total", dimensions: labels)
         refused = Counter(label: "port_connections_refused_total", dimensions: labels)

@@ -37,6 +37,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var mustConfirm = false
     /// The disk refused a write that was due: nothing goes on before it takes it.
     var isStuck = false
+    /// Ticks passed meanwhile that Raft does not know of.
+    var hasMissedTime = false
     /// What was last asked for found no room.
     var isShort = false
     /// Since which tick the disk has refused now and then; nil when it has taken everything for an election's time.
@@ -106,9 +108,11 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     ) throws(ReplicaError) -> ReplicaOutputs<Machine.Output> {
         outputs = ReplicaOutputs()
         try unstick(send)
+        try seeMissedTime()
         for input in inputs { try take(input, now, send) }
         // Twice: what waited for a leader need not wait for the next step when one was found in this.
         for _ in 0..<2 {
+            try seeMissedTime()
             try submit(send)
             try askReads()
             try finish(send)

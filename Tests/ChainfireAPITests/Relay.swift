@@ -9,7 +9,7 @@ final class Relay: Sendable {
         var connections: [any Channel] = []
         var isSilent = false
     }
-    private let target: Int
+    fileprivate let target: Int
     let port: Int
     private let state = Mutex(State())
 
@@ -28,14 +28,7 @@ final class Relay: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelInitializer { [self] near in
-                ClientBootstrap(group: near.eventLoop)
-                    .channelOption(.autoRead, value: false)
-                    .connect(host: "127.0.0.1", port: target).flatMapThrowing { [self] far in
-                        try near.pipeline.syncOperations.addHandler(Pipe(to: far, relay: self))
-                        try far.pipeline.syncOperations.addHandler(Pipe(to: near, relay: self))
-                        state.withLock { $0.connections += [near, far] }
-                        for side in [near, far] { side.setOption(.autoRead, value: true).whenComplete { _ in side.read() } }
-                    }
+                near.eventLoop.makeCompletedFuture { try near.pipeline.syncOperations.addHandler(Near(relay: self)) }
             }
             .bind(host: "127.0.0.1", port: port).get()
         state.withLock { ($0.listener, $0.isSilent) = (listener, false) }
@@ -53,7 +46,31 @@ final class Relay: Sendable {
     /// Takes everything from now on, and passes nothing on.
     func silence() { state.withLock { $0.isSilent = true } }
 
+    fileprivate func opened(_ channels: [any Channel]) { state.withLock { $0.connections += channels } }
+
     fileprivate var isSilent: Bool { state.withLock { $0.isSilent } }
+}
+
+/// Dials the other port when its own connection is there.
+private final class Near: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    private let relay: Relay
+
+    init(relay: Relay) { self.relay = relay }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let (near, relay) = (context.channel, relay)
+        ClientBootstrap(group: context.eventLoop).channelOption(.autoRead, value: false).connect(host: "127.0.0.1", port: relay.target)
+            .whenComplete { result in
+                guard case .success(let far) = result else { return near.close(promise: nil) }
+                do {
+                    try near.pipeline.syncOperations.addHandler(Pipe(to: far, relay: relay))
+                    try far.pipeline.syncOperations.addHandler(Pipe(to: near, relay: relay))
+                } catch { return near.close(promise: nil) }
+                relay.opened([near, far])
+                for side in [near, far] { side.setOption(.autoRead, value: true).whenComplete { _ in side.read() } }
+            }
+    }
 }
 
 private final class Pipe: ChannelInboundHandler {

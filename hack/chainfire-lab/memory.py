@@ -87,6 +87,8 @@ def dial(world, member, context, buffer=None):
     raw = socket.socket()
     if buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    # Else each small piece waits for the acknowledgement of the one before.
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     raw.settimeout(30)
     raw.connect((member.address, 2379))
     return context.wrap_socket(raw, server_hostname=member.address)
@@ -193,7 +195,7 @@ def slow_readers(world):
         for one in crowd:
             one.close()
         healthy.kill()
-    expect(peak.grown < 1024 * MIB, f"{shown(peak.grown)} for a hundred clients that ask and do not read")
+    expect(peak.grown < 768 * MIB, f"{shown(peak.grown)} for a hundred clients that ask and do not read ({watched} for their watches)")
     return (f"{shown(peak.before)} before; {watched} more with 100 watchers that read nothing of 6400 MiB, at most {shown(peak.grown)} more "
             f"when each asked for 200 MiB besides; {refused} of 100 writes of others were refused meanwhile")
 

@@ -85,6 +85,9 @@ final class Cluster<S: Subject> {
     var nextChange: UInt64 = 1 << 40
     var seats = Seats()
     var counts = Counts()
+    var meetings: Set<Meeting> = []
+    /// Who has met whom, and will know it again: the books of all disks.
+    var acquaintances: Set<Network.Ends> = []
 
     init(_ scenario: Scenario, trace: Trace, make: @escaping (Member<S>) throws -> S) throws(Breach) {
         self.scenario = scenario

@@ -55,6 +55,8 @@ final class Member<S: Subject> {
     var isDamaged = false
     /// It lost its disk, and goes on under its old id with an empty one.
     private(set) var isWiped = false
+    /// Members from this one on joined after that.
+    private(set) var wipedBefore: UInt64 = .max
     var membership: Membership
     /// The last look at it.
     var look = Look()
@@ -79,8 +81,9 @@ final class Member<S: Subject> {
     }
 
     /// An empty disk comes in the place of the one it had.
-    func wipe(seed: UInt64) {
+    func wipe(seed: UInt64, before next: UInt64) {
         isWiped = true
+        wipedBefore = next
         disk = SimulatedDisk(seed: seed)
         storage = SimulatedStorage(name: "member-\(id)", disk: disk)
     }
