@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import NixOS
 import PKI
 import Probe
 import QEMU
@@ -37,8 +38,17 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
-        prober = Prober(time: time, shell: nil)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
+        prober = Prober(
+            time: time, shell: NodeShell(identity: SSHIdentity(directory: directory + "/ssh", processes: processes), vault: vault, processes: processes))
+    }
+
+    /// Where installers have their directories.
+    private var installations: String { directory + "/installations" }
+
+    /// The log of what installs a node.
+    package func log(of installation: Resource<Installation>) -> String {
+        Installation.Keeper.log(ofNode: installation.spec.node.scalarText, in: installations)
     }
 
     /// Every kind that has a reconcile loop.
@@ -52,6 +62,9 @@ package struct Drivers: Sendable {
         let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+        let installations = Installation.Keeper(
+            directory: self.installations, identity: SSHIdentity(directory: directory + "/ssh", processes: processes), vault: vault,
+            processes: processes, time: time, mustSee: !performs)
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -64,6 +77,7 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<CertificateAuthority.Planning>(
                 observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Installation.Planning>(observer: installations, performer: performs ? installations : nil, interval: .seconds(60))),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
@@ -86,7 +100,7 @@ extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
     package static let reconciled: Set<String> = [
         Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
-        CertificateAuthority.name, Certificate.name, Service.name,
+        CertificateAuthority.name, Certificate.name, Installation.name, Service.name,
     ]
 
     /// What each virtual Node among the drafts becomes.

@@ -35,6 +35,10 @@ package enum Cluster: Kind {
         /// Nodes that form the cluster together; meaningful with mode `bootstrap`.
         var initialPeers: [ObjectName]
         var leaderURL: HTTPURL?
+        /// How many of its nodes are installed at once; nil in records of earlier versions: 3.
+        var installsAtOnce: Int?
+
+        static let usualInstallsAtOnce = 3
     }
 
     package struct Trust: Codable, Hashable, Sendable {
@@ -73,7 +77,9 @@ package enum Cluster: Kind {
                 "bootstrap: the initial peers form a new cluster. join: all nodes join through leaderURL."),
             initialPeers: fields.scalars(
                 "initialPeers", ObjectName.self, 0...9, "Names the Nodes that form the cluster together."),
-            leaderURL: fields.optional("leaderURL", "A member of the cluster to join: https://10.0.0.11:2379."))
+            leaderURL: fields.optional("leaderURL", "A member of the cluster to join: https://10.0.0.11:2379."),
+            installsAtOnce: fields.integer(
+                "installsAtOnce", 1...64, default: Bootstrap.usualInstallsAtOnce, "How many of its nodes are installed at once."))
         guard !fields.isDrawing, fields.problems.isEmpty else { return bootstrap }
         switch bootstrap.mode {
         case .bootstrap:
