@@ -45,8 +45,7 @@ package struct Drivers: Sendable {
         bootServers = BootServers(time: time, logger: logger)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
         identity = SSHIdentity(directory: directory + "/ssh", processes: processes)
-        prober = Prober(
-            time: time, shell: NodeShell(ssh: SSH(identity: identity, processes: processes), vault: vault, processes: processes))
+        prober = Prober(time: time, shell: NodeShell(identity: identity, vault: vault, processes: processes))
     }
 
     /// Where installers have their directories.

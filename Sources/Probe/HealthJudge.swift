@@ -81,11 +81,13 @@ package struct HealthJudge: Hashable, Sendable {
         verdict = next(at: now, date: Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down)))
     }
 
-    private func next(at now: Instant, date: Date) -> Verdict {
+    private mutating func next(at now: Instant, date: Date) -> Verdict {
         var next = verdict
         let isFlapping: Bool
         if verdict.standing == .flapping {
             isFlapping = changes.last.map { now - $0 < thresholds.quiet } ?? false
+            // What was told once does not count again.
+            if !isFlapping { changes = [] }
         } else {
             isFlapping = changes.count >= thresholds.flaps
         }

@@ -54,6 +54,7 @@ private let late = ProbeFailure(.timeout, "timeout after 2 s")
         // Twice the window's half: the last change was the eighth probe's successor.
         let end = verdicts.lastIndex { $0.standing == .flapping } ?? 0
         #expect(end * 10 - 80 >= 70)
+        #expect(verdicts[4...end].allSatisfy { $0.standing == .flapping })
     }
 
     @Test(arguments: 0..<200) func `no sequence of probes breaks what a judgement promises`(seed: UInt64) {

@@ -75,5 +75,5 @@ struct FirstBoot: Hashable, Sendable {
     }
 
     /// Short at first, so that a cluster that comes up at once is not waited for; then up to five seconds.
-    static func pause(after attempt: Int) -> Duration { min(.milliseconds(250) * (1 << min(attempt - 1, 10)), .seconds(5)) }
+    static func pause(after attempt: Int) -> Duration { min(Duration.milliseconds(250) * (1 << min(attempt - 1, 10)), .seconds(5)) }
 }

@@ -118,7 +118,7 @@ struct MemberLook: Sendable {
     }
 
     @Sendable func look() async -> FirstBoot.Sight {
-        let health = await self.health()
+        let health = await askHealth()
         if case .unreachable = health { return FirstBoot.Sight(health: health, members: nil) }
         do throws(ProbeFailure) {
             let view = try await MembersPage.ask(ProbeAddress(host: client.host, port: client.port), trust: trust, within: Self.limit, now: Date())
@@ -128,7 +128,7 @@ struct MemberLook: Sendable {
         }
     }
 
-    private func health() async -> FirstBoot.Health {
+    private func askHealth() async -> FirstBoot.Health {
         let address = ProbeAddress(host: health.host, port: health.port)
         do throws(ProbeFailure) {
             let answer = try await HTTPProbe.get("/health", at: address, trust: health.isSecure == true ? trust : nil, within: Self.limit, now: Date())

@@ -9,9 +9,10 @@ struct FirstBootFolder: Sendable {
     /// Makes it when it is missing.
     /// - Throws: `Failure` naming the directory.
     func prepare() throws {
+        if FileManager.default.fileExists(atPath: path) { return }
         do {
             try SystemDisk().makeDirectory(path)
-            // The operator's daemon reads it as another user may.
+            // Whoever comes to see how far it is may be another user.
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
         } catch {
             throw Failure("the directory \(path) cannot be made: \(error)")

@@ -91,7 +91,7 @@ package enum Certificate: Kind {
 
     package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
         let names = Set([spec.issuerRef.name.scalarText] + [status?.authority?.scalarText].compactMap { $0 })
-        return names.sorted().map { Reference(CertificateAuthority.self, $0) }
+        return names.sorted().map { Reference(CertificateAuthority.self, $0) } + (spec.node.map { [Reference(Node.self, $0.scalarText)] } ?? [])
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {

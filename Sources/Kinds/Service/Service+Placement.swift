@@ -48,7 +48,7 @@ extension Node {
         if node.isReady { return .up }
         if node.spec.system != nil, let installation = reader.get(Installation.self, node.name), !installation.metadata.isLeaving {
             let detail = installation.status?.detail
-            let isInstalled = installation.isReady || (detail?.finishedAt != nil && detail?.exitCode == 0)
+            let isInstalled = installation.isReady || (detail?.system != nil && detail?.isRunning != true)
             if isInstalled, isRunning(node, reader) { return .up }
         }
         return .notYet(reason(node))

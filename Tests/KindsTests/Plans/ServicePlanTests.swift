@@ -75,7 +75,7 @@ import Testing
                     node.status = try status(node.metadata, .waiting(on: Reference(VirtualMachine.self, name), "it is off"), "{}")
                 } else if name == words["installing"] || name == words["installed"] {
                     node.status = try status(node.metadata, .waiting(on: Reference(Installation.self, name), "a unit failed"), "{}")
-                    let ended = name == words["installed"] ? "{\"finishedAt\": \"2026-01-01T00:00:00Z\", \"exitCode\": 0}" : "{}"
+                    let ended = name == words["installed"] ? "{\"system\": \"/nix/store/x\"}" : "{}"
                     var installation = Resource<Installation>(
                         metadata: Metadata(name: name), spec: try Self.spec("{flake: x, node: \(name)}"))
                     installation.status = try status(installation.metadata, .converging("checking"), ended)
@@ -178,6 +178,10 @@ import Testing
             let plan = Cluster.Planning.plan(.present(cluster), given: .init(), Reader(scene.ledger))
             return told(plan) + ["  nodes \(plan.status.nodesReady ?? 0)/\(plan.status.nodes ?? 0)" + (plan.status.services.map { ", services \(plan.status.servicesReady ?? 0)/\($0)" } ?? "")]
         }
+    }
+
+    @Test func `a command on a node keeps its words`() {
+        #expect(NodeShell.script(["cat", "/a b", "it's", "$(x)"]) == "exec 'cat' '/a b' 'it'\\''s' '$(x)'\n")
     }
 
     private func told<K: Kind, A>(_ plan: Plan<K, A>) -> [String] {

@@ -36,7 +36,7 @@ struct RandomManifest {
 
                 """
         }
-        let hasServices = chance(40)
+        let hasServices = chance(25)
         if hasServices {
             text += """
                 ---
