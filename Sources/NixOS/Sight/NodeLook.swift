@@ -130,4 +130,4 @@ package struct NodeLook: Hashable, Sendable {
 }
 
 /// A word of a shell's command line, whatever characters it has.
-package func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }
+func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }
