@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import Logging
 import Testing
 
@@ -61,6 +62,17 @@ import Testing
             await #expect(throws: GRPCStatus.self) { try await HTTPCall.send(.GET, url: "http://127.0.0.1:\(port)/") }
             let answer: Text = try await client.unary("/test.Echo/Text", Text("x"))
             #expect(answer.value == "x")
+        }
+    }
+
+    @Test func `who offers HTTP 1 beside HTTP 2 gets pages, and who offers HTTP 2 alone gets calls`() async throws {
+        let files = try Files()
+        try await withServer(tls: files.server(.none), http: Self.http) { _, _, port in
+            for (offer, chosen) in [("h2,http/1.1", "http/1.1"), ("http/1.1", "http/1.1"), ("h2", "h2")] {
+                let said = try await SystemProcesses().run(
+                    Program("openssl", ["s_client", "-connect", "127.0.0.1:\(port)", "-alpn", offer]), limit: .seconds(20))
+                #expect(said.output.contains("ALPN protocol: \(chosen)\n"), "\(offer): \(said.output.suffix(300))")
+            }
         }
     }
 
