@@ -46,7 +46,7 @@ let rooms: [Room] = [
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
     Room(name: "Etcd", sees: ["GRPC", "Store"], uses: [nioCore, nioPosix, nioSSL, protobuf, logging]),
     // 2: drivers and services are strangers to each other
-    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", logging, metrics, lifecycle]),
+    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", crypto, logging, metrics, lifecycle]),
     Room(
         name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
         uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
@@ -105,13 +105,16 @@ func library(_ room: Room) -> Target {
 }
 
 /// Text files beside the tests that read them.
-let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases"]]
+let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
+
+/// What tests need from outside beside what their room uses: somebody else's judgement of a certificate.
+let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509]]
 
 /// A room's tests see what the room sees, the room, and the simulation.
 func tests(_ room: Room) -> Target {
     .testTarget(
         name: room.name + "Tests",
-        dependencies: Set(room.sees + [room.name, "Simulation", "Store", "Host"]).sorted().map { .target(name: $0) } + room.uses,
+        dependencies: Set(room.sees + [room.name, "Simulation", "Store", "Host"]).sorted().map { .target(name: $0) } + room.uses + (testsUse[room.name] ?? []),
         exclude: goldenCases[room.name] ?? [], swiftSettings: strict)
 }
 

@@ -93,21 +93,43 @@ extension Chainfire {
                     it has entry \(member.match ?? 0) of \(last)\(member.isHealthy ? "" : " and was not heard of lately")
                     """)
         }
-        try MemberArithmetic(membersSeen()).checkAdding(isHealthy: true)
+        let seen = membersSeen()
         var record = member.record
-        (record.isLearner, record.promotes) = (false, false)
-        try await change([.init(.addVoter, id)], [record])
+        var steps: [ConfigurationChange.Step] = [.init(.addVoter, id)]
+        if let old = seen.first(where: { $0.id == record.replaces && !$0.isLearner }) {
+            // One joint change: at no moment is there a voter less, nor one more that must be asked.
+            try MemberArithmetic(seen).checkReplacing(old.id)
+            steps.append(.init(.remove, old.id))
+        } else {
+            try MemberArithmetic(seen).checkAdding(isHealthy: true)
+        }
+        (record.isLearner, record.promotes, record.replaces) = (false, false, 0)
+        try await change(steps, [record])
     }
 
-    /// Exchanges a member for a new one, in one joint change: at no moment is there a voter less.
+    /// Exchanges a member for a new one. It begins as a learner; when it has caught up, one joint change makes it a voter
+    /// and lets the old one go. Until then nothing is decided: removing the learner takes it back.
+    /// - Returns: the learner, the same one when it was added with these words already.
     package func replaceMember(_ old: UInt64, peerURLs: [String], name: String = "") async throws(StoreError) -> Member {
         try await barrier()
         let member = try seenMember(old)
-        try Self.check(peerURLs, against: membersSeen().filter { $0.id != old })
-        if !member.isLearner { try MemberArithmetic(membersSeen()).checkReplacing(old) }
-        let record = MemberRecord(
-            id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: member.isLearner)
-        try await change([.init(.remove, old), .init(member.isLearner ? .addLearner : .addVoter, record.id)], [record])
+        let seen = membersSeen()
+        let known = seen.first { $0.isLearner && $0.record.replaces == old && $0.name == name && $0.peerURLs == peerURLs }
+        if let known { return known }
+        try Self.check(peerURLs, against: seen.filter { $0.id != old })
+        let id = UInt64.random(in: 1 ... UInt64.max >> 1)
+        // A learner has no say that could be lost.
+        if member.isLearner {
+            let record = MemberRecord(id: id, name: name, peerURLs: peerURLs, isLearner: true, promotes: member.record.promotes)
+            try await change([.init(.remove, old), .init(.addLearner, id)], [record])
+            return Member(record: record, isLeader: false, isHealthy: false, match: nil)
+        }
+        guard !seen.contains(where: \.isLearner) else {
+            throw .precondition("etcdserver: too many learner members in cluster", detail: "promote or remove the learner first")
+        }
+        try MemberArithmetic(seen).checkReplacing(old)
+        let record = MemberRecord(id: id, name: name, peerURLs: peerURLs, isLearner: true, promotes: true, replaces: old)
+        try await change([.init(.addLearner, id)], [record])
         return Member(record: record, isLeader: false, isHealthy: false, match: nil)
     }
 

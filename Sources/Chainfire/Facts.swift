@@ -21,7 +21,10 @@ struct Facts: Hashable, Sendable {
         let ids = configuration.members
         members = members.filter { ids.contains($0.key) }
         for id in ids { members[id]?.isLearner = configuration.isLearner(id) }
-        for id in configuration.voters { members[id]?.promotes = false }
+        for id in configuration.voters {
+            members[id]?.promotes = false
+            members[id]?.replaces = 0
+        }
     }
 }
 

@@ -5,16 +5,20 @@ import Replica
 import Store
 
 extension Machine {
-    /// Builds the state in memory from the storage.
+    /// Builds the state in memory from the storage, or from a snapshot's file.
     static func restore(
-        _ storage: any MachineStorage, _ options: ChainfireOptions, _ now: Instant
+        _ storage: any MachineStorage, from path: String? = nil, _ options: ChainfireOptions, _ now: Instant
     ) throws(ChainfireError) -> State {
         do {
             var keyspace = Keyspace(cacheBytes: options.cacheBytes)
-            let image = try storage.restore(valueBytesMax: options.cacheBytes) { keyspace.take($0) }
+            let image = if let path {
+                try storage.restore(from: path, valueBytesMax: options.cacheBytes) { keyspace.take($0) }
+            } else {
+                try storage.restore(valueBytesMax: options.cacheBytes) { keyspace.take($0) }
+            }
             guard keyspace.revision <= image.mark.revision else {
                 throw ChainfireError.corrupt(
-                    file: storage.name,
+                    file: path ?? storage.name,
                     "it holds revision \(keyspace.revision) but says that its newest is \(image.mark.revision)")
             }
             keyspace.restore(revision: image.mark.revision)
@@ -37,7 +41,7 @@ extension Machine {
         } catch let error as ChainfireError {
             throw error
         } catch {
-            throw .corrupt(file: storage.name, "\(error)")
+            throw .corrupt(file: path ?? storage.name, "\(error)")
         }
     }
 
@@ -56,23 +60,33 @@ extension Machine {
             position: Position(index: image.mark.appliedIndex, term: image.mark.appliedTerm), configuration: configuration)
     }
 
-    package func install(_ path: String, _ head: SnapshotHead) throws {
-        let image = try storage.look(path)
-        let found = try Self.head(image, path)
-        guard found.position == head.position else {
-            throw ChainfireError.corrupt(
-                file: path, "it holds entry \(found.position.index), not \(head.position.index) as its sender said")
+    package func prepare(_ path: String, _ head: SnapshotHead) throws {
+        let fresh = try Self.restore(storage, from: path, options, now())
+        guard let configuration = fresh.facts.configuration else {
+            throw ChainfireError.corrupt(file: path, "it does not say who the members are")
         }
-        var facts = Facts()
-        for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
-        guard facts.clusterID == identity.clusterID else {
+        let found = Position(index: fresh.mark.appliedIndex, term: fresh.mark.appliedTerm)
+        guard SnapshotHead(position: found, configuration: configuration) == head else {
+            throw ChainfireError.corrupt(file: path, "it holds entry \(found.index), not \(head.position.index) as its sender said")
+        }
+        guard fresh.facts.clusterID == identity.clusterID else {
             throw ChainfireError.mismatch(
-                "the snapshot is of cluster \(hex(facts.clusterID)), this is \(hex(identity.clusterID))")
+                "the snapshot is of cluster \(hex(fresh.facts.clusterID)), this is \(hex(identity.clusterID))")
         }
+        prepared.withLock { $0 = Prepared(path: path, state: fresh) }
+    }
+
+    package func discard(_ path: String) { prepared.withLock { if $0?.path == path { $0 = nil } } }
+
+    package func install(_ path: String, _ head: SnapshotHead) throws {
+        guard let prepared = prepared.withLock({ prepared in
+            defer { prepared = nil }
+            return prepared?.path == path ? prepared : nil
+        }) else { throw ChainfireError.storage("the snapshot \(path) was not prepared") }
         // Nobody may meet the new database with the old memory, nor write what the old one left to do.
         let signals = try flushing.withLock { _ in try state.withLock { state in
             try storage.install(path)
-            var fresh = try Self.restore(storage, options, now())
+            var fresh = prepared.state
             // Watchers stay; they read what they missed from the new history, or are told that it was compacted.
             fresh.hub = state.hub
             fresh.signals = state.signals

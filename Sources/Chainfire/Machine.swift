@@ -49,6 +49,12 @@ package final class Machine: StateMachine {
         var isStopped = false
     }
 
+    /// What a snapshot's file holds, read and not installed yet.
+    struct Prepared {
+        var path: String
+        var state: State
+    }
+
     static let stopped = "the store has stopped"
 
     let storage: any MachineStorage
@@ -58,6 +64,7 @@ package final class Machine: StateMachine {
     let state: Mutex<State>
     /// Held while the storage is written.
     let flushing = Mutex(())
+    let prepared = Mutex<Prepared?>(nil)
     let flushIsAsked = Atomic<Bool>(false)
     private let background: DispatchQueue?
     /// The newest revision, for those who do not want to wait for the lock. Only rises.

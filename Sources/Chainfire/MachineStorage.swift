@@ -20,6 +20,8 @@ package protocol MachineStorage: AnyObject, Sendable {
     /// Writes a whole copy, as it stands between two writes, durably into a new file.
     /// - Returns: how far that copy goes.
     func snapshot(to path: String) throws -> StorageImage
+    /// Reads all of a snapshot's file, as `restore` reads what is in use. Any thread.
+    func restore(from path: String, valueBytesMax: Int, _ take: (Change) throws -> Void) throws -> StorageImage
     /// Reads what a snapshot's file says of itself.
     func look(_ path: String) throws -> StorageImage
     /// Puts the copy in the place of everything. After a crash it is whole there, or was never begun.

@@ -35,10 +35,9 @@ struct MemberArithmetic {
         try refuse("without member \(hex(id))", voters: rest.count, healthy: rest.count { $0.isHealthy })
     }
 
+    /// The new one is well when it becomes a voter: it has caught up then.
     func checkReplacing(_ id: UInt64) throws(StoreError) {
         let rest = voters.filter { $0.id != id }
-        if voters.count > 1 {
-            try refuse("with a new one for member \(hex(id))", voters: voters.count, healthy: rest.count { $0.isHealthy })
-        }
+        try refuse("with a new one for member \(hex(id))", voters: voters.count, healthy: rest.count { $0.isHealthy } + 1)
     }
 }

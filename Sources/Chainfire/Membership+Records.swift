@@ -13,9 +13,12 @@ package struct MemberRecord: Hashable, Sendable {
     package var isLearner: Bool
     /// A learner that becomes a voter by itself once it has caught up.
     package var promotes: Bool
+    /// The voter that leaves when this learner becomes one; 0: none.
+    package var replaces: UInt64
 
     package init(
-        id: UInt64, name: String, peerURLs: [String], clientURLs: [String] = [], isLearner: Bool = false, promotes: Bool = false
+        id: UInt64, name: String, peerURLs: [String], clientURLs: [String] = [], isLearner: Bool = false, promotes: Bool = false,
+        replaces: UInt64 = 0
     ) {
         self.id = id
         self.name = name
@@ -23,6 +26,7 @@ package struct MemberRecord: Hashable, Sendable {
         self.clientURLs = clientURLs
         self.isLearner = isLearner
         self.promotes = promotes
+        self.replaces = replaces
     }
 }
 
@@ -43,7 +47,7 @@ package struct Alarm: Hashable, Comparable, Sendable {
 
 /// Numbers as varints, lists as a count and their members, texts as a length and UTF-8:
 ///
-///     id, name, peer URLs, client URLs, flags (1: bit 0 learner, bit 1 promotes itself)
+///     id, name, peer URLs, client URLs, flags (1: bit 0 learner, bit 1 promotes itself, bit 2: then whom it replaces)
 extension MemberRecord {
     func write(to out: inout ByteWriter) {
         out.writeVarint(id)
@@ -52,7 +56,8 @@ extension MemberRecord {
             out.count(list.count)
             for url in list { out.text(url) }
         }
-        out.write(UInt8((isLearner ? 1 : 0) | (promotes ? 2 : 0)))
+        out.write(UInt8((isLearner ? 1 : 0) | (promotes ? 2 : 0) | (replaces != 0 ? 4 : 0)))
+        if replaces != 0 { out.writeVarint(replaces) }
     }
 
     init(reading input: inout ByteReader) throws(CommandProblem) {
@@ -63,5 +68,6 @@ extension MemberRecord {
         let flags = try input.byte()
         isLearner = flags & 1 != 0
         promotes = flags & 2 != 0
+        replaces = flags & 4 != 0 ? try input.unsigned() : 0
     }
 }

@@ -62,20 +62,33 @@ final class Storage: MachineStorage {
     }
 
     func restore(valueBytesMax: Int, _ take: (Change) throws -> Void) throws -> StorageImage {
-        try using(writer) { db in
-            let image = try Self.readImage(&db, name)
-            var left = try db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size")
-            try db.query("SELECT id, change FROM history ORDER BY id") { row in
-                let bytes = row.bytes(1)
-                left -= Int64(bytes.count)
-                guard let change = Change(
-                    ChangeID(number: row.integer(0)), reading: bytes, keepsValue: left < Int64(valueBytesMax))
-                else { throw Self.badRow(row.integer(0), name) }
-                try take(change)
-                return true
-            }
-            return image
+        try using(writer) { db in try Self.restore(&db, name, valueBytesMax, take) }
+    }
+
+    func restore(from path: String, valueBytesMax: Int, _ take: (Change) throws -> Void) throws -> StorageImage {
+        do {
+            var db = try SQLite(path, readOnly: true)
+            return try Self.restore(&db, path, valueBytesMax, take)
+        } catch {
+            throw Self.problem(error, path)
         }
+    }
+
+    private static func restore(
+        _ db: inout SQLite, _ path: String, _ valueBytesMax: Int, _ take: (Change) throws -> Void
+    ) throws -> StorageImage {
+        let image = try readImage(&db, path)
+        var left = try db.integer("PRAGMA page_count") * db.integer("PRAGMA page_size")
+        try db.query("SELECT id, change FROM history ORDER BY id") { row in
+            let bytes = row.bytes(1)
+            left -= Int64(bytes.count)
+            guard let change = Change(
+                ChangeID(number: row.integer(0)), reading: bytes, keepsValue: left < Int64(valueBytesMax))
+            else { throw badRow(row.integer(0), path) }
+            try take(change)
+            return true
+        }
+        return image
     }
 
     func write(_ batch: StorageBatch) throws {

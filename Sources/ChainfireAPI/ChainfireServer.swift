@@ -30,6 +30,7 @@ package final class ChainfireServer: Service {
             // A request of 2 MiB is a third larger in base64, and its JSON has names.
             limits.bodyBytesMax = 4 << 20
             limits.stopping = .stopped
+            limits.overloaded = GRPCStatus(.resourceExhausted, "etcdserver: too many requests")
         }
     }
 
@@ -87,7 +88,7 @@ package final class ChainfireServer: Service {
         WatchService(store: store, options: .init(progressInterval: options.watchProgressInterval)).register(in: &endpoints)
         LeaseService(store: store, errands: errands).register(in: &endpoints)
         ClusterService(store: store, errands: errands).register(in: &endpoints)
-        MaintenanceService(store: store, errands: errands, scratchDirectory: options.scratchDirectory).register(in: &endpoints)
+        MaintenanceService(store: store, errands: errands, scratchDirectory: options.scratchDirectory, time: time).register(in: &endpoints)
         AuthService(store: store).register(in: &endpoints)
         LockService(store: store, errands: errands).register(in: &endpoints)
         ElectionService(store: store, errands: errands).register(in: &endpoints)

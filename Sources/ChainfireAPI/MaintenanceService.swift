@@ -1,6 +1,7 @@
 import Chainfire
 import Etcd
 import GRPC
+import Host
 import Store
 
 /// `etcdserverpb.Maintenance`.
@@ -13,12 +14,14 @@ struct MaintenanceService: Sendable {
     let errands: Errands
     /// Where snapshots lie while they are sent.
     let scratchDirectory: String
+    let time: any Time
     private let copies = Copies()
 
-    init(store: Chainfire, errands: Errands, scratchDirectory: String) {
+    init(store: Chainfire, errands: Errands, scratchDirectory: String, time: any Time) {
         self.store = store
         self.errands = errands
         self.scratchDirectory = scratchDirectory
+        self.time = time
     }
 
     func register(in endpoints: inout Endpoints) {
@@ -33,7 +36,7 @@ struct MaintenanceService: Sendable {
                 // Each is a copy of the whole database until its reader has it.
                 guard copies.begin() else { throw GRPCStatus(.resourceExhausted, "etcdserver: too many requests") }
                 defer { copies.end() }
-                try await SnapshotSender(store: store, scratchDirectory: scratchDirectory).send(to: sink)
+                try await SnapshotSender(store: store, scratchDirectory: scratchDirectory, time: time).send(to: sink)
             }
         }
     }

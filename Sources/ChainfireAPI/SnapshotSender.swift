@@ -3,6 +3,7 @@ import Crypto
 import Etcd
 import Foundation
 import GRPC
+import Host
 
 /// Sends a snapshot as etcd does: the file in pieces with what remains after each, then its SHA-256
 /// (etcd `v3rpc/maintenance.go`). The file is SQLite's, not bbolt's.
@@ -11,6 +12,9 @@ struct SnapshotSender {
 
     let store: Chainfire
     let scratchDirectory: String
+    let time: any Time
+    /// Two copies at once are made, and one that nobody reads keeps its place from others.
+    var patience = Duration.seconds(60)
 
     func send(to sink: any Sink) async throws {
         let path = "\(scratchDirectory)/outgoing-\(UInt64.random(in: 0 ... .max)).snapshot"
@@ -27,7 +31,7 @@ struct SnapshotSender {
             }
             remaining -= UInt64(piece.count)
             digest.update(data: piece)
-            try await sink.waitUntilWritable()
+            try await sink.waitUntilWritable(within: patience, time)
             sink.send(Etcdserverpb_SnapshotResponse.with {
                 $0.remainingBytes = remaining
                 $0.blob = piece

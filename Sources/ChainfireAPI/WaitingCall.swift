@@ -1,4 +1,5 @@
 import GRPC
+import Host
 import SwiftProtobuf
 import Synchronization
 
@@ -66,6 +67,21 @@ extension Sink {
             whenWritable { ready.finish() }
             for await _ in writable {}
             try Task.checkCancellation()
+        }
+    }
+
+    /// The same, of a reader with whom patience ends.
+    /// - Throws: `.unavailable` when it has taken nothing for so long.
+    func waitUntilWritable(within patience: Duration, _ time: any Time) async throws {
+        if isWritable { return }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in try await waitUntilWritable() }
+            group.addTask {
+                try await time.sleep(for: patience)
+                throw GRPCStatus(.unavailable, "the reader took nothing for \(patience)")
+            }
+            defer { group.cancelAll() }
+            try await group.next()
         }
     }
 }

@@ -7,8 +7,8 @@ import Manifest
 package struct Plasma: AsyncParsableCommand {
     package static let version = "0.1.0"
 
-    /// The verbs that run the daemon.
-    private static let serverVerbs: [any ParsableCommand.Type] = [ServerCommand.self, UpCommand.self, ChainfireCommand.self]
+    /// The verbs that run the daemon, and those that have verbs of their own.
+    private static let serverVerbs: [any ParsableCommand.Type] = [ServerCommand.self, UpCommand.self, ChainfireCommand.self, AuthorityCommand.self]
 
     package static let configuration = CommandConfiguration(
         commandName: "plasma",
@@ -44,7 +44,7 @@ package struct Plasma: AsyncParsableCommand {
             DeleteCommand.self, EventsCommand.self, LogsCommand.self, ConsoleCommand.self, AnnotateCommand.self, SuspendCommand.self,
             ResumeCommand.self,
             ReconcileCommand.self, EditCommand.self, ValidateCommand.self, ExplainCommand.self, RenderCommand.self,
-            VersionCommand.self, CompletionCommand.self,
+            VersionCommand.self, CompletionCommand.self, FirstBootCommand.self,
         ] + serverVerbs)
 
     package init() {}

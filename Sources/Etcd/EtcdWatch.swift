@@ -160,6 +160,15 @@ final class EtcdWatch: Sendable {
 
     /// The oldest revision that can be read. etcd tells it only to a watch of what is gone.
     static func oldestRevision(_ client: EtcdClient) async throws(GRPCStatus) -> Revision {
+        // Nothing may be gone: a compaction through revision -1 is refused as compacted by a store that never was. A watch
+        // from the beginning would be told nothing then, for ever.
+        do throws(GRPCStatus) {
+            let first = Etcdserverpb_RangeRequest(RangeRequest(.single("\0"), at: 1, countOnly: true))
+            let _: Etcdserverpb_RangeResponse = try await client.call("/etcdserverpb.KV/Range", first, isRead: true)
+            return 1
+        } catch {
+            guard case .compacted = StoreError(error) else { throw error }
+        }
         let stream: Stream = try await client.stream("/etcdserverpb.Watch/Watch")
         try await stream.send(.with {
             $0.createRequest = .with {

@@ -14,6 +14,26 @@ package struct ClientTLS: Sendable, Hashable {
     /// Takes any certificate: whoever sits between sees and changes everything.
     package var isInsecure: Bool
 
+    /// The same as PEM texts, which go before the files.
+    package var texts: Texts?
+
+    package struct Texts: Sendable, Hashable {
+        var ca: String
+        var certificate: String?
+        var key: String?
+
+        package init(ca: String, certificate: String? = nil, key: String? = nil) {
+            self.ca = ca
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    package init(texts: Texts) {
+        isInsecure = false
+        self.texts = texts
+    }
+
     package init(
         ca: String? = nil, certificate: String? = nil, key: String? = nil, serverName: String? = nil, isInsecure: Bool = false
     ) {
@@ -36,7 +56,9 @@ package struct ClientTLS: Sendable, Hashable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = protocols
-        if let ca {
+        if let texts {
+            do { try use(texts, in: &configuration) } catch { throw .tls("\(error)") }
+        } else if let ca {
             configuration.trustRoots = .certificates(try ServerTLS.read(ca) { try NIOSSLCertificate.fromPEMFile($0) })
         }
         switch (certificate, key) {
@@ -49,5 +71,12 @@ package struct ClientTLS: Sendable, Hashable {
         }
         if isInsecure { configuration.certificateVerification = .none }
         do { return try NIOSSLContext(configuration: configuration) } catch { throw .tls("\(error)") }
+    }
+
+    private func use(_ texts: Texts, in configuration: inout TLSConfiguration) throws {
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(texts.ca.utf8)))
+        guard let certificate = texts.certificate, let key = texts.key else { return }
+        configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8)).map { .certificate($0) }
+        configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
     }
 }

@@ -17,6 +17,10 @@ final class HTTPConnection: ChannelDuplexHandler {
     /// The request being read, and its body so far.
     private var head: HTTPRequestHead?
     private var body: [UInt8] = []
+    /// Of the body, as the port knows.
+    private var countedBytes = 0 {
+        didSet { if countedBytes != oldValue { meters.incomplete.add(countedBytes - oldValue) } }
+    }
     /// Refused already: the rest of it is not read.
     private var isDeaf = false
     /// The answer being written.
@@ -36,9 +40,9 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        outbox = Outbox(loop: context.eventLoop, highMark: ServerCall.highMark, bytesMax: limits.unsentBytesMax) { [weak self] in
-            self?.drain()
-        }
+        outbox = Outbox(
+            loop: context.eventLoop, highMark: ServerCall.highMark, bytesMax: limits.unsentBytesMax, load: meters.unsent
+        ) { [weak self] in self?.drain() }
         closes(after: limits.headersWithin)
     }
 
@@ -52,6 +56,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     private func ended() {
         timer?.cancel()
         context = nil
+        countedBytes = 0
         outbox?.close()
         reply?.closed()
         reply = nil
@@ -65,6 +70,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
+        case let pressure as PortPressure: if outbox?.tookNothing(pressure) == true { giveUp() }
         case is PortStopping:
             isStopping = true
             if reply == nil { context.close(promise: nil) } else { keepsAlive = false }
@@ -93,7 +99,12 @@ final class HTTPConnection: ChannelDuplexHandler {
             begin(head)
         case .body(let buffer):
             guard body.count + buffer.readableBytes <= limits.bodyBytesMax else { return refuse(.payloadTooLarge) }
+            guard !meters.incomplete.isOver else {
+                meters.overloaded.increment()
+                return refuse(.serviceUnavailable)
+            }
             buffer.withUnsafeReadableBytes { body.append(contentsOf: $0) }
+            countedBytes = body.count
         case .end: answer()
         }
     }
@@ -121,6 +132,12 @@ final class HTTPConnection: ChannelDuplexHandler {
             query: place.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "", headers: head.headers, body: body,
             peer: peer)
         body = []
+        countedBytes = 0
+        // Looks at the member's health go on.
+        if head.method != .GET, meters.unsent.isOver {
+            meters.overloaded.increment()
+            return refuse(.serviceUnavailable)
+        }
         keepsAlive = head.isKeepAlive && !isStopping
         isHeadOnly = head.method == .HEAD
         hasHead = false
@@ -134,6 +151,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         isDeaf = true
         head = nil
         body = []
+        countedBytes = 0
         guard let context else { return }
         let text = "\(status.code) \(status.reasonPhrase)\n"
         let headers: HTTPHeaders = [

@@ -32,6 +32,10 @@ package final class HTTPReply: Sendable {
     /// A whole answer at once.
     package func send(_ status: HTTPResponseStatus, contentType: String, body: some Sequence<UInt8>, headers: HTTPHeaders = [:]) {
         let buffer = ByteBuffer(bytes: body)
+        if let refusal = outbox.refusal(of: buffer.readableBytes) {
+            let text = Array((refusal.message + "\n").utf8)
+            return send(.serviceUnavailable, contentType: "text/plain; charset=utf-8", body: text)
+        }
         var headers = headers
         headers.replaceOrAdd(name: "content-type", value: contentType)
         headers.replaceOrAdd(name: "content-length", value: String(buffer.readableBytes))

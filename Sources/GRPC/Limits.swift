@@ -16,8 +16,13 @@ package struct Limits: Sendable {
     package var unsentBytesMax = 64 << 20
     /// A connection with too much waiting whose client takes nothing for so long is closed.
     package var stalledMax: Duration = .seconds(60)
-    /// Parts of messages that are not whole yet, of one connection.
+    /// What waits for all clients together. Above half of it nobody who is behind is given more; above it new calls are
+    /// refused with `overloaded`, and whoever takes nothing for a second or two is closed.
+    package var unsentBytesOfAllMax = 256 << 20
+    /// Requests that are not whole yet, of one connection, and of all together.
     package var incompleteBytesMax = 32 << 20
+    package var incompleteBytesOfAllMax = 256 << 20
+    package var overloaded = GRPCStatus(.resourceExhausted, "too much waits to be sent; try again later")
     /// From the first byte of a connection, or of a request, to the end of its headers.
     package var headersWithin: Duration = .seconds(10)
     /// An HTTP/1.1 connection without a request is closed then.

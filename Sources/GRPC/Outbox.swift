@@ -14,6 +14,9 @@ final class Outbox<Item: Sendable>: Sendable {
         /// Ever.
         var releasedBytes = 0
         var isWatched = false
+        /// `releasedBytes` in the last round of pressure, and which that was.
+        var releasedThen = 0
+        var pressureRound = -1
         /// The largest message since nothing waited.
         var largest = 0
         var onLow: [@Sendable () -> Void] = []
@@ -26,12 +29,15 @@ final class Outbox<Item: Sendable>: Sendable {
     private var lowMark: Int { highMark / 2 }
     /// Above this, the largest message not counted, a connection is given up.
     private let bytesMax: Int
+    /// Of all connections of the port.
+    private let load: PortLoad?
 
     /// Called on the event loop. `drain` is called there too; `close` breaks the circle of references.
-    init(loop: any EventLoop, highMark: Int, bytesMax: Int, drain: @escaping () -> Void) {
+    init(loop: any EventLoop, highMark: Int, bytesMax: Int, load: PortLoad? = nil, drain: @escaping () -> Void) {
         self.loop = loop
         self.highMark = highMark
         self.bytesMax = bytesMax
+        self.load = load
         self.drain = NIOLoopBoundBox(drain, eventLoop: loop)
     }
 
@@ -42,6 +48,7 @@ final class Outbox<Item: Sendable>: Sendable {
             if state.isClosed { return .lost }
             state.items.append(item)
             state.waitingBytes += bytes
+            if bytes > 0 { load?.add(bytes) }
             state.largest = max(state.largest, bytes)
             if state.isWoken { return .nothing }
             state.isWoken = true
@@ -69,22 +76,30 @@ final class Outbox<Item: Sendable>: Sendable {
         let ready: [@Sendable () -> Void] = state.withLock { state in
             state.waitingBytes -= bytes
             state.releasedBytes += bytes
+            if !state.isClosed { load?.add(-bytes) }
             if state.waitingBytes == 0 { state.largest = 0 }
-            guard !state.onLow.isEmpty, state.waitingBytes < lowMark else { return [] }
+            guard !state.onLow.isEmpty, state.waitingBytes < (isHigh ? 1 : lowMark) else { return [] }
             defer { state.onLow = [] }
             return state.onLow
         }
         for body in ready { body() }
     }
 
-    var isWritable: Bool { state.withLock { $0.waitingBytes < highMark || $0.isClosed } }
+    var isWritable: Bool { state.withLock { isWritable($0) } }
+    private func isWritable(_ state: borrowing State) -> Bool { state.waitingBytes < (isHigh ? 1 : highMark) || state.isClosed }
+    /// Why so many bytes more cannot wait; nil: they can.
+    func refusal(of bytes: Int) -> GRPCStatus? {
+        guard let load, bytes > PortLoad.largeBytes, load.isOver else { return nil }
+        return load.refusal
+    }
+    private var isHigh: Bool { load?.isHigh ?? false }
     var isOverfull: Bool { state.withLock { $0.waitingBytes - $0.largest > bytesMax } }
     var waitingBytes: Int { state.withLock { $0.waitingBytes } }
 
     /// Calls `body` when it is writable again or closed; at once when it is so now.
     func whenWritable(_ body: @escaping @Sendable () -> Void) {
         let now = state.withLock { state in
-            if state.waitingBytes < highMark || state.isClosed { return true }
+            if isWritable(state) { return true }
             state.onLow.append(body)
             return false
         }
@@ -110,12 +125,21 @@ final class Outbox<Item: Sendable>: Sendable {
         }
     }
 
+    /// Whether the other side took nothing since the round of pressure before this one, though something waited.
+    func tookNothing(_ pressure: PortPressure) -> Bool {
+        state.withLock { state in
+            defer { (state.releasedThen, state.pressureRound) = (state.waitingBytes > 0 ? state.releasedBytes : -1, pressure.round) }
+            return state.waitingBytes > 0 && state.pressureRound == pressure.round - 1 && state.releasedThen == state.releasedBytes
+        }
+    }
+
     /// On the event loop. What was put in and not taken comes back.
     @discardableResult
     func close() -> [Item] {
         drain.value = nil
         var left: [Item] = []
         let ready: [@Sendable () -> Void] = state.withLock { state in
+            if !state.isClosed { load?.add(-state.waitingBytes) }
             state.isClosed = true
             swap(&left, &state.items)
             defer { state.onLow = [] }

@@ -8,15 +8,23 @@ struct PortMeters: Sendable {
     let garbage: Counter
     /// Connections closed because their client did not read.
     let slowReaders: Counter
+    /// Calls refused because too much waits.
+    let overloaded: Counter
+    /// Waits to be written, and to be whole.
+    let unsent: PortLoad
+    let incomplete: PortLoad
     let calls: Counter
     let requests: Counter
 
-    init(_ port: String) {
+    init(_ port: String, _ limits: Limits) {
+        unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax, words: limits.overloaded.message)
+        incomplete = PortLoad(bytesMax: limits.incompleteBytesOfAllMax, words: limits.overloaded.message)
         let labels = [("port", port)]
         connections = Counter(label: "port_connections_total", dimensions: labels)
         refused = Counter(label: "port_connections_refused_total", dimensions: labels)
         garbage = Counter(label: "port_garbage_total", dimensions: labels)
         slowReaders = Counter(label: "port_slow_readers_total", dimensions: labels)
+        overloaded = Counter(label: "port_overloaded_total", dimensions: labels)
         calls = Counter(label: "port_grpc_calls_total", dimensions: labels)
         requests = Counter(label: "port_http_requests_total", dimensions: labels)
     }

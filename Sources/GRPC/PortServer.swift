@@ -42,7 +42,7 @@ package final class PortServer: Sendable {
         self.limits = limits
         self.group = group
         self.logger = logger
-        meters = PortMeters(name)
+        meters = PortMeters(name, limits)
     }
 
     /// Opens the port and answers its number. Connections are served until `stop`.
@@ -63,6 +63,7 @@ package final class PortServer: Sendable {
                 }
                 .bind(host: host, port: port).get()
             state.withLock { $0.listener = listener }
+            watchLoad(listener.eventLoop)
             return listener.localAddress?.port ?? port
         } catch {
             throw .cannotListen("\(host):\(port)", "\(error)")
@@ -90,6 +91,21 @@ package final class PortServer: Sendable {
             if isEmpty { continuation.resume() }
         }
         late.cancel()
+    }
+
+    /// While too much waits, every connection is looked at once a second.
+    private func watchLoad(_ loop: any EventLoop) {
+        let round = NIOLoopBoundBox<Int>.makeBoxSendingValue(0, eventLoop: loop)
+        loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] task in
+            guard let self, !self.state.withLock({ $0.isStopping }) else { return task.cancel() }
+            // Two apart: a pause between two pressures is no round of either.
+            round.value += self.meters.unsent.isOver ? 1 : 2
+            guard self.meters.unsent.isOver else { return }
+            let pressure = PortPressure(round: round.value)
+            for channel in self.state.withLock({ Array($0.connections.values) }) {
+                channel.pipeline.fireUserInboundEventTriggered(pressure)
+            }
+        }
     }
 
     /// How many connections are open.

@@ -73,6 +73,8 @@ package final class ServerCall: Sendable {
         let framed: ByteBuffer
         do throws(GRPCStatus) { framed = try FramedMessage.encode(message) } catch { return finish(error) }
         let bytes = framed.readableBytes
+        // Calls that were taken in time may all be answered at once.
+        if isUnary, let refusal = outbox.refusal(of: bytes) { return finish(refusal) }
         let isFirst = state.withLock { state in
             if state.isFinished { return false }
             if end != nil { state.isFinished = true }

@@ -13,17 +13,21 @@ extension ServerConnection {
             case .unary(let body):
                 if let request = try take(place, buffer, isLast: isLast) { body(request, call) }
             case .stream(let handler):
-                let before = streams.values[place].reader.pendingBytes
+                let before = streams.values[place].pendingBytes
+                defer { incompleteBytes += streams.values[place].pendingBytes - before }
                 if buffer.readableBytes > 0 { streams.values[place].reader.append(buffer) }
                 // A handler may end the call, but the table changes only when the outbox is drained.
                 while let message = try streams.values[place].reader.next(bytesMax: limits.receiveBytesMax) {
                     handler.receive(message)
                 }
-                incompleteBytes += streams.values[place].reader.pendingBytes - before
                 if isLast { handler.halfClose() }
             }
             if incompleteBytes > limits.incompleteBytesMax {
                 throw GRPCStatus(.resourceExhausted, "grpc: too many messages of this connection are incomplete")
+            }
+            if meters.incomplete.isOver, streams.values[place].pendingBytes > 0 {
+                meters.overloaded.increment()
+                throw GRPCStatus(.resourceExhausted, "grpc: too many messages are incomplete")
             }
         } catch {
             call.finish(error)
@@ -42,10 +46,11 @@ extension ServerConnection {
     private func take(
         _ place: Dictionary<HTTP2StreamID, Stream>.Index, _ buffer: ByteBuffer, isLast: Bool
     ) throws(GRPCStatus) -> ByteBuffer? {
-        let before = streams.values[place].reader.pendingBytes
+        let before = streams.values[place].pendingBytes
+        // However this ends.
+        defer { incompleteBytes += streams.values[place].pendingBytes - before }
         if buffer.readableBytes > 0 { streams.values[place].reader.append(buffer) }
         let message = try streams.values[place].reader.next(bytesMax: limits.receiveBytesMax)
-        incompleteBytes += streams.values[place].reader.pendingBytes - before
         if message != nil && streams.values[place].request != nil {
             throw GRPCStatus(.internalError, "grpc: a unary call has one message, not more")
         }

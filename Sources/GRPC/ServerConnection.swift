@@ -18,6 +18,8 @@ final class ServerConnection: ChannelInboundHandler {
         var hasHeaders = false
         /// Bytes taken since the client was last given window.
         var taken = 0
+        /// Of a request that is not whole.
+        var pendingBytes: Int { reader.pendingBytes + (request?.readableBytes ?? 0) }
 
         enum Route {
             case unary(@Sendable (ByteBuffer, ServerCall) -> Void)
@@ -40,7 +42,9 @@ final class ServerConnection: ChannelInboundHandler {
     private var isReading = false
     /// Bytes taken since the connection's window was last opened.
     private var taken = 0
-    var incompleteBytes = 0
+    var incompleteBytes = 0 {
+        didSet { if incompleteBytes != oldValue { meters.incomplete.add(incompleteBytes - oldValue) } }
+    }
     var context: ChannelHandlerContext?
 
     init(router: Router, limits: Limits, peer: Peer, meters: PortMeters) {
@@ -71,9 +75,9 @@ final class ServerConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        outbox = Outbox(loop: context.eventLoop, highMark: limits.congestedBytes, bytesMax: limits.unsentBytesMax) { [weak self] in
-            self?.drain()
-        }
+        outbox = Outbox(
+            loop: context.eventLoop, highMark: limits.congestedBytes, bytesMax: limits.unsentBytesMax, load: meters.unsent
+        ) { [weak self] in self?.drain() }
         let more = limits.connectionWindowBytes - 65_535
         if more > 0 { write(.rootStream, .windowUpdate(windowSizeIncrement: more)) }
         context.flush()
@@ -108,6 +112,7 @@ final class ServerConnection: ChannelInboundHandler {
             if let stream = streams.removeValue(forKey: closed.streamID) { abandon(stream) }
             closeWhenStopped()
         case is PortStopping: stop()
+        case let pressure as PortPressure: if outbox?.tookNothing(pressure) == true { giveUp() }
         case ChannelEvent.inputClosed: context.close(promise: nil)
         default: break
         }
@@ -116,7 +121,7 @@ final class ServerConnection: ChannelInboundHandler {
     /// The stream is gone before its call ended.
     private func abandon(_ stream: Stream) {
         deadlines.remove(stream.call.stream)
-        incompleteBytes -= stream.reader.pendingBytes
+        incompleteBytes -= stream.pendingBytes
         stream.call.closed()
         if case .stream(let handler) = stream.route { handler.cancel() }
     }
@@ -168,6 +173,10 @@ final class ServerConnection: ChannelInboundHandler {
         }
         let route = router[head.path]
         if route == nil && refusal == nil { refusal = router.unknown(head.path) }
+        if refusal == nil, meters.unsent.isOver {
+            meters.overloaded.increment()
+            refusal = limits.overloaded
+        }
         let isUnary = if case .unary = route { true } else { false }
         let call = ServerCall(
             method: head.path, peer: peer, stream: id, isUnary: isUnary, headers: payload.headers, outbox: outbox)
@@ -292,7 +301,7 @@ final class ServerConnection: ChannelInboundHandler {
         write(id, .headers(.init(headers: trailers, endStream: true)), last)
         if item.isAborted, case .stream(let handler) = stream.route { handler.cancel() }
         deadlines.remove(id)
-        incompleteBytes -= stream.reader.pendingBytes
+        incompleteBytes -= stream.pendingBytes
         stream.call.closed()
     }
 }

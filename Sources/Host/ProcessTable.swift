@@ -13,7 +13,7 @@ package struct SystemProcesses: Processes {
         guard status.isLive else { return nil }
         let commandLine = try readProc("/proc/\(pid)/cmdline") ?? []
         return ProcessSight(
-            identity: ProcessIdentity(pid: pid, startTime: status.startTime), parent: status.parent,
+            identity: ProcessIdentity(pid: pid, startTime: status.startTime), parent: status.parent, group: status.group,
             commandLine: splitCommandLine(commandLine), executable: readLink("/proc/\(pid)/exe"))
     }
 
@@ -47,12 +47,27 @@ package struct SystemProcesses: Processes {
         guard failure == 0 else { throw .couldNotSignal(identity, reason: errnoText(-failure)) }
         return true
     }
+
+    @discardableResult
+    package func signalGroup(of identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool {
+        // As long as one member lives, the group's number cannot come to mean another group.
+        guard let sight = try inspect(identity.pid), sight.identity == identity else { return false }
+        guard sight.group > 1, sight.group != getpgrp() else {
+            throw .couldNotSignal(identity, reason: "its process group is our own")
+        }
+        guard kill(-sight.group, signal) == 0 else {
+            if errno == ESRCH { return false }
+            throw .couldNotSignal(identity, reason: errnoText(errno))
+        }
+        return true
+    }
 }
 
 /// The fields of `/proc/PID/stat` that we use (proc(5)).
 struct ProcessStatus: Equatable {
     var state: Character
     var parent: Int32
+    var group: Int32
     var startTime: UInt64
 
     var isLive: Bool { state != "Z" && state != "X" && state != "x" }
@@ -64,10 +79,11 @@ struct ProcessStatus: Equatable {
         let fields = bytes[(end + 1)...].split(whereSeparator: { $0 == 0x20 || $0 == 0x0A })
             .map { String(decoding: $0, as: UTF8.self) }
         guard fields.count > 19, let state = fields[0].first, fields[0].count == 1,
-            let parent = Int32(fields[1]), let startTime = UInt64(fields[19])
+            let parent = Int32(fields[1]), let group = Int32(fields[2]), let startTime = UInt64(fields[19])
         else { return nil }
         self.state = state
         self.parent = parent
+        self.group = group
         self.startTime = startTime
     }
 }

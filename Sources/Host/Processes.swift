@@ -16,14 +16,17 @@ package struct ProcessIdentity: Hashable, Codable, Sendable, CustomStringConvert
 package struct ProcessSight: Hashable, Sendable {
     package var identity: ProcessIdentity
     package var parent: Int32
+    /// Its process group: the pid of the group's first process.
+    package var group: Int32
     /// The arguments it was started with, the program's name first; empty for a kernel thread.
     package var commandLine: [String]
     /// The file it runs; nil where we may not look. Ends with " (deleted)" when the file is gone.
     package var executable: String?
 
-    package init(identity: ProcessIdentity, parent: Int32, commandLine: [String], executable: String?) {
+    package init(identity: ProcessIdentity, parent: Int32, group: Int32 = 0, commandLine: [String], executable: String?) {
         self.identity = identity
         self.parent = parent
+        self.group = group
         self.commandLine = commandLine
         self.executable = executable
     }
@@ -124,6 +127,11 @@ package protocol Processes: Sendable {
     /// - Returns: false when it is gone.
     @discardableResult
     func signal(_ identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool
+
+    /// Sends a signal to this very process and to all others of its process group. Our own group is refused.
+    /// - Returns: false when the process is gone: then nothing is known of a group, and nothing was sent.
+    @discardableResult
+    func signalGroup(of identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool
 }
 
 extension Processes {

@@ -7,6 +7,8 @@ func checkNames(_ world: CheckedWorld) -> [Problem] {
     var hostnames = FirstOwners<String>()
     var machines: [String: String] = [:]
     var disks: [String: String] = [:]
+    var installed: [String: String] = [:]
+    var installers = FirstOwners<ObjectName>()
     var domains: [String: DNSName] = [:]
     for cluster in world.clusters where !cluster.isBroken("spec.domain") {
         for name in cluster.spec.nodes { domains[name.scalarText] = cluster.spec.domain }
@@ -19,6 +21,7 @@ func checkNames(_ world: CheckedWorld) -> [Problem] {
         }
         guard case .virtual = node.spec.machine else { continue }
         machines[node.name] = node.described(at: "metadata.name")
+        if node.spec.system != nil { installed[node.name] = node.described(at: "spec.system") }
         for disk in node.spec.disks { disks["\(node.name)-\(disk.deviceName)"] = node.described(at: "metadata.name") }
     }
     for machine in world.machines {
@@ -28,6 +31,14 @@ func checkNames(_ world: CheckedWorld) -> [Problem] {
     for disk in world.disks {
         guard let maker = disks[disk.name] else { continue }
         problems += disk.problem("metadata.name", "\"\(disk.name)\" is the name of the Disk that \(maker) makes")
+    }
+    for installation in world.installations {
+        let node = installation.spec.node
+        if let maker = installed[node.scalarText] {
+            problems += installation.problem("spec.node", "\"\(node)\" is installed by the Installation that \(maker) makes")
+        } else if let first = installation.claim(node, in: &installers, at: "spec.node") {
+            problems += installation.problem("spec.node", "\"\(node)\" is already installed by \(first)")
+        }
     }
     return problems
 }

@@ -1,5 +1,9 @@
 import Foundation
 import Logging
+import NixOS
+import PKI
+import Probe
+import NetBoot
 import QEMU
 import Reconcile
 import Resource
@@ -15,10 +19,15 @@ package struct Drivers: Sendable {
     package let hypervisor: Hypervisor
     package let segments: Segments
     package let images: Images
+    private let prober: Prober
+    /// What plasma shows to the machines that it installs.
+    private let identity: SSHIdentity
+    package let bootServers: BootServers
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
-    /// Where drivers keep what is no record: sealed keys.
+    /// Where drivers keep what is no record: certificates with their keys, and other secrets.
+    package let vault: Vault
     private let store: any Store
     private let processes: any Processes
     private let time: any Time
@@ -33,6 +42,18 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
+        bootServers = BootServers(time: time, logger: logger)
+        vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
+        identity = SSHIdentity(directory: directory + "/ssh", processes: processes)
+        prober = Prober(time: time, shell: NodeShell(identity: identity, vault: vault, processes: processes))
+    }
+
+    /// Where installers have their directories.
+    private var installations: String { directory + "/installations" }
+
+    /// The log of what installs a node.
+    package func log(of installation: Resource<Installation>) -> String {
+        Installation.Keeper.log(ofNode: installation.spec.node.scalarText, in: installations)
     }
 
     /// Every kind that has a reconcile loop.
@@ -43,6 +64,12 @@ package struct Drivers: Sendable {
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
+        let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
+        let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
+        let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+        let installations = Installation.Keeper(
+            directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
+        let netBoots = NetBoot.Keeper(servers: bootServers) { [identity] in [try await identity.publicKey()] }
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),
@@ -50,12 +77,24 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<Disk.Planning>(observer: disks, performer: performs ? disks : nil, interval: .seconds(15))),
             AnyLoop(Loop<VirtualMachine.Planning>(
                 observer: machines, performer: performs ? machines : nil, wakes: { machines.wakes() })),
+            AnyLoop(Loop<Service.Planning>(
+                observer: health, performer: performs ? health : nil, wakes: { health.wakes() }, interval: .seconds(60))),
+            AnyLoop(Loop<CertificateAuthority.Planning>(
+                observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
+            AnyLoop(Loop<Installation.Planning>(observer: installations, performer: performs ? installations : nil, interval: .seconds(60))),
+            AnyLoop(Loop<NetBoot.Planning>(observer: netBoots, performer: performs ? netBoots : nil, wakes: { netBoots.wakes() })),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper(), performer: performs ? Node.Keeper() : nil, interval: .seconds(60))),
         ]
     }
 
-    /// What must run for the drivers to work: QMP connections, relays.
-    package var services: [any ServiceLifecycle.Service] { [DriverService { try await hypervisor.run() }, DriverService { try await segments.run() }] }
+    /// What must run for the drivers to work: QMP connections, relays, boot servers, probes.
+    package var services: [any ServiceLifecycle.Service] {
+        [
+            DriverService { try await hypervisor.run() }, DriverService { try await segments.run() },
+            DriverService { try await bootServers.run() }, DriverService { try await prober.run() },
+        ]
+    }
 }
 
 private struct DriverService: ServiceLifecycle.Service {
@@ -70,7 +109,10 @@ private struct DriverService: ServiceLifecycle.Service {
 
 extension Catalog {
     /// The kinds that have a reconcile loop; objects of the others are recorded and checked, no more.
-    package static let reconciled: Set<String> = [Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name]
+    package static let reconciled: Set<String> = [
+        Cluster.name, Host.name, Network.name, Disk.name, VirtualMachine.name, Node.name,
+        CertificateAuthority.name, Certificate.name, NetBoot.name, Installation.name, Service.name,
+    ]
 
     /// What each virtual Node among the drafts becomes.
     package static func children(of drafts: [Draft]) -> [any AnyResource] {

@@ -33,17 +33,3 @@ package struct ServerIdentity: Hashable, Sendable {
         return identity
     }
 }
-
-package enum PKIError: Error, Hashable, Sendable, CustomStringConvertible {
-    case file(String, String)
-    case badName(String)
-    case crypto(String)
-
-    package var description: String {
-        switch self {
-        case .file(let path, let why): "\(path): \(why)"
-        case .badName(let name): "\"\(name)\" is neither a DNS name nor an IP address; a certificate cannot carry it"
-        case .crypto(let why): "cannot make the server's certificate: \(why)"
-        }
-    }
-}

@@ -1,7 +1,7 @@
 /// The follower's side of replication (§5.3).
 extension Raft {
     mutating func receiveAppend(_ previous: Position, _ entries: [Entry], _ theirs: UInt64, _ effects: inout Effects) {
-        guard follows(previous, entries) else { return }
+        guard follows(previous, entries), !contradicts(previous, entries) else { return }
         let end = previous.index + UInt64(entries.count)
         // What is committed here equals the leader's log, kept or not.
         if previous.index > commit, !log.holds(previous) {
@@ -27,6 +27,24 @@ extension Raft {
             before = entry.position
         }
         return true
+    }
+
+    /// Whether a message says otherwise than what is committed here. No leader of this group does: the sender is broken, or
+    /// lies, and is not answered. (One of an earlier term may have had other entries, and is told that its time is over.)
+    package func contradicts(_ message: Message) -> Bool {
+        guard case .append(let previous, let entries, _) = message.body, message.term >= hardState.term else { return false }
+        return contradicts(previous, entries)
+    }
+
+    private func contradicts(_ previous: Position, _ entries: [Entry]) -> Bool {
+        guard previous.index < commit || previous.index == commit && !log.holds(previous) else { return false }
+        func differs(_ place: Position) -> Bool { log.term(at: place.index).map { $0 != place.term } ?? false }
+        if differs(previous) { return true }
+        let known = entries.prefix { $0.index <= commit }
+        if known.contains(where: { differs($0.position) }) { return true }
+        // What comes next cannot be of an earlier term.
+        guard known.count < entries.count, let term = log.term(at: commit) else { return false }
+        return entries[known.count].term < term
     }
 
     private mutating func refuse(_ rejected: UInt64, _ hint: Position, _ effects: inout Effects) {

@@ -87,6 +87,7 @@ package final class Controller<P: Planner>: Service {
         let time = workshop.time
         var queue = WorkQueue(options: workshop.backoff, seed: workshop.seed)
         var subscriptions = Subscriptions()
+        var recent = RecentChanges()
         var memories: [String: RoundMemory<P>] = [:]
         var armed: Instant?
         var isStopping = false
@@ -96,6 +97,7 @@ package final class Controller<P: Planner>: Service {
                 // A request does not end the patience with one that fails.
                 if change.reference.kind == K.name, queue.failures(of: change.reference.name) == 0 { queue.add(change.reference.name) }
             case .changed(let change):
+                recent.note(change)
                 if change.reference.kind == K.name, !change.isStatusOnly { queue.add(change.reference.name) }
                 for owner in [change.before?.metadata.owner, change.after?.metadata.owner] {
                     if let owner, owner.kind == K.name { queue.add(owner.name) }
@@ -114,6 +116,7 @@ package final class Controller<P: Planner>: Service {
                 case .failed: queue.fail(key, now: time.now())
                 case .void: queue.finish(key, again: time.now() + .milliseconds(50))
                 }
+                if recent.end(key, isOfInterest: { subscriptions.isInterested(key, in: $0) }) { queue.add(key) }
             case .timer(let due):
                 // One that was overtaken by an earlier one means nothing: it must not arm another.
                 if armed == due { armed = nil }
@@ -126,6 +129,7 @@ package final class Controller<P: Planner>: Service {
             }
             while queue.running < workshop.workers, let ticket = queue.take(now: time.now()) {
                 let memory = memories[ticket.key]
+                recent.begin(ticket.key)
                 tasks.addTask { [rounds] in
                     mailbox.yield(.finished(ticket.key, await rounds.run(ticket, memory)))
                 }

@@ -40,7 +40,9 @@ package struct Footing: Sendable {
 extension Plan {
     /// The same plan, held back until another object was looked at again.
     package func held(by reference: Reference) -> Plan {
-        Plan(.waiting(on: reference, "looking at it again"), children: children, status: statusIfHeld ?? status, differences: differences)
+        var held = Plan(.waiting(on: reference, "looking at it again"), children: children, status: statusIfHeld ?? status, differences: differences)
+        held.happenings = happenings
+        return held
     }
 }
 

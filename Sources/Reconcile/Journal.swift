@@ -19,6 +19,9 @@ struct Journal: Sendable {
         for child in round.children.create { lines.append((Line(reason: "Created", message: "created \(child.reference)"), .normal)) }
         for child in round.children.update { lines.append((Line(reason: "Updated", message: "updated \(child.reference)"), .normal)) }
         for child in round.children.retire { lines.append((Line(reason: "Retired", message: "retired \(child.reference)"), .normal)) }
+        for happening in round.happenings {
+            lines.append((Line(reason: happening.reason, message: happening.message), happening.isWarning ? .warning : .normal))
+        }
         for action in round.actions { lines.append((Line(reason: "Performing", message: action.description), .normal)) }
         if round.condition != lastCondition, round.status != nil || round.isGone {
             switch round.condition {

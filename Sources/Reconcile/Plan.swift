@@ -44,6 +44,8 @@ package struct Plan<K: Kind, Action: Hashable & Sendable>: Sendable {
     package var status: K.Status
     /// The status to show when the actions are held back: for a plan whose status tells of them beforehand.
     package var statusIfHeld: K.Status?
+    /// What happened to the object since its status was last written: becomes events, once, with the status that tells it.
+    package var happenings: [Happening] = []
     /// Where the world differs from the goal, whether or not something can be done about it now.
     package var differences: [Difference]
     /// When to look again although nothing seems to change; nil is the loop's own interval.
@@ -59,6 +61,20 @@ package struct Plan<K: Kind, Action: Hashable & Sendable>: Sendable {
         self.status = status
         self.differences = differences
         self.lookAgain = lookAgain
+    }
+}
+
+/// Something that happened to an object, beside what plasma did.
+package struct Happening: Hashable, Sendable {
+    /// CamelCase: "UnknownMachine".
+    package var reason: String
+    package var message: String
+    package var isWarning: Bool
+
+    package init(reason: String, message: String, isWarning: Bool = false) {
+        self.reason = reason
+        self.message = message
+        self.isWarning = isWarning
     }
 }
 

@@ -10,6 +10,8 @@ package struct Reader: Sendable {
         case kind(String)
         /// Whoever names this object in its spec.
         case mentions(Reference)
+        /// One object that follows this one.
+        case follower(Reference)
     }
 
     private final class Reads: Sendable {
@@ -39,6 +41,13 @@ package struct Reader: Sendable {
     package func mentioning<K: Kind>(_ reference: Reference, _ kind: K.Type) -> [Resource<K>] {
         note(.mentions(reference))
         return ledger.mentioning(reference, kind)
+    }
+
+    /// Reads an object that follows this one, as a certificate follows its authority: this one is looked at again when it
+    /// changes, but does not stand on it (`Footing`), since it waits for this one.
+    package func follower(_ reference: Reference) -> (any AnyResource)? {
+        note(.follower(reference))
+        return ledger[reference]
     }
 
     package var subscriptions: Set<Subscription> { reads.seen.withLock { $0 } }
@@ -73,8 +82,15 @@ struct Subscriptions {
         reads[key] = new.isEmpty ? nil : new
     }
 
+    func isInterested(_ key: String, in change: LedgerChange) -> Bool {
+        guard let reads = reads[key] else { return false }
+        return reads.contains(.object(change.reference)) || reads.contains(.kind(change.reference.kind))
+            || ((change.before?.mentions ?? []) + (change.after?.mentions ?? [])).contains { reads.contains(.mentions($0)) }
+    }
+
     func interested(in change: LedgerChange) -> [String] {
         var keys = (readers[.object(change.reference)] ?? []).union(readers[.kind(change.reference.kind)] ?? [])
+        if let more = readers[.follower(change.reference)] { keys.formUnion(more) }
         for named in (change.before?.mentions ?? []) + (change.after?.mentions ?? []) {
             if let more = readers[.mentions(named)] { keys.formUnion(more) }
         }

@@ -12,6 +12,7 @@ package struct Round<P: Planner>: Sendable {
     package var condition: Condition
     /// Nil when suspended.
     package var actions: [P.Action]
+    package var happenings: [Happening]
 
     /// - Parameters:
     ///   - failure: what went wrong in this round, and when the next attempt comes.
@@ -26,6 +27,7 @@ package struct Round<P: Planner>: Sendable {
         let remaining = ledger.children(ofUID: resource.metadata.uid)
         condition = plan.condition
         actions = plan.actions
+        happenings = failure == nil ? plan.happenings : []
         var phase: String?
         if let failure {
             condition = .failing(failure.message, attempt: failure.attempt)

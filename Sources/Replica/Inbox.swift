@@ -16,12 +16,13 @@ final class Inbox<Output: Sendable>: Sendable {
         case lost(UInt64)
         case snapshotMade(Result<SnapshotFile, ReplicaError>)
         case checkpointMade(Result<UInt64, ReplicaError>)
+        case partKept(SnapshotPart, SnapshotPart.Outcome)
 
         func refuse(_ error: ReplicaError) {
             switch self {
             case .propose(_, let answer), .change(_, let answer): answer(.failure(error))
             case .read(let done), .transfer(_, let done): done(.failure(error))
-            case .received, .lost, .snapshotMade, .checkpointMade: break
+            case .received, .lost, .snapshotMade, .checkpointMade, .partKept: break
             }
         }
     }
@@ -68,7 +69,7 @@ final class Inbox<Output: Sendable>: Sendable {
                     return (nil, false)
                 }
                 state.messages += messages.count
-            case .lost, .snapshotMade, .checkpointMade: break
+            case .lost, .snapshotMade, .checkpointMade, .partKept: break
             }
             state.waiting.append(item)
             defer { state.readerSleeps = false }

@@ -20,6 +20,9 @@ package final class PeerBook: Sendable {
         var known: [(member: UInt64, incarnation: UInt64)] = []
     }
 
+    /// More than any group has had; the book must not grow with whatever numbers come.
+    private static let knownMax = 4096
+
     private let state: Mutex<State>
     private let file: SmallFile
 
@@ -82,6 +85,7 @@ package final class PeerBook: Sendable {
                 return known == hello.incarnation
                     ? nil : .incarnation(member: hello.from, known: known, theirs: hello.incarnation)
             }
+            guard state.known.count < Self.knownMax else { return .other("too many members were met already") }
             state.known.insert((hello.from, hello.incarnation), at: at)
             do throws(ReplicaError) { try file.write(Self.encoded(state)) } catch {
                 state.known.remove(at: at)

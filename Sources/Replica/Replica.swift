@@ -24,6 +24,8 @@ package final class Replica<Machine: StateMachine>: Sendable {
     private let book: PeerBook?
     let logger: Logger
     let background = DispatchQueue(label: "plasma.replica.background", qos: .utility, attributes: .concurrent)
+    /// Keeps the parts of snapshots, one after another.
+    let receiving = DispatchQueue(label: "plasma.replica.receiving", qos: .utility)
 
     /// Opens and locks the directory (made when missing), recovers the log and replays what the machine has not
     /// applied, as far as it is known to be committed. Blocks while it reads.
@@ -36,6 +38,7 @@ package final class Replica<Machine: StateMachine>: Sendable {
         let metered = MeteredDisk(disk, time: time)
         var options = options
         options.checkpointsAside = true
+        options.snapshotsAside = true
         var core = try ReplicaCore.open(
             directory: directory, disk: metered, machine: machine, options: options, identity: .random(in: 1 ... .max),
             membership: membership)

@@ -5,7 +5,9 @@ extension ReplicaCore {
         guard message.to == raft.id, message.from != raft.id, !isStuck else { return drop() }
         switch message.body {
         case .raft(let inner):
-            guard inner.from == message.from, inner.to == message.to, Self.isPossible(inner) else { return drop() }
+            guard inner.from == message.from, inner.to == message.to, Self.isPossible(inner), !raft.contradicts(inner) else {
+                return drop()
+            }
             try receive(inner, send)
         case .chunk(let chunk): try receive(chunk, from: message.from, send)
         case .chunkAnswer(let answer):
@@ -14,16 +16,16 @@ extension ReplicaCore {
         }
     }
 
-    private mutating func drop() { counts.dropped += 1 }
+    mutating func drop() { counts.dropped += 1 }
 
     /// No log reaches such numbers.
     static var numberMax: UInt64 { 1 << 62 }
 
     /// Terms and indexes are those of some log, and entries follow one another. Who says otherwise is broken, and must not break us.
     private static func isPossible(_ message: Message) -> Bool {
-        guard message.term < numberMax else { return false }
+        guard message.from != 0, message.term < numberMax else { return false }
         guard case .append(let previous, let entries, _) = message.body else { return true }
-        return previous.index < numberMax && entries.enumerated().allSatisfy { at, entry in entry.index == previous.index + 1 + UInt64(at) }
+        return previous.index < numberMax && previous.term <= message.term && entries.enumerated().allSatisfy { at, entry in entry.index == previous.index + 1 + UInt64(at) }
     }
 
     private mutating func receive(_ message: Message, _ send: Send) throws(ReplicaError) {

@@ -34,7 +34,6 @@ struct InstallationMark: Sendable {
 
 extension ReplicaCore {
     private var snapshotDirectory: String { directory + "/snapshot" }
-    private var incomingPath: String { snapshotDirectory + "/incoming" }
 
     // MARK: sending
 
@@ -76,66 +75,73 @@ extension ReplicaCore {
     // MARK: receiving
 
     mutating func receive(_ chunk: SnapshotChunk, from: UInt64, _ send: Send) throws(ReplicaError) {
-        guard chunk.term >= raft.hardState.term, chunk.term < Self.numberMax, chunk.head.position.index < Self.numberMax,
+        guard chunk.term < Self.numberMax, chunk.head.position.index < Self.numberMax, chunk.head.position.term <= chunk.term else {
+            return drop()
+        }
+        guard chunk.term >= raft.hardState.term,
             let action = receiver.received(chunk, from: from, applied: applied.index, now: ticks)
         else { return }
         switch action {
-        case .answer(let verdict): reply(chunk, verdict, to: from)
-        case .begin, .write:
-            do throws(DiskError) {
-                if action == .begin { try beginIncoming() }
-                try write(chunk)
-            } catch .noSpace {
-                counts.dropped += 1
-                abandon()
-                return reply(chunk, .failed, to: from)
-            } catch {
-                throw ReplicaError(error)
-            }
-            switch receiver.written(chunk) {
-            case .next(let offset): reply(chunk, .next(offset), to: from)
-            case .wrong:
-                abandon()
-                reply(chunk, .failed, to: from)
-            case .complete: reply(chunk, try complete(chunk, from: from, send) ? .done : .failed, to: from)
-            }
+        case .answer(let verdict): reply(chunk.id, verdict, to: from)
+        case .begin, .keep:
+            if action == .begin { beginIncoming() }
+            guard let incoming else { return }
+            let part = SnapshotPart(incoming: incoming, chunk: chunk, from: from)
+            if options.snapshotsAside { return outputs.keepParts.append(part) }
+            try kept(part, part.keep(for: machine), send)
         }
     }
 
-    private mutating func reply(_ chunk: SnapshotChunk, _ verdict: SnapshotChunkAnswer.Verdict, to peer: UInt64) {
-        let answer = SnapshotChunkAnswer(id: chunk.id, verdict: verdict)
-        outbox.append(PeerMessage(from: raft.id, to: peer, body: .chunkAnswer(answer)))
-    }
-
-    private mutating func beginIncoming() throws(DiskError) {
-        incoming = nil
-        let file = try disk.open(incomingPath, .create)
-        try file.truncate(to: 0)
-        incoming = file
-        unsyncedBytes = 0
-    }
-
-    private mutating func write(_ chunk: SnapshotChunk) throws(DiskError) {
-        guard let incoming else { return }
-        try incoming.write(chunk.bytes, at: chunk.offset)
-        counts.snapshotBytesReceived += chunk.bytes.count
-        unsyncedBytes += chunk.bytes.count
-        // Little by little, so that the end needs no long sync.
-        if unsyncedBytes >= 8 << 20 || chunk.offset + UInt64(chunk.bytes.count) == chunk.total {
-            try incoming.sync()
-            unsyncedBytes = 0
+    /// A part is in its file, or could not be put there.
+    mutating func kept(_ part: SnapshotPart, _ outcome: SnapshotPart.Outcome, _ send: Send) throws(ReplicaError) {
+        // It was given up meanwhile.
+        guard part.incoming === incoming else { return }
+        let chunk = part.chunk
+        guard let (peer, verdict) = receiver.kept(chunk, now: ticks) else { return }
+        switch outcome {
+        case .kept:
+            counts.snapshotBytesReceived += chunk.bytes.count
+            reply(chunk.id, verdict, to: peer)
+        case .whole:
+            counts.snapshotBytesReceived += chunk.bytes.count
+            let isDone = try complete(chunk, from: peer, send)
+            giveUpIncoming()
+            reply(chunk.id, isDone ? .done : .failed, to: peer)
+        case .wrong, .noSpace:
+            counts.dropped += 1
+            giveUpIncoming()
+            reply(chunk.id, .failed, to: peer)
+        case .failed(let error): throw error
         }
     }
 
-    private mutating func abandon() {
+    private mutating func reply(_ id: UInt64, _ verdict: SnapshotChunkAnswer.Verdict, to peer: UInt64) {
+        outbox.append(PeerMessage(from: raft.id, to: peer, body: .chunkAnswer(SnapshotChunkAnswer(id: id, verdict: verdict))))
+    }
+
+    private mutating func beginIncoming() {
+        if let incoming { forget(incoming.path) }
+        incomingNumber += 1
+        incoming = IncomingSnapshot("\(snapshotDirectory)/incoming-\(incomingNumber)", disk: disk)
+    }
+
+    private mutating func giveUpIncoming() {
+        if let incoming {
+            machine.discard(incoming.path)
+            forget(incoming.path)
+        }
         incoming = nil
-        receiver.giveUp()
-        forget(incomingPath)
+        receiver.end()
+    }
+
+    /// A machine may take long to read what was received; who sent it must not take that for silence.
+    mutating func tickIncoming() {
+        guard let (peer, id, verdict) = receiver.waiting, ticks % UInt64(options.electionTicks) == 0 else { return }
+        reply(id, verdict, to: peer)
     }
 
     /// The whole file is here and right: Raft decides whether it is wanted. True unless there was no room for that.
     private mutating func complete(_ chunk: SnapshotChunk, from: UInt64, _ send: Send) throws(ReplicaError) -> Bool {
-        incoming = nil
         // What Raft asked for before is done first.
         try finish(send)
         let mark = InstallationMark(directory, disk: disk)
@@ -144,7 +150,6 @@ extension ReplicaCore {
             try mark.write(chunk.head.position)
         } catch .noSpace {
             counts.dropped += 1
-            forget(incomingPath)
             return false
         } catch {
             throw error
@@ -152,7 +157,6 @@ extension ReplicaCore {
         let message = Message(from: from, to: raft.id, term: chunk.term, body: .snapshot(chunk.head))
         try absorb(raft.step(.received(message)))
         try mark.remove()
-        forget(incomingPath)
         return true
     }
 
@@ -165,7 +169,8 @@ extension ReplicaCore {
             do throws(ReplicaError) { try log.append([], save: save) } catch { throw .storage("could not save a term: \(error)") }
             pendingSave = nil
         }
-        do { try machine.install(incomingPath, head) } catch {
+        guard let incoming else { preconditionFailure("a snapshot of entry \(head.position.index) is wanted, but none came") }
+        do { try machine.install(incoming.path, head) } catch {
             throw .storage("could not install the snapshot of entry \(head.position.index): \(error)")
         }
         do throws(ReplicaError) { try log.restore(after: head.position) } catch {

@@ -11,6 +11,7 @@ extension ReplicaCore {
             leadership = nil
             if !isStuck { try absorb(raft.step(.gap)) }
         }
+        if isStuck { hasMissedTime = true }
         while left > 0 {
             left -= 1
             ticks += 1
@@ -18,9 +19,19 @@ extension ReplicaCore {
         }
         expire()
         try carryOut(sender.tick(ticks))
+        tickIncoming()
         try tickFullDisk(send)
         try askRepaired()
         try proposeDue(now, send)
+    }
+
+    /// A disk that refuses stops Raft's clock: when it takes writes again, nothing that rests on time is true any more, a
+    /// lease above all.
+    mutating func seeMissedTime() throws(ReplicaError) {
+        guard hasMissedTime, !isStuck else { return }
+        hasMissedTime = false
+        leadership = nil
+        try absorb(raft.step(.gap))
     }
 
     private mutating func expire() {

@@ -37,6 +37,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var mustConfirm = false
     /// The disk refused a write that was due: nothing goes on before it takes it.
     var isStuck = false
+    /// Ticks passed meanwhile that Raft does not know of.
+    var hasMissedTime = false
     /// What was last asked for found no room.
     var isShort = false
     /// Since which tick the disk has refused now and then; nil when it has taken everything for an election's time.
@@ -56,8 +58,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var sender: SnapshotSender
     var receiver: SnapshotReceiver
     var outgoing: (any DiskFile)?
-    var incoming: (any DiskFile)?
-    var unsyncedBytes = 0
+    var incoming: IncomingSnapshot?
+    var incomingNumber = 0
     var snapshotNumber = 0
 
     var isRecovering: Bool
@@ -106,9 +108,11 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     ) throws(ReplicaError) -> ReplicaOutputs<Machine.Output> {
         outputs = ReplicaOutputs()
         try unstick(send)
+        try seeMissedTime()
         for input in inputs { try take(input, now, send) }
         // Twice: what waited for a leader need not wait for the next step when one was found in this.
         for _ in 0..<2 {
+            try seeMissedTime()
             try submit(send)
             try askReads()
             try finish(send)
@@ -159,6 +163,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
             if !isStuck { try absorb(raft.step(.lost(peer))) }
         case .snapshotMade(let result): try carryOut(sender.made(result, now: ticks))
         case .checkpointMade(let result): try cut(result)
+        case .partKept(let part, let outcome): try kept(part, outcome, send)
         }
     }
 

@@ -18,6 +18,8 @@ package enum ReplicaInput: Sendable {
     case snapshotMade(Result<SnapshotFile, ReplicaError>)
     /// What `StateMachine.checkpoint` answered.
     case checkpointMade(Result<UInt64, ReplicaError>)
+    /// What `SnapshotPart.keep` answered.
+    case partKept(SnapshotPart, SnapshotPart.Outcome)
 }
 
 /// What came of a step.
@@ -29,6 +31,8 @@ package struct ReplicaOutputs<Output: Sendable>: Sendable {
     package var makeSnapshot: String?
     /// Call `StateMachine.checkpoint`, off the thread, and give its result back as `.checkpointMade`.
     package var makeCheckpoint = false
+    /// Call `SnapshotPart.keep` of each, off the thread and in this order, and give the outcomes back as `.partKept`.
+    package var keepParts: [SnapshotPart] = []
 
     package init() {}
 }

@@ -48,6 +48,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         end(result)
         // What is being made must not outlive the lock.
         replica.background.sync(flags: .barrier) {}
+        replica.receiving.sync {}
         return result
     }
 
@@ -115,6 +116,11 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
             if case .failure(let error) = result { replica.logger.warning("no snapshot was made: \(error)") }
             inputs.append(.snapshotMade(result))
         case .checkpointMade(let result): inputs.append(.checkpointMade(result))
+        case .partKept(let part, let outcome):
+            if case .wrong(let why) = outcome {
+                replica.logger.warning("a snapshot from member \(String(part.from, radix: 16)) was not taken: \(why)")
+            }
+            inputs.append(.partKept(part, outcome))
         case .transfer(let target, let done):
             let status = core.status
             if status.leader == target { return done(.success(())) }
@@ -143,6 +149,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         for (id, result) in outputs.reads { reads.take(id)?(result) }
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
         if outputs.makeCheckpoint { makeCheckpoint() }
+        for part in outputs.keepParts { keep(part) }
         settleTransfers(status, now)
         core.counts.dropped += replica.inbox.takeDropped()
         meters.record(core.counts, status)
@@ -176,6 +183,11 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private func makeCheckpoint() {
         let (machine, inbox) = (replica.machine, replica.inbox)
         replica.background.async { inbox.put(.checkpointMade(ReplicaCore<Machine>.makeCheckpoint(of: machine))) }
+    }
+
+    private func keep(_ part: SnapshotPart) {
+        let (machine, inbox) = (replica.machine, replica.inbox)
+        replica.receiving.async { inbox.put(.partKept(part, part.keep(for: machine))) }
     }
 
     private mutating func prepareSpare() {

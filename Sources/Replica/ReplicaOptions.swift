@@ -21,6 +21,8 @@ package struct ReplicaOptions: Hashable, Sendable {
     /// Whether checkpoints are asked for in `ReplicaOutputs.makeCheckpoint`, so that nobody waits for the machine's
     /// storage, or made at once.
     package var checkpointsAside = false
+    /// Whether a snapshot's parts are kept by way of `ReplicaOutputs.keepParts`, so that nobody waits for them, or at once.
+    package var snapshotsAside = false
     /// Where a new log begins, for a machine whose state came from a backup. Ignored by a log that exists.
     package var base = Position.start
     /// Length of a tick.

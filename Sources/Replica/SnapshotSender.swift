@@ -83,6 +83,8 @@ struct SnapshotSender: Sendable {
         case .next(let offset):
             guard offset <= file.bytes else { return [] }
             transfers[at].heard = now
+            // It has all, and reads it.
+            if offset == file.bytes { transfers[at].progressed = now }
             if offset > transfers[at].acked || offset < transfers[at].acked && offset == 0 {
                 // Zero: the member began anew, as after a restart.
                 transfers[at].acked = offset

@@ -3,7 +3,7 @@ import Raft
 
 /// What a replica keeps the same on all its members: commands go in, in the order of the log.
 ///
-/// All calls but `snapshot` come from one thread at a time: the replica's own, or who opens it.
+/// All calls but `snapshot`, `prepare` and `discard` come from one thread at a time: the replica's own, or who opens it.
 package protocol StateMachine: AnyObject, Sendable {
     associatedtype Output: Sendable
     /// What the machine's storage held durably when it was opened, then what was applied since. Replay starts after it.
@@ -14,8 +14,14 @@ package protocol StateMachine: AnyObject, Sendable {
     func checkpoint() throws -> UInt64
     /// Writes the whole state into one new file. Called on any thread, while `apply` goes on.
     func snapshot(to path: String) throws -> SnapshotHead
+    /// Reads a file that another member's `snapshot` wrote, so that `install` need not take long. Called on any thread,
+    /// while `apply` goes on.
+    /// - Throws: when it is nothing to install, whoever sent it.
+    func prepare(_ path: String, _ head: SnapshotHead) throws
+    /// What was prepared of this file is not needed, or no more. Called on any thread.
+    func discard(_ path: String)
     /// Replaces the whole state by that of a file which `snapshot` of another member wrote. Durable when it
-    /// returns; a crash before leaves the old state whole. The file may be moved away.
+    /// returns; a crash before leaves the old state whole. The file was prepared, and may be moved away.
     func install(_ path: String, _ head: SnapshotHead) throws
     /// Commands that this machine wants proposed, as the expiry of a lease. Asked every tick while this member leads,
     /// has applied all of the terms before and was heard by a quorum after its last pause. They are applied in the
@@ -24,6 +30,8 @@ package protocol StateMachine: AnyObject, Sendable {
 }
 
 extension StateMachine {
+    package func prepare(_ path: String, _ head: SnapshotHead) throws {}
+    package func discard(_ path: String) {}
     package func due(_ now: Instant, _ leadership: Leadership) -> [[UInt8]] { [] }
 }
 

@@ -6,7 +6,7 @@ package enum Condition: Hashable, Sendable {
     case converging(String)
     /// Nothing to do until another object is ready (or, for a leaving one, gone).
     case waiting(on: Reference, String)
-    /// The last attempt failed and will be repeated by itself.
+    /// The last attempt failed and will be repeated by itself. Attempt 0: it was well and is no longer.
     case failing(String, attempt: Int)
     /// Nothing will happen until a person changes something; the text says what.
     case stalled(String)
@@ -43,6 +43,7 @@ extension Condition {
         switch self {
         case .converging(let phase): phase
         case .waiting(let reference, let why): why.isEmpty ? "waiting on \(reference)" : "waiting on \(reference): \(why)"
+        case .failing(let why, 0): why
         case .failing(let why, let attempt): "attempt \(attempt) failed: \(why)"
         case .stalled(let why): why
         case .ready: ""

@@ -3,10 +3,15 @@ import Store
 extension StoreConformance {
     /// Does the same random things to both stores and throws at the first answer that differs. Both must
     /// be fresh. A seed gives the same run again; it is in the error's text.
+    /// - Parameter isEtcd: a real one. No watch begins at a compaction's own revision then, where etcd before 3.4.36 and
+    ///   3.5.18 has lost the deletes (etcd #19179); ranges are sorted by key only, since etcd leaves open which of equals comes
+    ///   first; and of a transaction that is wrong in several ways it is left open for
+    ///   which of them it is refused: etcd looks at all puts before any range.
     package static func compare(
-        _ one: any Store, with model: any Store, seed: UInt64, steps: Int
+        _ one: any Store, with model: any Store, seed: UInt64, steps: Int, isEtcd: Bool = false
     ) async throws {
-        var dice = StoreDice(seed)
+        var dice = StoreDice(seed, ties: !isEtcd)
+        var compacted: Revision = 0
         var watches: [(model: Teller, one: Teller)] = []
         for step in 0..<steps {
             let place = "seed \(seed) step \(step)"
@@ -16,6 +21,9 @@ extension StoreConformance {
                 let transaction = dice.transaction(current: current, depth: 0)
                 let wanted = await answer { try await model.commit(transaction) }
                 let seen = await answer { try await one.commit(transaction) }
+                if isEtcd, case .failure(let one) = seen, case .failure(let other) = wanted, one.isOfTheRequest, other.isOfTheRequest {
+                    continue
+                }
                 try expect(seen, is: wanted, "\(place): \(transaction)")
             case ..<90:
                 let request = dice.request(current: current)
@@ -27,10 +35,12 @@ extension StoreConformance {
                 let wanted = await answer { try await model.compact(through: revision); return true }
                 let seen = await answer { try await one.compact(through: revision); return true }
                 try expect(seen, is: wanted, "\(place): compact \(revision)")
+                if case .success = wanted { compacted = revision }
             case ..<95 where watches.count < 8:
                 watches.append((Teller(try await model.watch(.all, from: nil)), Teller(try await one.watch(.all, from: nil))))
             default:
-                let revision = max(1, current - Revision(dice.roll(40)))
+                var revision = max(1, current - Revision(dice.roll(40)))
+                if isEtcd, revision == compacted { revision += 1 }
                 try await compareHistory(one, model, from: revision, place: place)
             }
             // Watches read along, so that no compaction overtakes them.
@@ -71,11 +81,26 @@ extension StoreConformance {
     }
 }
 
+extension StoreError {
+    /// What was asked is wrong, and not the store.
+    fileprivate var isOfTheRequest: Bool {
+        switch self {
+        case .compacted, .futureRevision, .invalid, .missing, .precondition, .outOfRange: true
+        default: false
+        }
+    }
+}
+
 /// Random numbers from a seed (SplitMix64), and the requests made of them.
 private struct StoreDice: RandomNumberGenerator {
     private var state: UInt64
+    /// Whether ranges may be sorted by what several keys have in common.
+    private let ties: Bool
 
-    init(_ seed: UInt64) { state = seed }
+    init(_ seed: UInt64, ties: Bool) {
+        state = seed
+        self.ties = ties
+    }
 
     mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
@@ -109,8 +134,9 @@ private struct StoreDice: RandomNumberGenerator {
             range(), at: roll(2) == 0 ? nil : max(0, current + 1 - Revision(roll(50))), limit: roll(3) == 0 ? roll(8) : 0,
             countOnly: roll(8) == 0, keysOnly: roll(5) == 0)
         if roll(4) == 0 {
-            request.sort = .init(
-                roll(2) == 0 ? .ascending : .descending, by: RangeRequest.Sort.Target(rawValue: UInt8(roll(5))) ?? .key)
+            let order: RangeRequest.Sort.Order = roll(2) == 0 ? .ascending : .descending
+            let target = RangeRequest.Sort.Target(rawValue: UInt8(roll(5))) ?? .key
+            request.sort = .init(order, by: ties ? target : .key)
         }
         if roll(6) == 0 { request.minMod = max(0, current - Revision(roll(60))) }
         if roll(6) == 0 { request.maxMod = max(0, current - Revision(roll(20))) }

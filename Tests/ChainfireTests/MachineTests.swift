@@ -71,6 +71,7 @@ struct MachineTests {
         let early = try target.machine.openWatcher(.all, from: 30) {}
         #expect(try early.next() == nil)
         try FileManager.default.moveItem(atPath: here.path + "/copy", toPath: there.path + "/copy")
+        try target.machine.prepare(there.path + "/copy", head)
         try target.machine.install(there.path + "/copy", head)
         #expect(target.machine.applied.position == head.position)
         #expect(try target.machine.hash(at: nil) == source.machine.hash(at: nil))

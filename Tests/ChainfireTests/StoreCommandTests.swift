@@ -26,7 +26,7 @@ struct StoreCommandTests {
     @Test func `what is written is read again`() throws {
         #expect(try StoreCommand(decoding: everything.encoded) == everything)
         let member = MemberRecord(
-            id: 1 << 62, name: "n", peerURLs: ["https://a:1", "b"], clientURLs: ["c"], isLearner: true, promotes: true)
+            id: 1 << 62, name: "n", peerURLs: ["https://a:1", "b"], clientURLs: ["c"], isLearner: true, promotes: true, replaces: 5)
         for command: StoreCommand in [
             .compaction(1 << 40), .leaseGrant(id: -1, ttl: 60), .leasesRevoke([7]), .leasesRenew([1, 2, .max]),
             .leasesEnd([LeaseSight(id: 3, renewed: 9)]),

@@ -26,4 +26,23 @@ import Testing
     func `a real etcd keeps the promise that`(_ check: StoreConformance.Check) async throws {
         try await withStore { try await check.run($0) }
     }
+
+    @Test func `a refusal for a revision that never was names the oldest one, and does not wait for it`() async throws {
+        try await withStore { store in
+            try await store.put("a", [1])
+            do throws(StoreError) {
+                try await store.compact(through: -3)
+                Issue.record("it was not refused")
+            } catch {
+                #expect(error == .compacted(oldest: 1))
+            }
+        }
+    }
+
+    @Test(arguments: UInt64(1)...6)
+    func `at random a real etcd gives the same answers as MemoryStore`(_ seed: UInt64) async throws {
+        try await withStore { store in
+            try await StoreConformance.compare(store, with: MemoryStore(), seed: seed, steps: 250, isEtcd: true)
+        }
+    }
 }

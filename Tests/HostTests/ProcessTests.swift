@@ -83,6 +83,22 @@ import Testing
         #expect(try processes.signal(identity, SIGKILL) == false)
     }
 
+    @Test func `a group is ended with everyone in it, and never our own`() async throws {
+        let leader = try processes.spawn(Program("sh", ["-c", "sleep 600 & wait"]), output: nil)
+        let deadline = ContinuousClock.now + .seconds(20)
+        var members: [ProcessSight] = []
+        while members.count < 2 {
+            try #require(ContinuousClock.now < deadline, "the shell's child does not come")
+            members = try processes.list().filter { $0.group == leader.pid }
+        }
+        let reached = try processes.signalGroup(of: leader, SIGTERM)
+        #expect(reached)
+        for member in members { try await gone(member.identity) }
+        #expect(try processes.signalGroup(of: leader, SIGTERM) == false)
+        let own = try #require(try processes.inspect(getpid()))
+        #expect(throws: ProcessError.self) { try processes.signalGroup(of: own.identity, 0) }
+    }
+
     @Test func `a detached program has its own session and appends to its file`() async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         defer { try? FileManager.default.removeItem(atPath: file) }

@@ -78,4 +78,5 @@ struct FakeProcesses: Processes {
     func inspect(_ pid: Int32) throws(ProcessError) -> ProcessSight? { seen.first { $0.identity.pid == pid } }
     func list() throws(ProcessError) -> [ProcessSight] { seen }
     func signal(_ identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool { false }
+    func signalGroup(of identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool { false }
 }

@@ -81,6 +81,36 @@ import Testing
         }
     }
 
+    @Test func `what a record waits on may become ready while it is first looked at`() async throws {
+        try await Bench().running { bench in
+            let (until, looked) = AsyncStream.makeStream(of: Never.self)
+            bench.world.slow.withLock { $0 = ("b", until) }
+            try await bench.put("b", Widget.Spec(size: 1, after: "a"))
+            await bench.until { $0.get(Widget.self, "b") != nil }
+            try await bench.put("a", Widget.Spec(size: 1))
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            looked.finish()
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true }
+        }
+    }
+
+    @Test func `changes are kept while rounds run, up to a bound`() {
+        var recent = RecentChanges()
+        func change(_ name: String) -> LedgerChange { LedgerChange(reference: Reference(Widget.self, name), before: nil, after: nil) }
+        recent.note(change("early"))
+        recent.begin("a")
+        recent.note(change("x"))
+        recent.begin("b")
+        recent.note(change("y"))
+        func seen(_ key: String, _ name: String) -> Bool { recent.end(key) { $0.reference.name == name } }
+        #expect(!seen("b", "x"), "it came before")
+        #expect(seen("a", "x"))
+        #expect(!seen("a", "x"), "it has ended")
+        recent.begin("a")
+        for number in 0...RecentChanges.countMax { recent.note(change("\(number)")) }
+        #expect(seen("a", "nothing"), "what it may have missed it looks at")
+    }
+
     @Test func `children are made, changed with their owner, and retired`() async throws {
         try await Bench().running { bench in
             try await bench.put("a", Widget.Spec(size: 4, parts: ["b", "c"]))

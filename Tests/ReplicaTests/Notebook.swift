@@ -12,6 +12,7 @@ final class Notebook: StateMachine {
         var safe = 0
         var checkpoints = 0
         var installed = 0
+        var prepared: String?
         var failure: DiskError?
         var due: [[UInt8]] = []
         var leaderships: [Leadership] = []
@@ -97,8 +98,30 @@ final class Notebook: StateMachine {
         return SnapshotHead(position: applied.position, configuration: applied.configuration ?? Configuration())
     }
 
+    func prepare(_ path: String, _ head: SnapshotHead) throws {
+        guard try position(in: path) == head.position else { throw ReplicaError.mismatch("\(path) is no notebook to entry \(head.position.index)") }
+        state.withLock { $0.prepared = path }
+    }
+
+    func discard(_ path: String) { state.withLock { if $0.prepared == path { $0.prepared = nil } } }
+
     func install(_ path: String, _ head: SnapshotHead) throws {
-        guard let file = try disk?.open(path, .read) else { return }
+        let commands = try read(path)
+        state.withLock { state in
+            precondition(state.prepared == path, "\(path) was not prepared")
+            state.prepared = nil
+            state.commands = commands
+            state.safe = commands.count
+            state.installed += 1
+        }
+    }
+
+    private func position(in path: String) throws -> Position? {
+        try read(path).last.map { Position(index: $0.index, term: $0.term) }
+    }
+
+    private func read(_ path: String) throws -> [Command] {
+        guard let file = try disk?.open(path, .read) else { return [] }
         var reader = ByteReader(try file.read(at: 0, count: Int(file.size())))
         var commands: [Command] = []
         while let index = reader.read(UInt64.self), let term = reader.read(UInt64.self), let kind = reader.read(UInt8.self),
@@ -116,13 +139,7 @@ final class Notebook: StateMachine {
             }
             commands.append(command)
         }
-        // Where the snapshot ends with a no-op the machine still knows its place.
-        precondition(commands.last.map { Position(index: $0.index, term: $0.term) } == head.position, "a snapshot lies about its place")
-        state.withLock { state in
-            state.commands = commands
-            state.safe = commands.count
-            state.installed += 1
-        }
+        return commands
     }
 }
 

@@ -42,6 +42,9 @@ final class World {
     /// Pairs that hear nothing of each other, one way.
     var cuts: Set<[UInt64]> = []
     private var wire: [(at: Int, message: PeerMessage)] = []
+    /// How long it takes to keep a part of a snapshot, where that is done aside.
+    var asideTurns = 3
+    private var aside: [(at: Int, member: UInt64, machine: Notebook, part: SnapshotPart)] = []
     private(set) var now = 0
     private var ids: UInt64 = 0
     /// By the id of the proposal.
@@ -132,6 +135,7 @@ final class World {
                 target.inputs.append(.received(message))
             }
         }
+        keepParts()
         for member in members {
             if !member.isUp {
                 member.down -= 1
@@ -139,6 +143,14 @@ final class World {
                 continue
             }
             step(member, [.ticks(1)] + member.inputs)
+        }
+    }
+
+    private func keepParts() {
+        let due = aside.filter { $0.at <= now }
+        aside.removeAll { $0.at <= now }
+        for (_, id, machine, part) in due where self[id].isUp && self[id].machine === machine {
+            self[id].inputs.append(.partKept(part, part.keep(for: machine)))
         }
     }
 
@@ -179,6 +191,7 @@ final class World {
             let seen = Set(self[asked].machine.commands.map(\.bytes))
             #expect(acknowledged.prefix(count).allSatisfy(seen.contains), "seed \(seed): a read missed what was acknowledged")
         }
+        for part in outputs.keepParts { aside.append((now + asideTurns, member.id, member.machine, part)) }
         if let path = outputs.makeSnapshot {
             member.inputs.append(.snapshotMade(SnapshotFile.make(path, machine: member.machine, disk: member.disk)))
         }

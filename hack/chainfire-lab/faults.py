@@ -377,6 +377,9 @@ def replaced_member(world):
             world.start("four", existing=",".join(f"{name}={url}" for name, url in peers.items()))
         else:
             world.plasma("member", "replace", "three", "four", "--peer-urls", four.peer, endpoints=["one", "two"])
+            listed = world.plasma("member", "list", "-o", "json", endpoints=["one", "two"]).json["members"]
+            expect(sorted((m["name"], m["learner"]) for m in listed) == [("four", True), ("one", False), ("three", False), ("two", False)],
+                   f"the old one left before the new one had caught up: {listed}")
             world.start("four", join={"leader_url": world.members["one"].client})
         until(40, "a linearizable read at the new member", lambda: world.get("x", "four"))
 

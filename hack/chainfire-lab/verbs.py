@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from load import Load
-from world import BINARY, Failure, b64, expect, run, unb64, until
+from world import BINARY, Failure, Refused, b64, expect, run, unb64, until
 
 
 def configuration(world):
@@ -76,6 +76,14 @@ def own_members(world):
     third = next(m for m in world.running() if m is not world.leader())
     refused = until(20, "a refusal", lambda: refusal(world, third.name))
     expect("3 voters" in refused and "healthy" in refused, f"no arithmetic: {refused}")
+    # etcd's own call, asked of a follower: it knows who is well as well as the leader.
+    listed = world.post("/v3/cluster/member/list", {}, third.name)["members"]
+    number = next(m["ID"] for m in listed if m["name"] == third.name)
+    try:
+        world.post("/v3/cluster/member/remove", {"ID": number}, third.name)
+        raise Failure("a follower removed a member without which there is no majority")
+    except Refused as refused:
+        expect("not enough started members" in refused.message, f"{refused}")
     world.start(victim.name)
     until(20, f"the return of {victim.name}", lambda: world.get("x", victim.name))
 

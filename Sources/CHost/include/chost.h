@@ -69,4 +69,11 @@ int chost_multicast_sender(uint32_t group, uint16_t port, uint32_t local, uint16
 /// recvfrom, with the sender's port in host byte order.
 ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint16_t *source_port);
 
+// Boot server sockets, each on one interface alone. Addresses and ports in host byte order.
+
+/// A non-blocking UDP socket that may broadcast. `shared` 1: beside another one on the same port.
+int chost_device_socket(const char *interface, uint32_t address, uint16_t port, int shared);
+/// A non-blocking raw ICMPv6 socket among all routers (ff02::2) that hears only router solicitations.
+int chost_router_socket(const char *interface);
+
 #endif

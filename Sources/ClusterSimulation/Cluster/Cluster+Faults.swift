@@ -46,6 +46,7 @@ extension Cluster {
             guard let leader = leader else { return }
             try arrive(leader.id, faultDice.oneIn(3) ? .handOver : .transfer(to: victim.id))
         case .addMember, .removeMember, .replaceMember: try seat(fault)
+        case .wipe: try wipe(victim, backIn: stay)
         }
     }
 
@@ -82,10 +83,14 @@ extension Cluster {
         }
     }
 
-    /// A bit of a log turns over while its process is down. Never so many that a majority could lose what it promised.
+    /// Never so many that a majority could lose what it promised.
+    var mayBeDamaged: Bool {
+        members.count { ($0.isDamaged || $0.isWiped) && seats.isSeated($0.id) } < (seats.voters.count - 1) / 2 && !seats.isJoint
+    }
+
+    /// A bit of a log turns over while its process is down.
     private func flip(_ victim: Member<S>, backIn stay: Micros) throws(Breach) {
-        let damaged = members.count { $0.isDamaged && seats.isSeated($0.id) }
-        guard !victim.isDamaged, damaged < (seats.voters.count - 1) / 2, !seats.isJoint else { return }
+        guard !victim.isDamaged, mayBeDamaged else { return }
         try crash(victim, losesPower: false, backIn: stay)
         guard let names = try? victim.disk.list("log").filter({ $0.hasSuffix(".log") || $0.contains("segment") }), names.count > 1
         else { return }

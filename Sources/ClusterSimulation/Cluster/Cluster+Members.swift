@@ -20,12 +20,13 @@ extension Cluster {
         precondition(member.state == .down, "member \(member.id) runs already")
         var options = ReplicaOptions()
         options.id = member.id
-        options.cluster = 7
+        options.cluster = Self.clusterNumber
         options.segmentBytes = scenario.segmentBytes
         options.checkpointCommands = scenario.checkpointCommands
         options.retainedBytesMax = scenario.retainedBytes
         options.leaseReads = scenario.leaseReads
         options.checkpointsAside = scenario.checkpointsAside
+        options.snapshotsAside = scenario.snapshotsAside
         member.clock(now)
         let tap: Tap<S>
         do { tap = Tap(try make(member)) } catch {
@@ -42,6 +43,10 @@ extension Cluster {
             member.core = try ReplicaCore.open(
                 directory: "log", disk: member.disk, machine: tap, options: options, identity: worldDice.next(),
                 membership: member.membership)
+            let book = try PeerBook.open(
+                "log", disk: member.disk, cluster: Self.clusterNumber, member: member.id, incarnation: worldDice.next() | 1)
+            member.book = book
+            member.incarnation = book.identity.incarnation
         } catch {
             guard member.mayEnd || error == .noSpace else { throw Breach(.opens, "member \(member.id) does not open: \(error)") }
             return try crash(member, losesPower: false, backIn: .milliseconds(500))
@@ -62,6 +67,8 @@ extension Cluster {
         trace(now, "member \(member.id) ends\(losesPower ? " and loses power" : "")")
         member.core = nil
         member.tap = nil
+        member.book = nil
+        member.keepingUntil = 0
         member.state = .down
         member.life += 1
         member.inbox = []
@@ -84,6 +91,7 @@ extension Cluster {
     func tick(_ id: UInt64, _ life: Int) throws(Breach) {
         guard let member = member(id), member.life == life, member.state == .running else { return }
         plan(.tick(id, life: life), in: Self.tick * 1_000 / member.clockRate)
+        greet(member)
         try arrive(id, .ticks(1))
     }
 
@@ -145,8 +153,9 @@ extension Cluster {
         member.busyUntil = now + Micros(syncs) * member.syncLatency
         var matched: UInt64 = 0
         for (message, syncs) in sent {
-            try overhear(member, message, &matched)
-            post(message, at: now + Micros(syncs) * member.syncLatency)
+            // Who lost its disk may say what it likes: nobody listens.
+            if !member.isWiped { try overhear(member, message, &matched) }
+            post(message, from: member, at: now + Micros(syncs) * member.syncLatency)
         }
         try drain(member)
         if let failure {
@@ -158,23 +167,26 @@ extension Cluster {
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }
         if outputs.makeCheckpoint { plan(.checkpoint(member.id, life: member.life), in: worldDice.within(1_000...50_000)) }
+        for part in outputs.keepParts {
+            member.keepingUntil = max(member.keepingUntil, now) + worldDice.within(200...30_000)
+            plan(.keep(member.id, life: member.life, letter: letters.put(.part(part))), in: member.keepingUntil - now)
+        }
         if let path = outputs.makeSnapshot {
             counts.snapshots += 1
             plan(.snapshot(member.id, life: member.life, letter: letters.put(.path(path))), in: worldDice.within(5_000...200_000))
         }
     }
 
-    private func post(_ message: PeerMessage, at time: Micros) {
-        guard member(message.to) != nil else { return }
-        let (first, second) = network.arrivals(message.from, message.to, at: time, &networkDice)
-        if let first { queue.add(.arrive(to: message.to, letter: letters.put(.message(message))), at: first) }
-        if let second { queue.add(.arrive(to: message.to, letter: letters.put(.message(message))), at: second) }
-    }
-
     /// Beside the replica's thread: what is applied meanwhile is not in it, and the replica hears of it later.
     func makeCheckpoint(_ id: UInt64, _ life: Int) {
         guard let member = member(id), member.life == life, let tap = member.tap else { return }
         plan(.checkpointed(id, life: life, through: try? tap.checkpoint()), in: worldDice.within(1_000...50_000))
+    }
+
+    func keepPart(_ id: UInt64, _ life: Int, _ letter: Int) throws(Breach) {
+        guard case .part(let part)? = letters.take(letter), let member = member(id), member.life == life, let tap = member.tap
+        else { return }
+        try arrive(id, .partKept(part, part.keep(for: tap)))
     }
 
     func makeSnapshot(_ id: UInt64, _ life: Int, _ letter: Int) throws(Breach) {

@@ -25,6 +25,21 @@ extension Cluster {
         }
     }
 
+    /// A member loses its disk, and its process begins anew under the old id: nobody may count it any more. The operator
+    /// puts a new member in its place.
+    func wipe(_ victim: Member<S>, backIn stay: Micros) throws(Breach) {
+        guard seats.voters.contains(victim.id), seats.candidates.isEmpty, !victim.isWiped, mayBeDamaged,
+            isKnownByAll(victim)
+        else { return }
+        try crash(victim, losesPower: true, backIn: stay)
+        victim.wipe(seed: worldDice.next(), before: nextMember)
+        acquaintances = acquaintances.filter { $0.from != victim.id }
+        trace(now, "member \(victim.id) lost its disk")
+        let id = try addMember(.joining)
+        seats.candidates.append((id, victim.id))
+        if let leader { try change(leader, [.init(.addLearner, id)]) }
+    }
+
     private func change(
         _ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic
     ) throws(Breach) {

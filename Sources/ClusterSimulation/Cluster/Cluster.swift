@@ -19,6 +19,7 @@ final class Cluster<S: Subject> {
         case snapshot(UInt64, life: Int, letter: Int)
         case checkpoint(UInt64, life: Int)
         case checkpointed(UInt64, life: Int, through: UInt64?)
+        case keep(UInt64, life: Int, letter: Int)
         case mischief
         case end(Fix)
         case operate
@@ -36,7 +37,8 @@ final class Cluster<S: Subject> {
     }
 
     enum Letter {
-        case message(PeerMessage)
+        case message([UInt8], from: UInt64, incarnation: UInt64)
+        case part(SnapshotPart)
         case answer(Answer)
         case path(String)
     }
@@ -47,6 +49,7 @@ final class Cluster<S: Subject> {
     }
 
     static var tick: Micros { .milliseconds(50) }
+    static var clusterNumber: UInt64 { 7 }
 
     let scenario: Scenario
     let make: (Member<S>) throws -> S
@@ -82,6 +85,9 @@ final class Cluster<S: Subject> {
     var nextChange: UInt64 = 1 << 40
     var seats = Seats()
     var counts = Counts()
+    var meetings: Set<Meeting> = []
+    /// Who has met whom, and will know it again: the books of all disks.
+    var acquaintances: Set<Network.Ends> = []
 
     init(_ scenario: Scenario, trace: Trace, make: @escaping (Member<S>) throws -> S) throws(Breach) {
         self.scenario = scenario
@@ -126,8 +132,8 @@ final class Cluster<S: Subject> {
         switch happening {
         case .tick(let id, let life): try tick(id, life)
         case .arrive(let id, let letter):
-            guard case .message(let message)? = letters.take(letter) else { return }
-            try arrive(id, .received(message))
+            guard case .message(let bytes, let sender, let incarnation)? = letters.take(letter) else { return }
+            try deliver(bytes, from: sender, incarnation: incarnation, to: id)
         case .wake(let id, let life): try wake(id, life)
         case .ask(let id, let call): try ask(id, call)
         case .hear(let call, let letter, let id):
@@ -141,6 +147,7 @@ final class Cluster<S: Subject> {
         case .checkpointed(let id, let life, let index):
             guard let member = member(id), member.life == life else { return }
             try arrive(id, .checkpointMade(index.map { .success($0) } ?? .failure(.noSpace)))
+        case .keep(let id, let life, let letter): try keepPart(id, life, letter)
         case .mischief: try mischief()
         case .end(let fix): try end(fix)
         case .operate: try operate()

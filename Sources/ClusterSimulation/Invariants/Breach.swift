@@ -20,6 +20,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case progress = "after healing all goes on"
         case equal = "after healing all members are equal"
         case stands = "a member ends only by a fault"
+        case wire = "what members say is understood"
         case opens = "a sound directory opens"
     }
 

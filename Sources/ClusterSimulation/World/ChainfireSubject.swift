@@ -72,6 +72,8 @@ final class ChainfireSubject: Subject {
 
     func checkpoint() throws -> UInt64 { try machine.checkpoint() }
     func snapshot(to path: String) throws -> SnapshotHead { try machine.snapshot(to: path) }
+    func prepare(_ path: String, _ head: SnapshotHead) throws { try machine.prepare(path, head) }
+    func discard(_ path: String) { machine.discard(path) }
     func install(_ path: String, _ head: SnapshotHead) throws { try machine.install(path, head) }
     func due(_ now: Instant, _ leadership: Leadership) -> [[UInt8]] { machine.due(now, leadership) }
 

@@ -11,11 +11,13 @@ package struct Counts: Sendable, CustomStringConvertible {
     package var changes = 0
     package var expiries = 0
     package var batches = 0
+    package var strangers = 0
 
     private static let fields: [(String, WritableKeyPath<Counts, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("calls answered", \.answered), ("given up", \.unknown),
         ("refused", \.refused), ("crashes", \.crashes), ("elections", \.elections), ("snapshots", \.snapshots),
         ("changes of members", \.changes), ("leases ended", \.expiries), ("watch batches", \.batches),
+        ("messages of strangers", \.strangers),
     ]
 
     mutating func add(_ other: Counts) {

@@ -24,14 +24,19 @@ final class Member<S: Subject> {
     }
 
     let id: UInt64
-    let disk: SimulatedDisk
-    let storage: SimulatedStorage
+    private(set) var disk: SimulatedDisk
+    private(set) var storage: SimulatedStorage
     let localClock = LocalClock()
     var state = State.down
     /// Rises with every start and every end: what was planned for an earlier life is void.
     var life = 0
     var core: ReplicaCore<Tap<S>>?
     var tap: Tap<S>?
+    var book: PeerBook?
+    /// Of the disk, as the others are told.
+    var incarnation: UInt64 = 0
+    /// When what is kept aside is done.
+    var keepingUntil: Micros = 0
     /// Arrived while the process was busy with the disk, or paused.
     var inbox: [ReplicaInput] = []
     var busyUntil: Micros = 0
@@ -48,6 +53,10 @@ final class Member<S: Subject> {
     var mayEnd = false
     /// A byte of its log was flipped and it has not been repaired since.
     var isDamaged = false
+    /// It lost its disk, and goes on under its old id with an empty one.
+    private(set) var isWiped = false
+    /// Members from this one on joined after that.
+    private(set) var wipedBefore: UInt64 = .max
     var membership: Membership
     /// The last look at it.
     var look = Look()
@@ -67,6 +76,14 @@ final class Member<S: Subject> {
     init(id: UInt64, membership: Membership, seed: UInt64) {
         self.id = id
         self.membership = membership
+        disk = SimulatedDisk(seed: seed)
+        storage = SimulatedStorage(name: "member-\(id)", disk: disk)
+    }
+
+    /// An empty disk comes in the place of the one it had.
+    func wipe(seed: UInt64, before next: UInt64) {
+        isWiped = true
+        wipedBefore = next
         disk = SimulatedDisk(seed: seed)
         storage = SimulatedStorage(name: "member-\(id)", disk: disk)
     }

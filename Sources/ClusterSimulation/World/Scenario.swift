@@ -3,7 +3,7 @@ struct Scenario {
     enum Fault: CaseIterable {
         case kill, losePower, losePowerMidway, outage, pause, isolate, split, oneWay, lossy, slowNetwork
         case slowDisk, fullDisk, flip, clockRate, clockJump
-        case transfer, addMember, removeMember, replaceMember, loseConnection
+        case transfer, addMember, removeMember, replaceMember, loseConnection, wipe
     }
 
     var seed: UInt64
@@ -22,6 +22,7 @@ struct Scenario {
     var leaseReads: Bool
     /// As the real shell has it.
     var checkpointsAside: Bool
+    var snapshotsAside: Bool
 
     init(seed: UInt64, length: Micros) {
         var dice = Dice(seed: seed &* 0x9E37_79B9 ^ 0x5EED)
@@ -31,7 +32,7 @@ struct Scenario {
         faults = Fault.allCases.map { fault in
             let usual =
                 switch fault {
-                case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk: 2
+                case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk, .wipe: 2
                 case .transfer, .losePowerMidway, .losePower: 4
                 default: 3
                 }
@@ -44,7 +45,8 @@ struct Scenario {
         segmentBytes = dice.pick([4 << 10, 8 << 10, 32 << 10])
         checkpointCommands = dice.pick([8, 40, 200, 1_000])
         retainedBytes = dice.pick([0, 2_000, 20_000, 1 << 20])
-        leaseReads = false
         checkpointsAside = !dice.oneIn(3)
+        snapshotsAside = !dice.oneIn(3)
+        leaseReads = dice.oneIn(3)
     }
 }

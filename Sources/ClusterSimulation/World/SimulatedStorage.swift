@@ -53,6 +53,12 @@ final class SimulatedStorage: MachineStorage {
         return content.image
     }
 
+    func restore(from path: String, valueBytesMax: Int, _ take: (Change) throws -> Void) throws -> StorageImage {
+        let content = try read(path)
+        for row in content.rows { try take(row) }
+        return content.image
+    }
+
     func write(_ batch: StorageBatch) throws {
         try state.withLock { state in
             if state.isFull { throw ChainfireError.full(name) }

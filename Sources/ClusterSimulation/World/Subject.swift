@@ -66,6 +66,9 @@ final class Tap<S: Subject>: StateMachine {
     func checkpoint() throws -> UInt64 { try subject.checkpoint() }
     func snapshot(to path: String) throws -> SnapshotHead { try subject.snapshot(to: path) }
 
+    func prepare(_ path: String, _ head: SnapshotHead) throws { try subject.prepare(path, head) }
+    func discard(_ path: String) { subject.discard(path) }
+
     func install(_ path: String, _ head: SnapshotHead) throws {
         let before = subject.applied.position.index
         try subject.install(path, head)

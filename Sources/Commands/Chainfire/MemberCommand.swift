@@ -80,10 +80,11 @@ struct RemoveMember: AsyncParsableCommand {
 
 struct ReplaceMember: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "replace", abstract: "Puts a new member in an old one's place, in one change.",
+        commandName: "replace", abstract: "Puts a new member in an old one's place.",
         discussion: """
-            The old one may be dead: then this is the way back to full strength. Its vote passes to the new one at once, \
-            so start that right away, with `bootstrap: false`: it catches up and is counted.
+            The old one may be dead: then this is the way back to full strength. The new one is a learner at first; start \
+            it with `bootstrap: false`. When it has caught up, one joint change gives it the old one's vote and lets that \
+            one go: at no moment is there a voter less. Until then `member remove` of the new one takes it back.
 
             EXIT CODES
               0  announced    1  refused
@@ -102,7 +103,7 @@ struct ReplaceMember: AsyncParsableCommand {
             "POST", "/admin/cluster/replace",
             ["id": .string(hex(row.id)), "name": .string(new), "peer_urls": try MemberChange.urls(peerURLs)])
         Output.write(
-            "member \(ticket["member_id"]?.string ?? "?") (\(new)) takes the place of \(hex(row.id)) (\(row.shownName)); its vote counts once it runs\n"
+            "member \(ticket["member_id"]?.string ?? "?") (\(new)) added as a learner; it takes the place of \(hex(row.id)) (\(row.shownName)) when it has caught up\n"
                 + MemberChange.start(new, cluster.endpoints))
     }
 }

@@ -31,12 +31,18 @@ extension MemberConfiguration {
     /// Leaves out what others read from the same file.
     private static func withoutForeignKeys(_ root: Value) -> (Value, notices: [String]) {
         guard case .mapping(let members) = root.shape else { return (root, []) }
-        let foreign = ["flaredb_peers", "flaredb_leader_url"]
-        let found = members.map(\.key).filter(foreign.contains)
-        return (
-            Value(mark: root.mark, shape: .mapping(members.filter { !foreign.contains($0.key) })),
-            found.map { "\($0) is FlareDB's; chainfire ignores it" }
-        )
+        let found = members.compactMap { member in reader(of: member.key).map { "\(member.key) is \($0); chainfire ignores it" } }
+        let own = members.filter { reader(of: $0.key) == nil }
+        return (Value(mark: root.mark, shape: .mapping(own)), found)
+    }
+
+    /// Whose a key of cluster-config.json is that says nothing to a member; nil: its own.
+    private static func reader(of key: String) -> String? {
+        switch key {
+        case "cluster_name", "domain", "node_role": "for people and other services"
+        case let key where key.hasPrefix("flaredb_"): "FlareDB's"
+        default: nil
+        }
     }
 
     /// Asks for every key that there is; `--help` is drawn from the same calls.
@@ -58,8 +64,9 @@ extension MemberConfiguration {
         let isBootstrap: Bool? = fields.optional(
             "bootstrap", "true: begin a cluster together with all of initial_peers, which is the same on all members. false: join by leader_url.")
         let founders = Self.readFounders(&fields, root: root, isSecure: peerTLS != nil)
-        let leader: MemberURL? = fields.optional("leader_url", "With bootstrap: false, the client URL of any member of the cluster to join.")
+        let leader: MemberURL? = fields.optional("leader_url", "With bootstrap: false, the client URL of any member of the cluster to join. Ignored with bootstrap: true.")
         joinToken = Self.readToken(&fields, absolute)
+        if isBootstrap == true, leader != nil { notices.append("leader_url is for bootstrap: false; who begins a cluster joins none, and ignores it") }
         beginning = Self.beginning(
             &fields, isBootstrap: isBootstrap, founders: founders, leader: leader, name: name, hasToken: joinToken != nil,
             hasPeerList: root["initial_peers"]?.isNull == false)
@@ -99,7 +106,6 @@ extension MemberConfiguration {
             }
             return .join(leader)
         }
-        if isBootstrap == true, leader != nil { fields.note("cannot stand beside bootstrap: true; who begins a cluster joins none", at: "leader_url") }
         guard !founders.isEmpty else {
             if isBootstrap == true, !hasPeerList { fields.note("is required with bootstrap: true, the same list on all members", at: "initial_peers") }
             return .alone

@@ -15,8 +15,8 @@ struct ServeCommand: AsyncParsableCommand {
 
             Certificates are read anew when their files change. SIGTERM hands leadership over first.
 
-            PlasmaCloud's cluster-config.json (node_id, bootstrap, initial_peers, leader_url) is understood; what it \
-            lacks comes from flags.
+            PlasmaCloud's cluster-config.json (node_id, bootstrap, initial_peers, leader_url) is understood as it is: keys \
+            of other services are ignored with a notice. What it lacks comes from flags.
 
             KEYS OF THE FILE
             \(MemberConfiguration.keysText)

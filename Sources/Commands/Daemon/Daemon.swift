@@ -43,7 +43,10 @@ struct Daemon {
             diff: Judgement(differ: Differ(drivers.loops(performs: false)), mirror: mirror, store: store).diff,
             unreadiness: { mirror.isSynced ? [] : ["the records are still being read from the store"] },
             log: { [drivers] reference in
-                Self.machineName(reference, mirror.ledger).map { LogSource(path: drivers.hypervisor.files(of: $0).serialLog) }
+                if let installation = mirror.ledger[reference] as? Resource<Installation> {
+                    return LogSource(path: drivers.log(of: installation))
+                }
+                return Self.machineName(reference, mirror.ledger).map { LogSource(path: drivers.hypervisor.files(of: $0).serialLog) }
             },
             metrics: { [exposition] in exposition.text() }, version: VersionInfo(version: Plasma.version))
         let server = Server(

@@ -5,13 +5,15 @@ import Resource
 struct LogsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logs",
-        abstract: "Prints the serial console of a machine.",
+        abstract: "Prints the serial console of a machine, or the log of an installation.",
         discussion: """
-            Without a kind, a virtual machine of that name is meant; a node means its virtual machine.
+            Without a kind, a virtual machine of that name is meant; a node means its virtual machine. Of an
+            installation the latest run's log is printed; with -f also that of the next one.
 
             EXAMPLES
               plasma logs node01 --tail 50
               plasma logs vm/web -f
+              plasma logs installation/node01 -f
 
             EXIT CODES
               0    printed
@@ -19,7 +21,7 @@ struct LogsCommand: AsyncParsableCommand {
               130  interrupted
             """)
 
-    @Argument(help: ArgumentHelp("[vm/|node/]NAME.", valueName: "machine")) var machine: String
+    @Argument(help: ArgumentHelp("[vm/|node/|installation/]NAME.", valueName: "object")) var object: String
     @Flag(name: .shortAndLong, help: "Go on as more is written, until interrupted.") var follow = false
     @Option(help: ArgumentHelp("Only so many of the last lines.", valueName: "lines")) var tail: Int?
     @OptionGroup var connection: ConnectionOptions
@@ -30,9 +32,21 @@ struct LogsCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await connection.withClient { client in
-            let object = try await Machine.find(machine, client: client)
+            let object = try await find(client)
             for try await bytes in client.log(object.reference, follow: follow, tailLines: tail) { Output.write(bytes) }
         }
+    }
+}
+
+extension LogsCommand {
+    private func find(_ client: Client) async throws -> any AnyResource {
+        if object.contains("/"), case let (kind, name) = try Selection.reference(object, kinds: kinds), kind.name == "Installation" {
+            guard let installation = try await client.get(kind, name) else {
+                throw Failure("\(kind.name)/\(name) is not there: see plasma get installations")
+            }
+            return installation
+        }
+        return try await Machine.find(object, client: client)
     }
 }
 

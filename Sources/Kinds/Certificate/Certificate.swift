@@ -69,13 +69,29 @@ package enum Certificate: Kind {
 
     package struct Status: Codable, Hashable, Sendable {
         var serial: String?
+        /// SHA-256 of the certificate.
+        var fingerprint: Digest?
         var notBefore: Date?
         var notAfter: Date?
         var renewalTime: Date?
         /// How often it was issued.
         var revision: Int?
+        /// The authority that signed it, and the certificate it signed with.
+        var authority: ObjectName?
+        var issuer: Digest?
+        /// The roots that its holder is told to trust.
+        var trust: [Digest]?
+        /// The certificate, then the intermediates between it and the root, PEM.
+        var certificate: String?
+        /// The request for a renewal that was honoured last.
+        var renewed: String?
 
         init() {}
+    }
+
+    package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
+        let names = Set([spec.issuerRef.name.scalarText] + [status?.authority?.scalarText].compactMap { $0 })
+        return names.sorted().map { Reference(CertificateAuthority.self, $0) } + (spec.node.map { [Reference(Node.self, $0.scalarText)] } ?? [])
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {

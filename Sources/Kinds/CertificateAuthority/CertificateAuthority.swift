@@ -10,7 +10,7 @@ package enum CertificateAuthority: Kind {
     package static let summary = "A certificate authority of the cluster, in cert-manager's words."
     package static let columns = [
         Column("COMMONNAME", "spec.commonName"), Column("NOTAFTER", "status.notAfter"),
-        Column("PHASE", "status.rollover", wide: true),
+        Column("PHASE", "status.rollover", wide: true), Column("AWAITS", "status.awaits", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {
@@ -24,6 +24,8 @@ package enum CertificateAuthority: Kind {
         var issuerRef: Certificate.IssuerReference?
         /// How many authorities may stand below it.
         var maxPathLength: Int?
+        /// How long the phases of a change of authorities last at least, once they have reached everything.
+        var rolloverHold: TimeSpan
     }
 
     package struct Status: Codable, Hashable, Sendable {
@@ -32,10 +34,42 @@ package enum CertificateAuthority: Kind {
         var fingerprint: Digest?
         var notBefore: Date?
         var notAfter: Date?
-        /// Phase of a change of keys: "TrustBoth", "Reissue", "DropOld".
+        var renewalTime: Date?
+        /// How often it was issued.
+        var revision: Int?
+        /// Phase of a change of authorities: "TrustBoth", "Reissue", "DropOld".
         var rollover: String?
+        /// The object that has not followed yet: "Certificate/web".
+        var awaits: String?
+        /// Its certificate, PEM.
+        var certificate: String?
+        /// The roots that its certificates are checked against.
+        var trust: [Root]?
+        /// The roots that everything which hangs on it was told to trust.
+        var spread: [Digest]?
+        /// The authorities above it, and the certificates with which they signed; during a change those of both.
+        var issuers: [ObjectName]?
+        var issuerFingerprints: [Digest]?
+        /// Serial numbers that were revoked.
+        var revoked: [String]?
+        /// The revocation lists, PEM.
+        var crl: String?
+        var crlNextUpdate: Date?
+        /// The request for a renewal that was honoured last.
+        var renewed: String?
 
         init() {}
+    }
+
+    package struct Root: Codable, Hashable, Sendable {
+        var fingerprint: Digest
+        /// PEM.
+        var certificate: String
+    }
+
+    package static func mentions(_ spec: Spec, _ status: Status?) -> [Reference] {
+        let names = Set([spec.issuerRef?.name.scalarText].compactMap { $0 } + (status?.issuers ?? []).map(\.scalarText))
+        return names.sorted().map { Reference(CertificateAuthority.self, $0) }
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
@@ -47,6 +81,9 @@ package enum CertificateAuthority: Kind {
             subject: Certificate.readSubject(&fields),
             duration: duration, renewBefore: renewBefore, privateKey: Certificate.readPrivateKey(&fields),
             issuerRef: fields.optionalObject("issuerRef", "Who signs it; itself when absent.", Certificate.readIssuer),
-            maxPathLength: fields.optionalInteger("maxPathLength", 0...8, "How many authorities may stand below it."))
+            maxPathLength: fields.optionalInteger("maxPathLength", 0...8, "How many authorities may stand below it."),
+            rolloverHold: fields.value(
+                "rolloverHold", default: .minutes(10),
+                "How long the phases of a change of authorities last at least, so that everybody has fetched what changed."))
     }
 }

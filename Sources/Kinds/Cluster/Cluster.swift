@@ -8,7 +8,8 @@ package enum Cluster: Kind {
     package static let summary = "A cluster: its domain, network, nodes, services, trust, and how it comes into being."
     package static let columns = [
         Column("DOMAIN", "spec.domain"), Column("NETWORK", "spec.network"), Column("NODES", "status.nodes"),
-        Column("NODES-READY", "status.nodesReady"), Column("BOOTSTRAP", "spec.bootstrap.mode", wide: true),
+        Column("NODES-READY", "status.nodesReady"), Column("SERVICES", "status.services", wide: true),
+        Column("SERVICES-READY", "status.servicesReady", wide: true), Column("BOOTSTRAP", "spec.bootstrap.mode", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {
@@ -20,6 +21,15 @@ package enum Cluster: Kind {
         var services: [ObjectName]
         var bootstrap: Bootstrap
         var trust: Trust?
+        /// nil: the services' own times.
+        var raft: RaftTimes?
+    }
+
+    /// How patient the members of its Raft groups are; for machines that are slow or far from each other.
+    package struct RaftTimes: Codable, Hashable, Sendable {
+        var heartbeatInterval: TimeSpan
+        /// How long without a leader until an election; up to twice as long.
+        var electionTimeout: TimeSpan
     }
 
     package struct Bootstrap: Codable, Hashable, Sendable {
@@ -34,6 +44,10 @@ package enum Cluster: Kind {
         /// Nodes that form the cluster together; meaningful with mode `bootstrap`.
         var initialPeers: [ObjectName]
         var leaderURL: HTTPURL?
+        /// How many of its nodes are installed at once; nil in records of earlier versions: 3.
+        var installsAtOnce: Int?
+
+        static let usualInstallsAtOnce = 3
     }
 
     package struct Trust: Codable, Hashable, Sendable {
@@ -62,7 +76,24 @@ package enum Cluster: Kind {
                 Trust(
                     certificateAuthority: fields.required(
                         "certificateAuthority", "Names the CertificateAuthority that signs for its services."))
-            })
+            },
+            raft: fields.optionalObject("raft", "How patient the members of its Raft groups are.", readRaft))
+    }
+
+    private static func readRaft(_ fields: inout Fields) -> RaftTimes {
+        let times = RaftTimes(
+            heartbeatInterval: fields.value("heartbeatInterval", default: TimeSpan(milliseconds: 100), "How often a leader is heard, 10ms to 10s."),
+            electionTimeout: fields.value(
+                "electionTimeout", default: TimeSpan(milliseconds: 500), "How long without a leader until an election; up to twice as long."))
+        guard !fields.isDrawing, fields.problems.isEmpty else { return times }
+        if !(TimeSpan(milliseconds: 10)...TimeSpan.seconds(10)).contains(times.heartbeatInterval) {
+            fields.note("\"\(times.heartbeatInterval)\" is not from 10ms to 10s", at: "heartbeatInterval")
+        }
+        if times.electionTimeout.milliseconds < 4 * times.heartbeatInterval.milliseconds || times.electionTimeout > .minutes(1) {
+            fields.note(
+                "\"\(times.electionTimeout)\" is not from 4 times heartbeatInterval (\(times.heartbeatInterval)) to 1m", at: "electionTimeout")
+        }
+        return times
     }
 
     private static func readBootstrap(_ fields: inout Fields) -> Bootstrap {
@@ -72,7 +103,9 @@ package enum Cluster: Kind {
                 "bootstrap: the initial peers form a new cluster. join: all nodes join through leaderURL."),
             initialPeers: fields.scalars(
                 "initialPeers", ObjectName.self, 0...9, "Names the Nodes that form the cluster together."),
-            leaderURL: fields.optional("leaderURL", "A member of the cluster to join: https://10.0.0.11:2379."))
+            leaderURL: fields.optional("leaderURL", "A member of the cluster to join: https://10.0.0.11:2379."),
+            installsAtOnce: fields.integer(
+                "installsAtOnce", 1...64, default: Bootstrap.usualInstallsAtOnce, "How many of its nodes are installed at once."))
         guard !fields.isDrawing, fields.problems.isEmpty else { return bootstrap }
         switch bootstrap.mode {
         case .bootstrap:

@@ -2,25 +2,26 @@ import Foundation
 import Manifest
 import Resource
 
-/// One run of an installer onto one node: a child of the Node.
+/// What an installer makes of one node, and what became of it: a child of the Node.
 package enum Installation: Kind {
     package static let name = "Installation"
     package static let plural = "installations"
     package static let shortNames = ["inst"]
-    package static let summary = "One run of an installer onto one node: what, where, within which time, and what it may destroy."
+    package static let summary = "The system that an installer puts onto one node: what, where, within which time, and what it may destroy."
     package static let columns = [
         Column("NODE", "spec.node"), Column("STEP", "status.step"), Column("PROGRAM", "spec.program", wide: true),
-        Column("STARTED", "status.startedAt", wide: true),
+        Column("SYSTEM", "status.system", wide: true), Column("STARTED", "status.startedAt", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {
         /// Names the Node.
         var node: ObjectName
-        /// URI of the flake, and its `nixosConfigurations.<attribute>`; nil: the node's name.
-        var flake: String
+        /// URI of the flake; nil: the one that plasma renders of the node's cluster.
+        var flake: String?
+        /// `nixosConfigurations.<attribute>`; nil: the node's name.
         var attribute: String?
         /// The installer: "nixos-anywhere", or something with its command line.
-        var program: String
+        var program: ProgramText
         var target: Target?
         /// Names the NetBoot that brings the machine to the installer.
         var netBoot: ObjectName?
@@ -58,48 +59,13 @@ package enum Installation: Kind {
             kexec: .seconds(600), disko: .seconds(600), install: .seconds(3600), reboot: .seconds(600))
     }
 
+    static let usualRetries = 2
+
     package struct WipeConsent: Codable, Hashable, Sendable {
         /// Serial numbers of the disks that may lose their contents.
         var serials: [String]
         /// Any text; a new one is a new consent.
         var token: String
-    }
-
-    package struct Status: Codable, Hashable, Sendable {
-        /// Names the run: made of uid and generation.
-        var run: String?
-        /// What the installer said last: "Formatting hard drive with disko".
-        var step: String?
-        var phase: Phase?
-        var startedAt: Date?
-        var finishedAt: Date?
-        var exitCode: Int?
-        /// Path of its log.
-        var log: String?
-        /// Tokens of consents that were used.
-        var spentConsents: [String] = []
-        /// Whether its machine is to be offered the NetBoot now.
-        var wantsNetBoot: Bool?
-
-        init() {}
-
-        /// `phase` is the word of the status that every kind has.
-        private enum CodingKeys: String, CodingKey {
-            case run, step, phase = "installerPhase", startedAt, finishedAt, exitCode, log, spentConsents, wantsNetBoot
-        }
-
-        package init(from decoder: any Decoder) throws {
-            let fields = try decoder.container(keyedBy: CodingKeys.self)
-            run = try fields.decodeIfPresent(String.self, forKey: .run)
-            step = try fields.decodeIfPresent(String.self, forKey: .step)
-            phase = try fields.decodeIfPresent(Phase.self, forKey: .phase)
-            startedAt = try fields.decodeIfPresent(Date.self, forKey: .startedAt)
-            finishedAt = try fields.decodeIfPresent(Date.self, forKey: .finishedAt)
-            exitCode = try fields.decodeIfPresent(Int.self, forKey: .exitCode)
-            log = try fields.decodeIfPresent(String.self, forKey: .log)
-            spentConsents = try fields.decodeIfPresent([String].self, forKey: .spentConsents) ?? []
-            wantsNetBoot = try fields.decodeIfPresent(Bool.self, forKey: .wantsNetBoot)
-        }
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
@@ -114,9 +80,10 @@ package enum Installation: Kind {
         }
         return Spec(
             node: fields.required("node", "Names the Node."),
-            flake: fields.required("flake", "URI of the flake: github:example/cluster, path:/etc/plasma."),
+            flake: fields.optional(
+                "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
             attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
-            program: fields.value("program", default: "nixos-anywhere", "The installer."),
+            program: fields.value("program", default: .usual, "The installer: a name that is looked for along PATH, or a path."),
             target: fields.optionalObject("target", "How it is reached.", readTarget),
             netBoot: fields.optional("netBoot", "Names the NetBoot that brings the machine to the installer."),
             diskoMode: fields.choice(
@@ -124,7 +91,7 @@ package enum Installation: Kind {
                 "disko: destroy, format, mount. format: format what is unformatted. mount: mount only."),
             phases: phases.isEmpty ? Phase.allCases : phases,
             deadlines: fields.optionalObject("deadlines", "After which a phase counts as failed.", readDeadlines) ?? .usual,
-            retries: fields.integer("retries", 0...20, default: 2, "How often a failed run is repeated, from a safe phase."),
+            retries: fields.integer("retries", 0...20, default: usualRetries, "How often a failed run is repeated, from a safe phase."),
             wipeConsent: fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
                 WipeConsent(
                     serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),

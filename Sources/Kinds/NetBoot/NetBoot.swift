@@ -1,4 +1,3 @@
-import Foundation
 import Manifest
 import Resource
 
@@ -54,15 +53,6 @@ package enum NetBoot: Kind {
         case serve = "Serve"
     }
 
-    package struct Status: Codable, Hashable, Sendable {
-        /// MAC addresses that asked and are not in the manifest.
-        var pending: [String] = []
-        /// Nodes it is offered to right now.
-        var offered: [String] = []
-
-        init() {}
-    }
-
     package static func readSpec(_ fields: inout Fields) -> Spec {
         Spec(
             network: fields.required("network", "Names the Network it is offered on."),
@@ -77,7 +67,8 @@ package enum NetBoot: Kind {
                     leaseTime: fields.value("leaseTime", default: .seconds(3600), "How long an address is given for."))
             } ?? DHCP(mode: .server, leaseTime: .seconds(3600)),
             unknownMachines: fields.choice(
-                "unknownMachines", default: .pending, "Machines with a MAC address that no Node has. Pending: noted, not served.")
+                "unknownMachines", default: .pending,
+                "Machines with a MAC address that no Node has. Pending: noted, not served. Serve: as if named, with one of the subnet's highest free addresses.")
         )
     }
 
@@ -95,13 +86,5 @@ package enum NetBoot: Kind {
             fields.note("needs exactly one of digest, digestFile")
         }
         return artifact
-    }
-}
-
-extension NetBoot.Status {
-    package init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        pending = try fields.decodeIfPresent([String].self, forKey: .pending) ?? []
-        offered = try fields.decodeIfPresent([String].self, forKey: .offered) ?? []
     }
 }

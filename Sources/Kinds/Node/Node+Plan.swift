@@ -26,6 +26,7 @@ extension Node {
                 guard let children = Node.children(of: node, machine) else {
                     return Plan(.stalled("its name is too long to name its disks after it; choose a shorter one"), status: status)
                 }
+                status.system = node.spec.system == nil ? nil : reader.get(Installation.self, node.name)?.status?.detail.system
                 status.disks = children.filter { $0.reference.kind == Disk.name }.map(\.name)
                 return Plan(standing(of: children, reader), children: children, status: status)
             }
@@ -62,7 +63,17 @@ extension Node {
                 VirtualMachine.Interface(network: $0.network, mac: $0.mac, address: $0.address, bootIndex: nil, forwards: $0.forwards)
             },
             boot: machine.boot, runPolicy: machine.runPolicy, updatePolicy: machine.updatePolicy, stopTimeout: machine.stopTimeout, host: machine.host)
-        return disks + [Resource<VirtualMachine>(metadata: Metadata(name: node.name, labels: labels), spec: spec)]
+        let vm = Resource<VirtualMachine>(metadata: Metadata(name: node.name, labels: labels), spec: spec)
+        return disks + [vm] + installation(of: node, labels)
+    }
+
+    /// What puts its system onto it, when it has one.
+    private static func installation(of node: Resource<Node>, _ labels: [String: String]) -> [any AnyResource] {
+        guard let system = node.spec.system, let name = try? ObjectName(scalar: node.name) else { return [] }
+        let spec = Installation.Spec(
+            node: name, flake: system.flake, attribute: system.attribute, program: system.installer, target: nil, netBoot: system.netBoot,
+            diskoMode: .disko, phases: Installation.Phase.allCases, deadlines: .usual, retries: Installation.usualRetries, wipeConsent: nil)
+        return [Resource<Installation>(metadata: Metadata(name: node.name, labels: labels), spec: spec)]
     }
 }
 

@@ -111,7 +111,7 @@ package enum Node: Kind {
         /// `nixosConfigurations.<attribute>`; nil: the node's name.
         var attribute: String?
         /// The program that installs it: "nixos-anywhere".
-        var installer: String
+        var installer: ProgramText
         /// Names the NetBoot that brings a blank machine to the installer.
         var netBoot: ObjectName?
     }
@@ -217,7 +217,8 @@ package enum Node: Kind {
             flake: fields.optional(
                 "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
             attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
-            installer: fields.value("installer", default: "nixos-anywhere", "The program that installs it."),
+            installer: fields.value(
+                "installer", default: .usual, "The program that installs it: a name that is looked for along PATH, or a path."),
             netBoot: fields.optional("netBoot", "Names the NetBoot that brings a blank machine to the installer."))
     }
 }

@@ -77,8 +77,45 @@ package enum Service: Kind {
     package struct Status: Codable, Hashable, Sendable {
         /// "2/3": healthy nodes of all.
         var healthy: String?
+        /// In name order.
+        var nodes: [NodeHealth] = []
+        /// Of a service whose members are a Raft group.
+        var membership: Membership?
 
         init() {}
+    }
+
+    /// How it is on one node.
+    package struct NodeHealth: Codable, Hashable, Sendable {
+        package struct Served: Codable, Hashable, Sendable {
+            var serial: String
+            var notAfter: Date
+            /// Whether it is the certificate that was issued last.
+            var isIssued: Bool
+        }
+
+        var node: String
+        var healthy: Bool
+        /// Why it is not healthy.
+        var reason: String?
+        /// Since when it has been healthy, or not.
+        var since: Date?
+        /// Whether it has ever been healthy.
+        var wasHealthy: Bool?
+        /// How far its first boot has come: "joining: waiting for a leader (attempt 3)".
+        var firstBoot: String?
+        /// The certificate it serves.
+        var certificate: Served?
+    }
+
+    package struct Membership: Codable, Hashable, Sendable {
+        /// The one that all nodes name, and the term that all are in.
+        var leader: String?
+        var term: Int64?
+        var voters: Int?
+        var learners: Int?
+        /// What is wrong; empty: the members are the manifest's nodes, and all agree.
+        var problems: [String]
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
@@ -160,6 +197,15 @@ package enum Service: Kind {
 
     private static func readPortName(_ fields: inout Fields) -> PortName {
         fields.required("port", "Name of one of its ports, or a number.")
+    }
+}
+
+extension Service.Status {
+    package init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        healthy = try fields.decodeIfPresent(String.self, forKey: .healthy)
+        nodes = try fields.decodeIfPresent([Service.NodeHealth].self, forKey: .nodes) ?? []
+        membership = try fields.decodeIfPresent(Service.Membership.self, forKey: .membership)
     }
 }
 

@@ -122,14 +122,14 @@ import Testing
         }
     }
 
-    private func told<K: Kind, A>(_ plan: Plan<K, A>) -> [String] {
+    func told<K: Kind, A>(_ plan: Plan<K, A>) -> [String] {
         var lines = [plan.condition == .ready ? "ready" : "\(plan.condition.reason): \(plan.condition.message)"]
         lines += plan.actions.map { "  do \($0)" }
         lines += plan.differences.map { "  \($0.path): \($0.seen?.text ?? "-") -> \($0.wanted?.text ?? "-") (\($0.impact.rawValue))" }
         return lines
     }
 
-    private func draft<K: Kind>(_ text: String, _ words: PlanCases.Words) throws -> Resource<K> {
+    func draft<K: Kind>(_ text: String, _ words: PlanCases.Words) throws -> Resource<K> {
         let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(("apiVersion: plasma.cloud/v1alpha1\n" + text).utf8))])
         try #require(reading.problems == [])
         var resource = try #require(reading.drafts.first?.resource as? Resource<K>)
@@ -138,7 +138,7 @@ import Testing
         return resource
     }
 
-    private func ready<K: Kind>(_ metadata: Metadata, _ detail: String) throws -> StatusRecord<K> {
+    func ready<K: Kind>(_ metadata: Metadata, _ detail: String) throws -> StatusRecord<K> {
         StatusRecord(
             observedGeneration: metadata.generation,
             conditions: Condition.ready.records(generation: metadata.generation, now: Date(timeIntervalSince1970: 0), previous: []),

@@ -36,12 +36,28 @@ struct RandomManifest {
 
                 """
         }
+        let hasServices = chance(25)
+        if hasServices {
+            text += """
+                ---
+                apiVersion: plasma.cloud/v1alpha1
+                kind: Service
+                metadata: {name: web}
+                spec: {ports: [{name: http, port: 80}], probe: {check: {tcpSocket: {port: http}}}, dependsOn: [clock]}
+                ---
+                apiVersion: plasma.cloud/v1alpha1
+                kind: Service
+                metadata: {name: clock}
+                spec: {nodes: [\(names[0])]\(chance(50) ? ", probe: {check: {exec: {command: [\"true\"]}}}" : "")}
+
+                """
+        }
         text += """
             ---
             apiVersion: plasma.cloud/v1alpha1
             kind: Cluster
             metadata: {name: lab}
-            spec: {domain: lab.local, network: lan, nodes: [\(names.joined(separator: ", "))], bootstrap: {initialPeers: [\(names[0])]}}
+            spec: {domain: lab.local, network: lan, nodes: [\(names.joined(separator: ", "))], services: [\(hasServices ? "web" : "")], bootstrap: {initialPeers: [\(names[0])]}}
 
             """
         return text

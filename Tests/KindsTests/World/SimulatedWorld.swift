@@ -1,5 +1,6 @@
 import Foundation
 import Host
+import Probe
 import QEMU
 import Reconcile
 import Resource
@@ -187,4 +188,25 @@ struct SimulatedHosts: Observer, Performer {
             state.probe = .init(accelerator: "tcg", reason: "simulated", at: Date(timeIntervalSince1970: 0))
         }
     }
+}
+
+/// Whoever runs answers.
+struct SimulatedServices: Observer, Performer {
+    typealias P = Service.Planning
+    let world: SimulatedWorld
+
+    func observe(_ goal: Goal<Service>, _ reader: Reader) async throws -> Service.Sight {
+        var sight = Service.Sight()
+        guard case .present(let service) = goal else { return sight }
+        for place in ServicePlacement(of: service, reader).places where Node.hosting(of: place.record, reader) == .up {
+            let isRunning = world.state.withLock { $0.machines[place.node] != nil }
+            sight.health[place.node] =
+                isRunning
+                ? .init(standing: .healthy, since: Date(timeIntervalSince1970: 0))
+                : .init(standing: .unhealthy, reason: "no route to host", category: .unreachable, since: Date(timeIntervalSince1970: 0))
+        }
+        return sight
+    }
+
+    func perform(_ action: NoAction) async throws {}
 }

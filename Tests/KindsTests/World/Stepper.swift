@@ -31,6 +31,7 @@ struct Stepper {
         add(SimulatedDisks(world: world))
         add(SimulatedNetworks(world: world))
         add(SimulatedHosts(world: world))
+        add(SimulatedServices(world: world))
         add(Node.Keeper())
         add(Cluster.Keeper())
     }
@@ -42,6 +43,7 @@ struct Stepper {
             AnyLoop(Loop<Kinds.Disk.Planning>(observer: SimulatedDisks(world: world))),
             AnyLoop(Loop<Network.Planning>(observer: SimulatedNetworks(world: world))),
             AnyLoop(Loop<Kinds.Host.Planning>(observer: SimulatedHosts(world: world))),
+            AnyLoop(Loop<Service.Planning>(observer: SimulatedServices(world: world))),
             AnyLoop(Loop<Node.Planning>(observer: Node.Keeper())),
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper())),
         ]

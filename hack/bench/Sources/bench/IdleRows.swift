@@ -18,7 +18,7 @@ func idleRows(_ options: Options) async throws -> [Row] {
         """
     }
     return try await idle("nothing recorded", [], options)
-        + idle("\(options.objects) Services recorded (records only, no loop)", services, options)
+        + idle("\(options.objects) Services without nodes recorded (each looked at, with a status)", services, options)
         + idle("\(options.objects) Nodes of metal and \(scene.clusters) Networks recorded (each looked at, with a status)",
             networks + (0..<scene.nodes).map { Scene.node($0, metal: true) }, options)
 }

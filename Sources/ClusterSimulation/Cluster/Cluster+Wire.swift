@@ -1,0 +1,68 @@
+import Raft
+import Replica
+
+/// What stands between members: the codec of the wire, and the book in which each of them keeps with which disk the others
+/// came.
+extension Cluster {
+    /// A message leaves a member: as bytes, from a process that shows its disk's incarnation.
+    func post(_ message: PeerMessage, from sender: Member<S>, at time: Micros) {
+        guard let receiver = member(message.to), mayTalk(sender, to: receiver) else { return }
+        let letter = Letter.message(message.encoded, from: sender.id, incarnation: sender.incarnation)
+        let (first, second) = network.arrivals(message.from, message.to, at: time, &networkDice)
+        if let first { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: first) }
+        if let second { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: second) }
+    }
+
+    /// It arrives, where both would have let the connection be made that carries it.
+    func deliver(_ bytes: [UInt8], from sender: UInt64, incarnation: UInt64, to id: UInt64) throws(Breach) {
+        guard let receiver = member(id), receiver.isUp, let sender = member(sender) else { return }
+        guard admits(receiver, sender.id, incarnation), mayTalk(sender, to: receiver) else {
+            counts.strangers += 1
+            return
+        }
+        guard let message = PeerMessage(decoding: bytes) else {
+            throw Breach(.wire, "member \(id) does not understand \(bytes.count) bytes of member \(sender.id)")
+        }
+        try arrive(id, .received(message))
+    }
+
+    /// Members dial all others as soon as they start, and so know each other's disks before there is much to say.
+    func greet(_ member: Member<S>) {
+        for other in members where other.id != member.id && other.state == .running {
+            let (one, two) = member.id < other.id ? (member, other) : (other, member)
+            let meeting = Meeting(one: one.id, life: one.life, two: two.id, otherLife: two.life)
+            guard !meetings.contains(meeting), !network.link(one.id, two.id).isCut, !network.link(two.id, one.id).isCut else { continue }
+            if admits(one, two.id, two.incarnation), admits(two, one.id, one.incarnation) { meetings.insert(meeting) }
+        }
+    }
+
+    /// Whether every other member would know it again.
+    func isKnownByAll(_ member: Member<S>) -> Bool {
+        seats.all.allSatisfy { $0 == member.id || acquaintances.contains(Network.Ends(from: $0, to: member.id)) }
+    }
+
+    /// Whether the sender let the receiver in. One that ended meanwhile had.
+    private func mayTalk(_ sender: Member<S>, to receiver: Member<S>) -> Bool {
+        // Who joins after another lost its disk never met that one. It may let it in; but whatever majority the new one is
+        // part of is one without the other as well.
+        if sender.isWiped, receiver.id >= sender.wipedBefore { return false }
+        if receiver.isWiped, sender.id >= receiver.wipedBefore { return false }
+        guard sender.isUp, receiver.isUp else { return true }
+        return admits(sender, receiver.id, receiver.incarnation)
+    }
+
+    private func admits(_ member: Member<S>, _ other: UInt64, _ incarnation: UInt64) -> Bool {
+        let hello = PeerHello(cluster: Self.clusterNumber, from: other, to: member.id, incarnation: incarnation)
+        guard let book = member.book, book.admit(hello) == nil else { return false }
+        acquaintances.insert(Network.Ends(from: member.id, to: other))
+        return true
+    }
+}
+
+/// Two processes that have, or had, a connection.
+struct Meeting: Hashable {
+    var one: UInt64
+    var life: Int
+    var two: UInt64
+    var otherLife: Int
+}

@@ -1,0 +1,167 @@
+import Foundation
+import Manifest
+import PKI
+import Reconcile
+import Resource
+
+import struct Crypto.SHA256
+
+extension Certificate {
+    package struct Sight: Hashable, Sendable {
+        /// What the vault holds.
+        package var kept: IdentityFacts?
+        /// Whether it is time for a new one.
+        package var isDue: Bool
+        var pace: Pace
+
+        package init(kept: IdentityFacts?, isDue: Bool = false) {
+            self.init(kept: kept, isDue: isDue, pace: .rarely)
+        }
+
+        init(kept: IdentityFacts?, isDue: Bool, pace: Pace) {
+            self.kept = kept
+            self.isDue = isDue
+            self.pace = pace
+        }
+    }
+
+    package enum Action: Hashable, Sendable, CustomStringConvertible {
+        case issue(Identities.Wish, why: String)
+        /// Tells its holder whom to trust from now on.
+        case renewTrust(name: String, trust: [String])
+        case remove(name: String)
+
+        package var description: String {
+            switch self {
+            case .issue(let wish, let why): "issue \(wish.name) (\(wish.spec.key)) under \(wish.authority): \(why)"
+            case .renewTrust(let name, _): "change the roots that \(name) trusts"
+            case .remove(let name): "destroy the key of \(name)"
+            }
+        }
+    }
+
+    package enum Planning: Planner {
+        package typealias K = Certificate
+
+        package static func plan(_ goal: Goal<Certificate>, given seen: Sight, _ reader: Reader) -> Plan<Certificate, Action> {
+            let certificate = goal.resource
+            let status = certificate.status(seen)
+            guard case .present = goal else {
+                guard seen.kept != nil else { return Plan(.ready, status: status) }
+                return Plan(
+                    .converging("destroying the key"), [.remove(name: certificate.name)], status: status, differences: [.leaving("certificate")])
+            }
+            guard let wanted = request(certificate, reader) else {
+                let node = Reference(Node.self, certificate.spec.node?.scalarText ?? "")
+                return Plan(.waiting(on: node, "it is not there, and the certificate bears its names"), status: status)
+            }
+            let above = Reference(CertificateAuthority.self, certificate.spec.issuerRef.name.scalarText)
+            guard let authority = reader.get(CertificateAuthority.self, above.name) else {
+                return Plan(.waiting(on: above, "it is not there"), status: status)
+            }
+            guard !authority.metadata.isLeaving, let issuer = authority.status?.detail, let fingerprint = issuer.fingerprint else {
+                return Plan(.waiting(on: above, reason(authority)), status: status)
+            }
+            if wanted.isCA, authority.spec.maxPathLength == 0 {
+                return Plan(.stalled("isCA: \(above) allows no authority below it (maxPathLength: 0); change one of them"), status: status)
+            }
+            let trust = (issuer.trust ?? []).map(\.fingerprint.hexadecimal)
+            let differences = Self.differences(certificate, wanted, seen, above, issuer)
+            if !differences.isEmpty {
+                return issue(certificate, wanted, seen, issuer, fingerprint, trust, differences, status)
+            }
+            guard let kept = seen.kept, kept.trust != trust else { return Plan(.ready, status: status, lookAgain: seen.pace.lookAgain) }
+            let difference = Difference("trust", seen: list(kept.trust), wanted: list(trust), impact: .reload)
+            return Plan(
+                .converging("changing whom it trusts"), [.renewTrust(name: certificate.name, trust: trust)], status: status,
+                differences: [difference])
+        }
+
+        package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
+            switch action {
+            case .issue(let wish, _):
+                next.isDue = false
+                next.kept = IdentityFacts(
+                    certificate: .foreseen("certificate \(wish.name)", wish.replacing + 1), spec: wish.spec, authority: wish.authority,
+                    issuerFingerprint: wish.issuerFingerprint, trust: wish.trust, revision: wish.replacing + 1, renewed: wish.renewed)
+            case .renewTrust(_, let trust): next.kept?.trust = trust
+            case .remove: next.kept = nil
+            }
+            return next
+        }
+
+        /// Why a new one is needed; empty when what there is serves.
+        private static func differences(
+            _ certificate: Resource<Certificate>, _ wanted: CertificateSpec, _ seen: Sight, _ above: Reference,
+            _ issuer: CertificateAuthority.Status
+        ) -> [Difference] {
+            guard let kept = seen.kept else { return [Difference("certificate", seen: nil, wanted: "issued", impact: .none)] }
+            var found = Certificate.differences(kept.spec, wanted)
+            if kept.authority != above.name {
+                found.append(Difference("spec.issuerRef", seen: .string(kept.authority), wanted: .string(above.name), impact: .reload))
+            } else if let fingerprint = issuer.fingerprint, fingerprint.hexadecimal != kept.issuerFingerprint {
+                found.append(Difference("issuer", seen: .string("sha256:" + kept.issuerFingerprint), wanted: .string(fingerprint.scalarText), impact: .reload))
+            }
+            if issuer.revoked?.contains(kept.certificate.serial) == true {
+                found.append(Difference("serial", seen: .string(kept.certificate.serial + " (revoked)"), wanted: "not revoked", impact: .reload))
+            }
+            if let asked = certificate.metadata.annotations[renewAnnotation], asked != kept.renewed {
+                found.append(Difference("renewal", seen: kept.renewed.map { .string($0) }, wanted: .string(asked), impact: .reload))
+            }
+            if seen.isDue {
+                found.append(Difference("renewal", seen: .string("due"), wanted: "renewed", impact: .reload))
+            }
+            return found
+        }
+
+        private static func issue(
+            _ certificate: Resource<Certificate>, _ wanted: CertificateSpec, _ seen: Sight, _ issuer: CertificateAuthority.Status,
+            _ fingerprint: Digest, _ trust: [String], _ differences: [Difference], _ status: Status
+        ) -> Plan<Certificate, Action> {
+            // A revoked certificate's key may be in other hands.
+            let isRevoked = seen.kept.map { issuer.revoked?.contains($0.certificate.serial) == true } ?? false
+            let keepsKey = certificate.spec.privateKey.rotationPolicy == .never && seen.kept?.spec.key == wanted.key && !isRevoked
+            let wish = Identities.Wish(
+                name: certificate.name, spec: wanted, authority: certificate.spec.issuerRef.name.scalarText,
+                issuerFingerprint: fingerprint.hexadecimal, trust: trust, keepsKey: keepsKey,
+                renewed: certificate.metadata.annotations[renewAnnotation] ?? seen.kept?.renewed, replacing: seen.kept?.revision ?? 0)
+            let why = seen.kept == nil ? "the first" : differences.map(\.path).joined(separator: ", ")
+            return Plan(.converging("issuing"), [.issue(wish, why: why)], status: status, differences: differences)
+        }
+
+        private static func list(_ texts: [String]) -> JSON { .array(texts.map { .string("sha256:" + $0) }) }
+    }
+}
+
+extension CertificateFacts {
+    /// One that is not made yet: its fingerprint is another one than any before.
+    static func foreseen(_ what: String, _ revision: Int) -> CertificateFacts {
+        let hash = SHA256.hash(data: Array("foreseen: \(what) \(revision)".utf8)).map { byte in
+            let digits = String(byte, radix: 16)
+            return digits.count == 1 ? "0" + digits : digits
+        }.joined()
+        let epoch = Date(timeIntervalSince1970: 0)
+        return CertificateFacts(serial: String(hash.prefix(32)), fingerprint: hash, notBefore: epoch, notAfter: epoch)
+    }
+}
+
+extension Resource where K == Certificate {
+    fileprivate func status(_ seen: Certificate.Sight) -> Certificate.Status {
+        var status = Certificate.Status()
+        guard let kept = seen.kept else { return status }
+        status.serial = kept.certificate.serial
+        status.fingerprint = digest(kept.certificate.fingerprint)
+        status.notBefore = kept.certificate.notBefore
+        status.notAfter = kept.certificate.notAfter
+        status.renewalTime = Renewal.date(
+            of: kept.certificate, renewBefore: spec.renewBefore.map { TimeInterval($0.milliseconds) / 1000 }, uid: metadata.uid)
+        status.revision = kept.revision
+        status.authority = try? ObjectName(scalar: kept.authority)
+        status.issuer = digest(kept.issuerFingerprint)
+        status.trust = kept.trust.compactMap(digest)
+        status.renewed = kept.renewed
+        status.certificate = kept.certificatePEM
+        return status
+    }
+}

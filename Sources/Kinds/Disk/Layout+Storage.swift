@@ -1,0 +1,55 @@
+import Manifest
+import NixOS
+
+extension Layout {
+    /// What lsblk and lvs should show of a disk that was laid out so: partitions by their labels, volumes by their
+    /// names. Of arrays, pools and what is encrypted only the members are judged.
+    func storage(of disk: Node.NodeDisk) -> [ExpectedStorage] {
+        let name = disk.deviceName
+        var found = [ExpectedStorage(place: .disk(disk.device.scalarText), name: name, filesystem: content.signature, mountpoint: content.mountpoint)]
+        if case .gpt(let table) = content {
+            found += table.partitions.map { partition in
+                var bytes: UInt64?
+                if case .bytes(let size) = partition.size { bytes = size.bytes }
+                return ExpectedStorage(
+                    place: .partition(disk: disk.device.scalarText, label: "disk-\(name)-\(partition.name)"), name: "\(name).\(partition.name)",
+                    bytes: bytes, filesystem: partition.content?.signature, mountpoint: partition.content?.mountpoint)
+            }
+        }
+        for group in lvm_vg {
+            found += group.lvs.map { volume in
+                var bytes: UInt64?
+                if case .bytes(let size) = volume.size { bytes = size.bytes }
+                return ExpectedStorage(
+                    place: .volume(group: group.name, name: volume.name), name: "\(group.name).\(volume.name)", bytes: bytes,
+                    filesystem: volume.content?.signature, mountpoint: volume.content?.mountpoint)
+            }
+        }
+        return found
+    }
+}
+
+extension Layout.Content {
+    /// What lsblk calls it; nil where it shows nothing of it.
+    fileprivate var signature: String? {
+        switch self {
+        case .gpt, .table: nil
+        case .filesystem(let filesystem): filesystem.format.rawValue
+        case .swap(let swap): swap.randomEncryption ? nil : "swap"
+        case .luks: "crypto_LUKS"
+        case .lvm_pv: "LVM2_member"
+        case .mdraid: "linux_raid_member"
+        case .zfs: "zfs_member"
+        case .btrfs: "btrfs"
+        case .bcachefs: "bcachefs"
+        }
+    }
+
+    fileprivate var mountpoint: String? {
+        switch self {
+        case .filesystem(let filesystem): filesystem.mountpoint?.scalarText
+        case .btrfs(let filesystem): filesystem.mountpoint?.scalarText
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Foundation
+import Manifest
+import NixOS
+import Reconcile
+import Resource
+
+extension InstallationRound {
+    /// Starts a run, as soon as everything is there for it.
+    /// - Parameter again: a run that was decided on, and of which nothing was started.
+    func begin(_ status: Installation.Status, again: String?) -> Decision {
+        var status = status
+        status.wantsNetBoot = true
+        let others = reader.list(Installation.self).filter { $0.name != installation.name }
+        if let first = others.first(where: { $0.spec.node == spec.node }), first.name < installation.name {
+            return Plan(.stalled("\(first.reference) installs \(node.reference) already; delete one of the two"), status: status)
+        }
+        if case .system(let facts)? = seen.machine, let system = facts.current, status.isReinstalling != true {
+            // It has the host key that plasma gave it: it was installed, and is not installed over.
+            status.wantsNetBoot = false
+            status.system = system
+            return keep(status)
+        }
+        let request = installation.metadata.annotations[Annotation.requestedAt]
+        let isRequested = request != nil && request != status.heardRequest
+        if again == nil, let failure = status.failure, !isRequested, status.attempts ?? 0 > spec.retries, status.run?.hasPrefix(series) == true {
+            status.wantsNetBoot = false
+            let times = status.attempts.map { $0 == 1 ? "" : " (\($0) times)" } ?? ""
+            return Plan(
+                .stalled("the installation failed\(times): \(failure). Its log: plasma logs installation/\(installation.name). "
+                    + "Try again: plasma reconcile installation/\(installation.name)"),
+                status: status, differences: [uninstalled])
+        }
+        if let obstacle = obstacle() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
+        let facts: NodeFacts
+        var isInstaller = true
+        switch seen.machine {
+        case .installer(let found)?: facts = found
+        case .stranger(let found)? where spec.phases.contains(.kexec), .system(let found)? where spec.phases.contains(.kexec): (facts, isInstaller) = (found, false)
+        case .stranger(let found)?:
+            return Plan(
+                .stalled("\(found.id) answers at its address, not the installer, and spec.phases has no kexec to get from there to it"),
+                status: status, differences: [uninstalled])
+        case .unreachable(.keyNotAccepted)?:
+            return Plan(
+                .stalled("the machine at its address does not accept plasma's SSH key; give it the key of `<data>/ssh/id_ed25519.pub`"),
+                status: status, differences: [uninstalled], lookAgain: .seconds(15))
+        default:
+            return Plan(
+                .converging("waiting for the installer to answer; \(whoAnswers)\(netBootSays)"), status: status, differences: [uninstalled],
+                lookAgain: Self.patience)
+        }
+        status.wantsNetBoot = false
+        if let obstacle = preparation() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
+        let flake: [RenderedFile]
+        switch rendered() {
+        case .success(let files): flake = files
+        case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
+        }
+        let running = others.filter { $0.status?.detail.isRunning == true }
+        let most = cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
+        if running.count >= most, let first = running.first {
+            return Plan(
+                .waiting(on: first.reference, "\(running.count == 1 ? "it runs" : "\(running.count) installations run"), and no more than \(most) may at once (spec.bootstrap.installsAtOnce)"),
+                status: status, differences: [uninstalled])
+        }
+        var started = status
+        switch permission(facts, status, isResumed: again != nil) {
+        case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: .seconds(15))
+        case .granted(let consent, let disks):
+            if let consent { started.spentConsents.append(consent) }
+            // What a new set of disks holds is not ours.
+            if started.disks != disks { started.formattedBy = nil }
+            started.disks = disks
+        }
+        let id = again ?? nextRun(status)
+        started.run = id
+        started.isRunning = true
+        if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
+        started.heardRequest = request
+        (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
+        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, [:])
+        let order = InstallerOrder(
+            node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
+            diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
+        var plan = Decision(
+            .converging("starting the installation"), [.start(order, Installation.needs(of: name, reader))], status: started,
+            differences: [uninstalled], lookAgain: .seconds(1))
+        plan.statusIfHeld = status
+        return plan
+    }
+
+    var cluster: Resource<Cluster>? { Rendering.cluster(of: name, reader) }
+
+    /// Runs of this life and this spec have names that begin so.
+    private var series: String { "\(installation.metadata.uid.prefix(8))-\(installation.metadata.generation)-" }
+
+    /// A name that no run has had, as far as status and host know.
+    private func nextRun(_ status: Installation.Status) -> String {
+        let names = seen.runs.map(\.run) + [status.run, status.failedRun].compactMap { $0 }
+        let numbers = names.filter { $0.hasPrefix(series) }.compactMap { Int($0.dropFirst(series.count)) }
+        return series + "\((numbers.max() ?? 0) + 1)"
+    }
+
+    /// What must be there before the installer can come up.
+    private func obstacle() -> Condition? {
+        if case .virtual = node.spec.machine {
+            let reference = Reference(VirtualMachine.self, name)
+            guard let machine = reader.get(VirtualMachine.self, name) else { return .waiting(on: reference, "not made yet") }
+            if !machine.isReady { return .waiting(on: reference, reason(machine)) }
+            if machine.spec.runPolicy == .halted { return .waiting(on: reference, "it is halted; set runPolicy to Always") }
+        }
+        if case .installer? = seen.machine { return nil }
+        if let netBoot = spec.netBoot {
+            let reference = Reference(NetBoot.self, netBoot.scalarText)
+            guard let record = reader.get(reference) else { return .waiting(on: reference, "there is no such object; apply one of that name") }
+            // It may wait for others of its nodes; what stalls it is everybody's trouble.
+            if record.summary?.condition("Stalled")?.status == .yes { return .waiting(on: reference, reason(record)) }
+        }
+        return nil
+    }
+
+    /// What must be there before the installer can be started.
+    private func preparation() -> Condition? {
+        if cluster?.spec.trust != nil, let certificate = Rendering.certificate(of: name, reader), !certificate.isReady {
+            return .waiting(on: certificate.reference, reason(certificate))
+        }
+        if let lacks = seen.lacks { return .converging("preparing; \(lacks)") }
+        if seen.hasProgram == false {
+            return .stalled(
+                "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)")
+        }
+        return nil
+    }
+
+    /// How far the machine came in its boot from the network, as NetBoot tells it.
+    private var netBootSays: String {
+        guard let name = spec.netBoot?.scalarText, let record = reader.get(Reference(NetBoot.self, name)),
+            let machines = (try? record.json())?["status"]?["machines"]?.array,
+            let own = machines.first(where: { $0["node"]?.string == self.name })
+        else { return "" }
+        if let problem = own["problem"]?.string { return "; NetBoot/\(name): \(problem)" }
+        return own["phase"]?.string.map { "; NetBoot/\(name) saw it last at \($0)" } ?? ""
+    }
+
+    private func rendered() -> Result<[RenderedFile], Rendering.Refusal> {
+        guard spec.flake == nil else { return .success([]) }
+        guard let cluster else {
+            return .failure(Rendering.Refusal(problems: [
+                .init(object: node.reference, message: "belongs to no Cluster; name it in spec.nodes of one, or give spec.system.flake")
+            ]))
+        }
+        do throws(Rendering.Refusal) {
+            var description = try Rendering.description(of: cluster, lookup: reader, only: name)
+            description.authorizedKeys += [seen.authorizedKey].compactMap { $0 }
+            // Nix's store is no place for secrets, and a node's flake none for the others' configuration.
+            return .success(ClusterRendering(description: description).files().filter { !$0.path.contains("/secrets/") })
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+extension Resource where K == Node {
+    /// Where its SSH server is.
+    func sshTarget(_ installation: Installation.Spec) -> SSHTarget {
+        let own = spec.interfaces.first { $0.address != nil }?.address?.scalarText
+        let target = installation.target
+        return SSHTarget(address: target?.address ?? own ?? spec.fullName, port: target?.port ?? 22, user: target?.user ?? "root")
+    }
+}

@@ -1,0 +1,107 @@
+import Crypto
+import Foundation
+import Manifest
+import NixOS
+import Resource
+
+extension Installation {
+    /// Holds a person's consent to lose what the disks of a node hold.
+    package static let consentAnnotation = Disk.consentAnnotation
+    /// Holds a person's word that an installed node is to be installed once more.
+    package static let reinstallAnnotation = "plasma.cloud/reinstall"
+    /// Holds the system that a person accepts as the node's.
+    package static let systemAnnotation = "plasma.cloud/system"
+}
+
+extension InstallationRound {
+    enum Permission {
+        /// - disks: what is about to be formatted.
+        case granted(consent: String?, disks: String)
+        case denied(String)
+    }
+
+    /// Blank disks are nobody's. What an earlier run of this very installation began is its own to begin again. For
+    /// everything else a person must consent, to these disks as they are now, once.
+    /// - Parameter isResumed: the run was decided on, under whatever consent it needed, and nothing of it was started.
+    func permission(_ facts: NodeFacts, _ status: Installation.Status, isResumed: Bool) -> Permission {
+        guard spec.wipes else { return .granted(consent: nil, disks: "") }
+        guard let devices = facts.devices else {
+            return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
+        }
+        let paths = targets(devices)
+        var found: [BlockDevice] = []
+        for path in paths {
+            guard let device = devices.first(where: { $0.path == path }) else {
+                return .denied("the installer sees no disk \(path); it sees \(devices.isEmpty ? "none at all" : devices.map(\.path).joined(separator: ", "))")
+            }
+            found.append(device)
+        }
+        let disks = found.map(identity).joined(separator: ", ")
+        let holding = found.filter { !isBlank($0, facts) }
+        if holding.isEmpty { return .granted(consent: nil, disks: disks) }
+        if status.disks == disks, isResumed || status.formattedBy != nil { return .granted(consent: nil, disks: disks) }
+        if let given = spec.wipeConsent, !status.spentConsents.contains(given.token),
+            holding.allSatisfy({ $0.serial.map(given.serials.contains) ?? false })
+        {
+            return .granted(consent: given.token, disks: disks)
+        }
+        let consent = consent(for: holding, facts, status)
+        let annotation = installation.metadata.annotations[Installation.consentAnnotation]
+        if annotation == consent { return .granted(consent: consent, disks: disks) }
+        let spent = annotation.map(status.spentConsents.contains) == true ? "; the consent \(annotation ?? "") is spent" : ""
+        let what = holding.map { "\($0.path) (\(identity($0))) holds \(contents($0, facts))" }.joined(separator: "; ")
+        return .denied(
+            "installing would wipe a disk that is not blank: \(what)\(spent). To lose that: "
+                + "plasma annotate installation/\(installation.name) \(Installation.consentAnnotation)=\(consent)")
+    }
+
+    /// The disks that disko destroys: those that are laid out, but for the ones that must not be wiped. Of a flake that
+    /// nobody here knows, it may be any.
+    private func targets(_ devices: [BlockDevice]) -> [String] {
+        let laidOut = node.spec.disks.filter { $0.layout != nil }
+        if !laidOut.isEmpty { return laidOut.filter { $0.wipePolicy != .never }.map(\.device.scalarText) }
+        return devices.filter { $0.type == "disk" && !$0.name.hasPrefix("zram") && !$0.name.hasPrefix("ram") }.map(\.path)
+    }
+
+    private func isBlank(_ device: BlockDevice, _ facts: NodeFacts) -> Bool {
+        device.children.isEmpty && device.filesystem == nil && facts.signatures[device.path] == []
+    }
+
+    /// "vda 2147483648 bytes, serial S1"
+    private func identity(_ device: BlockDevice) -> String {
+        [device.name, device.bytes.map { "\($0) bytes" }, device.serial.flatMap { $0.isEmpty ? nil : "serial \($0)" }].compactMap { $0 }
+            .joined(separator: " ")
+    }
+
+    private func contents(_ device: BlockDevice, _ facts: NodeFacts) -> String {
+        let parts = device.children.map { $0.partitionLabel ?? $0.filesystem ?? $0.name }
+        if !parts.isEmpty { return parts.prefix(8).joined(separator: ", ") }
+        guard let signatures = facts.signatures[device.path] else { return "nobody knows what: the installer has no wipefs" }
+        return signatures.isEmpty ? device.filesystem ?? "something" : signatures.joined(separator: ", ")
+    }
+
+    /// Names the life, the spec, and the disks with what they hold: good for nothing else, and once.
+    private func consent(for holding: [BlockDevice], _ facts: NodeFacts, _ status: Installation.Status) -> String {
+        let text = holding.map { "\(identity($0)): \(contents($0, facts))" }.joined(separator: "\n")
+        let digest = SHA256.hash(data: Data(text.utf8)).prefix(4).map { String($0, radix: 16).leftPadded(2) }.joined()
+        let metadata = installation.metadata
+        return numbered("wipe-\(metadata.uid.prefix(8))-\(metadata.generation)-\(digest)", status)
+    }
+
+    func reinstallWord(_ status: Installation.Status) -> String {
+        numbered("reinstall-\(installation.metadata.uid.prefix(8))", status)
+    }
+
+    func reinstallCommand(_ status: Installation.Status) -> String {
+        "plasma annotate installation/\(installation.name) \(Installation.reinstallAnnotation)=\(reinstallWord(status))"
+    }
+
+    private func numbered(_ word: String, _ status: Installation.Status) -> String {
+        let before = status.spentConsents.count { $0 == word || $0.hasPrefix(word + "-") }
+        return before == 0 ? word : "\(word)-\(before + 1)"
+    }
+}
+
+extension String {
+    fileprivate func leftPadded(_ count: Int) -> String { String(repeating: "0", count: max(0, count - self.count)) + self }
+}

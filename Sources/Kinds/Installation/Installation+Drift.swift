@@ -1,0 +1,111 @@
+import Foundation
+import Manifest
+import NixOS
+import Reconcile
+import Resource
+
+extension InstallationRound {
+    /// The node has been installed: it is held to what it was, as far as that destroys nothing.
+    func keep(_ status: Installation.Status) -> Decision {
+        var status = status
+        status.wantsNetBoot = false
+        if let word = installation.metadata.annotations[Installation.reinstallAnnotation], word == reinstallWord(status) {
+            status.spentConsents.append(word)
+            (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
+            (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
+            (status.wantsNetBoot, status.isReinstalling) = (true, true)
+            return Plan(.converging("beginning anew"), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
+        }
+        guard case .system(let facts)? = seen.machine else {
+            status.drift = []
+            return absent(status)
+        }
+        if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current { status.system = accepted }
+        let storage = storage(facts)
+        let outdated = seen.files.filter { wanted in
+            guard let found = facts.files[wanted.path] else { return true }
+            return found.sha256 != wanted.sha256 || found.mode.map { $0 != wanted.mode } ?? false
+        }
+        let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage
+        status.drift = differences.map(\.path)
+        if !outdated.isEmpty {
+            let action = Installation.Action.copyFiles(Installation.needs(of: name, reader), node.sshTarget(spec), paths: outdated.map(\.path))
+            return Plan(.converging("copying files"), [action], status: status, differences: differences, lookAgain: Self.patience)
+        }
+        if let current = facts.current, let expected = status.system, current != expected {
+            return Plan(
+                .stalled("it runs \(current), not \(expected), with which it was installed; switch it back, or accept it: "
+                    + "plasma annotate installation/\(installation.name) \(Installation.systemAnnotation)=\(current)"),
+                status: status, differences: differences, lookAgain: .seconds(15))
+        }
+        if seen.runs.contains(where: { $0.hasSecrets && $0.state != .running }) {
+            return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
+        }
+        return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(60))
+    }
+
+    /// An installed node that is not to be seen: it may be booting, off, or not itself any more.
+    private func absent(_ status: Installation.Status) -> Decision {
+        switch seen.machine {
+        case nil:
+            if let machine = reader.get(VirtualMachine.self, name), machine.spec.runPolicy == .halted, machine.isReady {
+                return Plan(.ready, status: status)
+            }
+            let reference = Reference(VirtualMachine.self, name)
+            return Plan(.waiting(on: reference, reader.get(reference).map(reason) ?? "not made yet"), status: status)
+        case .installer?, .stranger?:
+            return Plan(
+                .stalled("\(whoAnswers), and not the system that was installed; its disks may be others, or blank. To install it anew: \(reinstallCommand(status))"),
+                status: status, differences: [Difference("system", seen: .string(whoAnswers), wanted: status.system.map { .string($0) }, impact: .wipe)],
+                lookAgain: .seconds(15))
+        case .unreachable(let why)?:
+            return Plan(
+                .converging("waiting for the node to answer; \(why)"), status: status,
+                differences: [Difference("system", seen: .string(why.description), wanted: status.system.map { .string($0) }, impact: .none)],
+                lookAgain: Self.patience)
+        case .system?: return Plan(.ready, status: status)
+        }
+    }
+
+    private func systems(_ facts: NodeFacts, _ status: Installation.Status) -> [Difference] {
+        var found: [Difference] = []
+        if let expected = status.system, facts.current != expected {
+            found.append(Difference("system", seen: facts.current.map { .string($0) }, wanted: .string(expected), impact: .reboot))
+        } else if let made = status.source, made != source {
+            found.append(Difference("system.source", seen: .string(made), wanted: .string(source), impact: .replace))
+        }
+        if facts.needsReboot {
+            found.append(Difference(
+                "system.booted", seen: facts.booted.map { .string($0) }, wanted: facts.current.map { .string($0) }, impact: .reboot))
+        }
+        return found
+    }
+
+    private func units(_ facts: NodeFacts) -> [Difference] {
+        facts.failedUnits.map { Difference("units.\($0)", seen: "failed", wanted: "running", impact: .restart) }
+    }
+
+    /// Contents are told by their digests only: there are keys among them.
+    private func difference(_ wanted: Installation.Sight.File, _ facts: NodeFacts) -> Difference {
+        func told(_ sha256: String, _ mode: Int?) -> JSON {
+            .string("sha256:\(sha256.prefix(16))" + (mode.map { " mode \(String($0, radix: 8))" } ?? ""))
+        }
+        let found = facts.files[wanted.path]
+        return Difference(
+            "files.\(wanted.path)", seen: found.map { told($0.sha256, $0.mode) }, wanted: told(wanted.sha256, wanted.mode), impact: .reload)
+    }
+
+    private func storage(_ facts: NodeFacts) -> [Difference] {
+        guard let devices = facts.devices else { return [] }
+        let expected = node.spec.disks.flatMap { disk in disk.layout.map { $0.storage(of: disk) } ?? [] }
+        return storageDifferences(expected, devices: devices, volumes: facts.volumes ?? []).map { difference in
+            let impact: Impact =
+                switch difference.impact {
+                case .missing, .extra, .destructive: .wipe
+                case .mount: .restart
+                }
+            return Difference(
+                "disks.\(difference.path)", seen: difference.seen.map { .string($0) }, wanted: difference.wanted.map { .string($0) }, impact: impact)
+        }
+    }
+}

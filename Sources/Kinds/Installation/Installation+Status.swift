@@ -1,0 +1,86 @@
+import Foundation
+import Resource
+
+extension Installation {
+    package struct Status: Codable, Hashable, Sendable {
+        /// Names the latest run: made of uid, generation and attempt.
+        var run: String?
+        /// What the installer said last: "Formatting hard drive with disko".
+        var step: String?
+        var phase: Phase?
+        /// When the phase was first seen.
+        var phaseSince: Date?
+        /// When each phase of the latest run was first seen.
+        var timeline: [String: Date] = [:]
+        var startedAt: Date?
+        var finishedAt: Date?
+        var exitCode: Int?
+        /// Whether the run is under way.
+        var isRunning: Bool?
+        /// Why the latest run that failed did, and which one that was.
+        var failure: String?
+        var failedRun: String?
+        /// Runs since somebody last asked for one.
+        var attempts: Int?
+        /// The last request of a person that was heard.
+        var heardRequest: String?
+        /// Path of the latest run's log.
+        var log: String?
+        /// Consents that were used.
+        var spentConsents: [String] = []
+        /// The disks that the latest run may format, and the run of ours that began to.
+        var disks: String?
+        var formattedBy: String?
+        /// Whether its machine is to be offered the NetBoot now.
+        var wantsNetBoot: Bool?
+        /// What the node is expected to run: the system that it came up with after its installation.
+        var system: String?
+        /// What that was made from.
+        var source: String?
+        /// A person wants it installed anew, though it runs.
+        var isReinstalling: Bool?
+        /// The node's SSH host key, which plasma gave it.
+        var hostKey: String?
+        /// Where the node differs from what was installed.
+        var drift: [String] = []
+
+        init() {}
+
+        /// `phase` is the word of the status that every kind has.
+        private enum CodingKeys: String, CodingKey {
+            case run, step, phase = "installerPhase", phaseSince, timeline, startedAt, finishedAt, exitCode, isRunning
+            case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
+        }
+
+        package init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            func read<T: Decodable>(_ key: CodingKeys) throws -> T? { try fields.decodeIfPresent(T.self, forKey: key) }
+            run = try read(.run)
+            step = try read(.step)
+            phase = try read(.phase)
+            phaseSince = try read(.phaseSince)
+            timeline = try read(.timeline) ?? [:]
+            startedAt = try read(.startedAt)
+            finishedAt = try read(.finishedAt)
+            exitCode = try read(.exitCode)
+            isRunning = try read(.isRunning)
+            failure = try read(.failure)
+            failedRun = try read(.failedRun)
+            attempts = try read(.attempts)
+            heardRequest = try read(.heardRequest)
+            log = try read(.log)
+            spentConsents = try read(.spentConsents) ?? []
+            disks = try read(.disks)
+            formattedBy = try read(.formattedBy)
+            wantsNetBoot = try read(.wantsNetBoot)
+            system = try read(.system)
+            source = try read(.source)
+            isReinstalling = try read(.isReinstalling)
+            hostKey = try read(.hostKey)
+            drift = try read(.drift) ?? []
+        }
+    }
+
+    /// The path of the latest run's log, as far as one was started.
+    package static func log(of installation: Resource<Installation>) -> String? { installation.status?.detail.log }
+}

@@ -1,0 +1,116 @@
+import Crypto
+import Foundation
+import NixOS
+import PKI
+import Reconcile
+import Resource
+
+import protocol Host.Processes
+
+extension Installation {
+    /// What the files of a node are made from; no secret is among it.
+    package struct Needs: Hashable, Sendable {
+        package var node: String
+        /// Its cluster, whose members share a token; nil: it belongs to none.
+        package var cluster: String?
+        /// Names the Certificate it shows, when its cluster has a trust.
+        package var certificate: String?
+        package var configuration: RenderedFile?
+        /// What stands against the configuration.
+        package var problem: String?
+
+        package init(node: String, cluster: String? = nil, certificate: String? = nil, configuration: RenderedFile? = nil, problem: String? = nil) {
+            self.node = node
+            self.cluster = cluster
+            self.certificate = certificate
+            self.configuration = configuration
+            self.problem = problem
+        }
+    }
+
+    static func needs(of node: String, _ lookup: some RecordLookup) -> Needs {
+        var needs = Needs(node: node)
+        guard let cluster = Rendering.cluster(of: node, lookup) else { return needs }
+        needs.cluster = cluster.name
+        if cluster.spec.trust != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
+        do throws(Rendering.Refusal) {
+            let description = try Rendering.description(of: cluster, lookup: lookup, only: node)
+            needs.configuration = ClusterRendering(description: description).clusterConfig(ofNode: node)
+        } catch {
+            needs.problem = "\(error)"
+        }
+        return needs
+    }
+
+    /// Gathers a node's own files from the vault: below `/etc/nixos/secrets/`, and its SSH host key.
+    struct NodeFiles: Sendable {
+        let vault: Vault
+        let processes: any Processes
+
+        enum Gathering: Sendable {
+            case whole([RenderedFile])
+            /// Something is missing; what is there.
+            case partial([RenderedFile], lacks: String)
+
+            var files: [RenderedFile] {
+                switch self {
+                case .whole(let files), .partial(let files, _): files
+                }
+            }
+        }
+
+        /// - Parameter makesMissing: host key and token, which plasma makes itself, are made now.
+        func gather(_ needs: Needs, makesMissing: Bool) async throws -> Gathering {
+            var secrets = NodeSecrets(trust: nil, certificate: nil, key: nil, joinToken: nil)
+            var lacks: String?
+            if let certificate = needs.certificate {
+                if let identity = try await vault.identity(ofCertificate: certificate) {
+                    (secrets.trust, secrets.certificate, secrets.key) = (identity.trustPEM, identity.certificatePEM, identity.keyPEM)
+                } else {
+                    lacks = "Certificate/\(certificate) was not issued yet"
+                }
+            }
+            if let cluster = needs.cluster {
+                let name = "join-token/\(cluster)"
+                secrets.joinToken = makesMissing
+                    ? try await vault.token(name) : try await vault.get(name).map { String(decoding: $0, as: UTF8.self) }
+            }
+            var files = secrets.files(of: needs.node) + (needs.configuration.map { [$0] } ?? [])
+            for index in files.indices {
+                let name = files[index].path.split(separator: "/").last.map(String.init) ?? files[index].path
+                files[index].path = "etc/nixos/secrets/\(name)"
+            }
+            if let key = try await hostKey(of: needs.node, makesMissing: makesMissing) {
+                files.append(RenderedFile(path: "etc/ssh/ssh_host_ed25519_key", contents: key.privateKey, mode: 0o600))
+                files.append(RenderedFile(path: "etc/ssh/ssh_host_ed25519_key.pub", contents: Array((key.publicKey + "\n").utf8), mode: 0o644))
+            }
+            files.sort { $0.path < $1.path }
+            if let lacks { return .partial(files, lacks: lacks) }
+            return .whole(files)
+        }
+
+        /// The one pair that the node has from its first boot to its last.
+        func hostKey(of node: String, makesMissing: Bool = false) async throws -> SSHKeyPair? {
+            let name = "ssh-host-key/\(node)"
+            if let secret = try await vault.get(name), let open = try await vault.get(name + ".pub") {
+                return SSHKeyPair(privateKey: secret, publicKey: String(decoding: open, as: UTF8.self))
+            }
+            guard makesMissing else { return nil }
+            let pair = try await SSHKeyPair.make(comment: node, processes: processes)
+            // The public half last: where it is, the private one is too.
+            try await vault.put(name, pair.privateKey)
+            try await vault.put(name + ".pub", Array(pair.publicKey.utf8))
+            return pair
+        }
+    }
+}
+
+extension Installation.Sight.File {
+    init(_ file: RenderedFile) {
+        let digest = SHA256.hash(data: Data(file.contents)).map { byte in
+            let text = String(byte, radix: 16)
+            return text.utf8.count == 1 ? "0" + text : text
+        }.joined()
+        self.init(path: "/" + file.path, sha256: digest, mode: file.mode)
+    }
+}

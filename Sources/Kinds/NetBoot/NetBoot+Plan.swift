@@ -1,0 +1,135 @@
+import Foundation
+import Manifest
+import NetBoot
+import Reconcile
+import Resource
+
+extension NetBoot {
+    package struct Sight: Hashable, Sendable {
+        /// A file that machines boot.
+        package enum File: Hashable, Sendable {
+            /// It is there and has its digest.
+            case sound(PinnedFile)
+            /// Why it cannot be served, for a person.
+            case unfit(String)
+        }
+
+        /// What this object serves on its network now.
+        package var served: BootSight?
+        /// Other networks that this object still serves, from an earlier spec.
+        package var elsewhere: [String]
+        /// The other NetBoot that serves the network.
+        package var occupant: String?
+        package var kernel: File
+        package var initrd: File?
+        /// Why some machines cannot boot although all is well otherwise: boot loaders or keys that are not there.
+        package var notes: [String]
+        package var authorizedKeys: [String]
+
+        package init(
+            served: BootSight? = nil, elsewhere: [String] = [], occupant: String? = nil, kernel: File, initrd: File? = nil,
+            notes: [String] = [], authorizedKeys: [String] = []
+        ) {
+            self.served = served
+            self.elsewhere = elsewhere
+            self.occupant = occupant
+            self.kernel = kernel
+            self.initrd = initrd
+            self.notes = notes
+            self.authorizedKeys = authorizedKeys
+        }
+    }
+
+    package enum Action: Hashable, Sendable, CustomStringConvertible {
+        case serve(BootService)
+        case stop(network: String)
+
+        package var description: String {
+            switch self {
+            case .serve(let service):
+                "serve network \(service.network) on \(service.interface), offering to " + NetBoot.nodes(service.machines.filter(\.boots))
+            case .stop(let network): "stop serving network \(network)"
+            }
+        }
+    }
+
+    package enum Planning: Planner {
+        package typealias K = NetBoot
+
+        package static func plan(_ goal: Goal<NetBoot>, given seen: Sight, _ reader: Reader) -> Plan<NetBoot, Action> {
+            let netBoot = goal.resource
+            if let former = seen.elsewhere.first { return stop(former, netBoot.status(seen, [])) }
+            switch goal {
+            case .absent:
+                let status = netBoot.status(seen, [])
+                return seen.served == nil ? Plan(.ready, status: status) : stop(netBoot.spec.network.scalarText, status)
+            case .present:
+                let machines = machines(of: netBoot, seen, reader)
+                var status = netBoot.status(seen, machines)
+                switch place(of: netBoot, seen, reader) {
+                case .failure(let obstacle):
+                    // What is served goes on, unless the network itself goes.
+                    if obstacle.isFinal, seen.served != nil { return stop(netBoot.spec.network.scalarText, status) }
+                    return Plan(obstacle.condition, status: status)
+                case .success(let place):
+                    let wanted = service(of: netBoot, on: place, machines, seen, reader)
+                    status.offered = Set(wanted.machines.filter(\.boots).map(\.node)).sorted()
+                    return keep(wanted, netBoot, seen, status)
+                }
+            }
+        }
+
+        package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
+            switch action {
+            case .serve(let service):
+                next.served = BootSight(
+                    service: service, advertisementFault: seen.served?.advertisementFault, machines: seen.served?.machines ?? [],
+                    pending: seen.served?.pending ?? [])
+            case .stop(let network):
+                next.elsewhere.removeAll { $0 == network }
+                if next.served?.service.network == network { next.served = nil }
+            }
+            return next
+        }
+
+        private static func stop(_ network: String, _ status: Status) -> Plan<NetBoot, Action> {
+            Plan(.converging("stopping"), [.stop(network: network)], status: status, differences: [.leaving("servers")])
+        }
+
+        private static func keep(_ wanted: BootService, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status) -> Plan<NetBoot, Action> {
+            let happenings = netBoot.happenings(status)
+            var plan: Plan<NetBoot, Action>
+            if let served = seen.served, served.service == wanted, served.fault == nil {
+                plan = Plan(standing(seen, status), status: status)
+            } else {
+                let difference = difference(wanted, seen.served)
+                plan = Plan(.converging("serving"), [.serve(wanted)], status: status, differences: [difference])
+            }
+            plan.happenings = happenings
+            return plan
+        }
+
+        private static func standing(_ seen: Sight, _ status: Status) -> Condition {
+            for file in [seen.kernel, seen.initrd] { if case .unfit(let why) = file { return .stalled(why) } }
+            if let machine = status.machines.first(where: { $0.problem != nil }) { return .stalled("\(machine.node): \(machine.problem ?? "")") }
+            return .ready
+        }
+
+        private static func difference(_ wanted: BootService, _ served: BootSight?) -> Difference {
+            guard let served else { return Difference("servers", seen: nil, wanted: "serving", impact: .none) }
+            if let fault = served.fault { return Difference("servers", seen: .string(fault), wanted: "serving", impact: .reload) }
+            let seen = NetBoot.nodes(served.service.machines.filter(\.boots)), offered = NetBoot.nodes(wanted.machines.filter(\.boots))
+            if seen != offered { return Difference("offered", seen: .string(seen), wanted: .string(offered), impact: .none) }
+            if served.service.kernel != wanted.kernel || served.service.initrd != wanted.initrd {
+                return Difference(
+                    "artefacts", seen: .string(served.service.kernel?.digest ?? "none"), wanted: .string(wanted.kernel?.digest ?? "none"), impact: .reload)
+            }
+            return Difference("servers", seen: "another configuration", wanted: "this one", impact: .reload)
+        }
+    }
+
+    static func nodes(_ machines: [BootMachine]) -> String {
+        machines.isEmpty ? "no node" : Set(machines.map(\.node)).sorted().joined(separator: ", ")
+    }
+}

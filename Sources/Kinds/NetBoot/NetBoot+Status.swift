@@ -1,0 +1,101 @@
+import Foundation
+import NetBoot
+import Reconcile
+import Resource
+
+extension NetBoot {
+    package struct Status: Codable, Hashable, Sendable {
+        /// MAC addresses that asked and are not in the manifest; the first ones, when there are many.
+        var pending: [String] = []
+        /// Nodes it is offered to right now.
+        var offered: [String] = []
+        /// How far each machine came in its latest boot from the network.
+        var machines: [Machine] = []
+        /// What is missing for some machines, while all others boot.
+        var problem: String?
+
+        init() {}
+
+        package init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            pending = try fields.decodeIfPresent([String].self, forKey: .pending) ?? []
+            offered = try fields.decodeIfPresent([String].self, forKey: .offered) ?? []
+            machines = try fields.decodeIfPresent([Machine].self, forKey: .machines) ?? []
+            problem = try fields.decodeIfPresent(String.self, forKey: .problem)
+        }
+    }
+
+    package struct Machine: Codable, Hashable, Sendable {
+        /// The MAC address where no Node has it.
+        var node: String
+        var mac: String
+        /// The furthest one: dhcp, tftp, ipxe, kernel, initrd or installer.
+        var phase: String?
+        /// By phase, in whole seconds.
+        var phases: [String: Date]
+        /// Boots that were seen since the server started.
+        var boots: Int
+        var problem: String?
+    }
+}
+
+extension Resource where K == NetBoot {
+    /// - Parameter machines: those that it may serve.
+    func status(_ seen: NetBoot.Sight, _ machines: [BootMachine]) -> NetBoot.Status {
+        var status = NetBoot.Status()
+        let nodes = Dictionary(machines.map { ($0.mac, $0.node) }, uniquingKeysWith: { first, _ in first })
+        status.offered = Set((seen.served?.service.machines ?? []).filter(\.boots).map(\.node)).sorted()
+        status.pending = (seen.served?.pending ?? []).map(\.description)
+        var notes = seen.notes
+        if let fault = seen.served?.advertisementFault { notes.append("no router advertisements, so that iPXE waits longer: \(fault)") }
+        status.problem = notes.isEmpty ? nil : notes.joined(separator: "; ")
+        let found = seen.served?.machines ?? []
+        let now = found.map { machine in
+            NetBoot.Machine(
+                node: nodes[machine.mac] ?? machine.mac.description, mac: machine.mac.description, phase: machine.timeline.last?.rawValue,
+                phases: Dictionary(uniqueKeysWithValues: machine.timeline.phases.map { ($0.key.rawValue, $0.value) }), boots: machine.timeline.boots,
+                problem: machine.isLooping
+                    ? "boot loop: it fetched its kernel \(LoopDetector.kernels) times within \(LoopDetector.window.components.seconds / 60) min and did not reach the installer; look at its console"
+                    : machine.trouble)
+        }
+        // What was seen before the server was started anew is still what was seen last.
+        let known = Set(now.map(\.mac)), named = Set(machines.map(\.mac.description))
+        let earlier = (self.status?.detail.machines ?? []).filter { !known.contains($0.mac) && named.contains($0.mac) }.map { machine in
+            var machine = machine
+            machine.problem = nil
+            return machine
+        }
+        status.machines = (now + earlier).sorted { ($0.node, $0.mac) < ($1.node, $1.mac) }
+        return status
+    }
+
+    /// What the status has that the record does not have yet.
+    func happenings(_ status: NetBoot.Status) -> [Happening] {
+        let before = Dictionary((self.status?.detail.machines ?? []).map { ($0.mac, $0) }, uniquingKeysWith: { first, _ in first })
+        var happenings: [Happening] = []
+        for machine in status.machines {
+            for phase in Timeline.Phase.allCases {
+                guard let date = machine.phases[phase.rawValue], before[machine.mac]?.phases[phase.rawValue] != date else { continue }
+                happenings.append(Happening(reason: "NetBoot", message: "\(machine.node) \(phase.sentence)"))
+            }
+        }
+        let noted = Set(self.status?.detail.pending ?? [])
+        for mac in status.pending where !noted.contains(mac) {
+            happenings.append(Happening(reason: "UnknownMachine", message: "\(mac) asked to boot, and no Node has it", isWarning: true))
+        }
+        return happenings
+    }
+}
+
+extension Timeline.Phase {
+    fileprivate var sentence: String {
+        switch self {
+        case .dhcp: "was given an address to boot with"
+        case .tftp: "fetches a boot loader"
+        case .ipxe: "runs iPXE"
+        case .kernel: "fetches its kernel"
+        case .initrd: "fetches its initial RAM disk"
+        case .installer: "reached the installer"
+        }
+    }
+}

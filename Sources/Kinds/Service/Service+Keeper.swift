@@ -1,0 +1,64 @@
+import Foundation
+import Manifest
+import PKI
+import Probe
+import Reconcile
+import Resource
+
+/// Where issued certificates are found: the vault, in the daemon.
+package protocol CertificateSource: Sendable {
+    /// The roots to trust, PEM; nil: not made yet.
+    func trust(ofAuthority name: String) async throws -> String?
+    /// nil: not issued yet.
+    func credentials(ofCertificate name: String) async throws -> (certificate: String, key: String)?
+}
+
+extension Vault: CertificateSource {
+    package func credentials(ofCertificate name: String) async throws -> (certificate: String, key: String)? {
+        try await identity(ofCertificate: name).map { ($0.certificatePEM, $0.keyPEM) }
+    }
+}
+
+extension Service {
+    /// Tells the prober what to ask, and tells what it found: looking never waits for a node.
+    package struct Keeper: Observer, Performer {
+        package typealias P = Planning
+
+        private let prober: Prober
+        private let certificates: (any CertificateSource)?
+        private let assigns: Bool
+
+        /// - Parameter assigns: false for a diff: it looks at what is asked already and begins nothing.
+        package init(prober: Prober, certificates: (any CertificateSource)?, assigns: Bool) {
+            self.prober = prober
+            self.certificates = certificates
+            self.assigns = assigns
+        }
+
+        package func observe(_ goal: Goal<Service>, _ reader: Reader) async throws -> Sight {
+            guard case .present(let service) = goal else {
+                if assigns { prober.assign(goal.resource.name, []) }
+                return Sight()
+            }
+            let (jobs, issued) = try await ServiceJobs(certificates, prober.canRunCommands).jobs(of: service, reader)
+            if assigns { prober.assign(service.name, jobs) }
+            let found = prober.findings(of: service.name)
+            let nodes = Set(jobs.map(\.node))
+            var sight = Sight()
+            // What was found on a node that is no longer asked is yesterday's news.
+            sight.health = found.health.filter { nodes.contains($0.key) }
+            sight.firstBoot = found.firstBoot.filter { nodes.contains($0.key) }
+            if jobs.contains(where: { $0.node.isEmpty }) { sight.members = found.members }
+            for (node, served) in found.served where nodes.contains(node) {
+                guard let own = issued[node] else { continue }
+                sight.served[node] = .init(serial: served.serial, notAfter: served.notAfter, issued: own.serial, isIssued: served.der == own.der)
+            }
+            return sight
+        }
+
+        package func perform(_ action: NoAction) async throws {}
+
+        /// Names of Services whose judged health changed.
+        package func wakes() -> AsyncStream<String> { prober.wakes() }
+    }
+}

@@ -1,0 +1,189 @@
+import Foundation
+import Manifest
+import Probe
+import Reconcile
+import Resource
+
+extension Service {
+    /// What was found out on its nodes, as judged: it stays equal while no judgement changes.
+    package struct Sight: Hashable, Sendable {
+        package struct Served: Hashable, Sendable {
+            /// Serials, and the end of the one that is served.
+            package var serial: String
+            package var notAfter: Date
+            package var issued: String
+            package var isIssued: Bool
+
+            package init(serial: String, notAfter: Date, issued: String, isIssued: Bool) {
+                self.serial = serial
+                self.notAfter = notAfter
+                self.issued = issued
+                self.isIssued = isIssued
+            }
+        }
+
+        // By node.
+        package var health: [String: HealthJudge.Verdict] = [:]
+        package var firstBoot: [String: FirstBootState] = [:]
+        package var served: [String: Served] = [:]
+        package var members: ProbeFindings.Members?
+
+        package init() {}
+    }
+
+    package enum Planning: Planner {
+        package typealias K = Service
+
+        package static func plan(_ goal: Goal<Service>, given seen: Sight, _ reader: Reader) -> Plan<Service, NoAction> {
+            guard case .present(let service) = goal else { return Plan(.ready, status: Status()) }
+            let placement = ServicePlacement(of: service, reader)
+            guard !placement.places.isEmpty else { return Plan(.ready, status: Status()) }
+            let judgement = Judgement(service, placement, seen, reader)
+            return Plan(judgement.condition, status: judgement.status, differences: judgement.differences)
+        }
+
+        package static func foresee(_ action: NoAction, in seen: Sight) -> Sight { seen }
+    }
+}
+
+/// What the sights of all nodes come to.
+private struct Judgement {
+    private(set) var status = Service.Status()
+    private(set) var differences: [Difference] = []
+    private var failing: String?
+    /// Of the first node that is not well.
+    private var first: Condition?
+
+    var condition: Condition {
+        if let failing { return .failing(failing, attempt: 0) }
+        return first ?? .ready
+    }
+
+    init(_ service: Resource<Service>, _ placement: ServicePlacement, _ seen: Service.Sight, _ reader: Reader) {
+        let previous = Dictionary((service.status?.detail.nodes ?? []).map { ($0.node, $0) }, uniquingKeysWith: { first, _ in first })
+        for place in placement.places { judge(service, place, seen, previous[place.node], reader) }
+        status.healthy = "\(status.nodes.count(where: \.healthy))/\(status.nodes.count)"
+        if let members = seen.members { judge(members, hadAll: previous.values.contains { $0.wasHealthy == true }) }
+    }
+
+    private mutating func judge(
+        _ service: Resource<Service>, _ place: ServicePlacement.Place, _ seen: Service.Sight, _ old: Service.NodeHealth?, _ reader: Reader
+    ) {
+        let node = place.node
+        var entry = Service.NodeHealth(node: node, healthy: false, wasHealthy: old?.healthy == true ? true : old?.wasHealthy)
+        defer { status.nodes.append(entry) }
+        if let boot = seen.firstBoot[node] { entry.firstBoot = boot.summary }
+        if let served = seen.served[node] {
+            entry.certificate = .init(serial: served.serial, notAfter: served.notAfter, isIssued: served.isIssued)
+            if !served.isIssued {
+                differences.append(
+                    Difference("certificate served by \(node)", seen: .string(served.serial), wanted: .string(served.issued), impact: .reload))
+            }
+        }
+        if case .notYet(let why) = Node.hosting(of: place.record, reader) {
+            entry.reason = why
+            note(.waiting(on: Reference(Node.self, node), why))
+            return
+        }
+        guard service.spec.probe != nil else {
+            entry.healthy = true
+            return
+        }
+        guard place.address != nil || service.spec.probe?.check.needsNoAddress == true else {
+            entry.reason = "the node has no static address at which it could be asked"
+            note(.stalled("\(node): \(entry.reason ?? "")"))
+            return
+        }
+        let verdict = seen.health[node] ?? .init()
+        entry.since = verdict.since
+        switch verdict.standing {
+        case .healthy:
+            entry.healthy = true
+            entry.wasHealthy = true
+        case .unknown:
+            // A daemon that has just started knows nothing; what it knew before is told until it knows better.
+            if let old { (entry.healthy, entry.reason, entry.since) = (old.healthy, old.reason, old.since) }
+            if !entry.healthy { note(waiting(service, node, reader) ?? trust(service, place, reader) ?? .converging("probing; \(node) has not answered yet")) }
+        case .unhealthy, .flapping:
+            entry.reason = verdict.reason
+            explain(service, entry, seen.firstBoot[node], verdict, reader)
+        }
+        if old?.healthy == entry.healthy, let since = old?.since { entry.since = since }
+    }
+
+    private mutating func explain(
+        _ service: Resource<Service>, _ entry: Service.NodeHealth, _ boot: FirstBootState?, _ verdict: HealthJudge.Verdict, _ reader: Reader
+    ) {
+        let node = entry.node
+        if entry.wasHealthy == true {
+            differences.append(Difference("health on \(node)", seen: .string(verdict.reason), wanted: .string("healthy"), impact: .none))
+        }
+        if let waiting = waiting(service, node, reader) { return note(waiting) }
+        if entry.wasHealthy == true {
+            if failing == nil { failing = "\(node): \(verdict.reason)" }
+            return
+        }
+        switch boot?.state {
+        case .running: note(.converging("first boot; \(node): \(boot?.summary ?? "")"))
+        case .failed where failing == nil: failing = "\(node): first boot \(boot?.summary ?? "")"
+        default: note(.converging("not healthy; \(node): \(verdict.reason)"))
+        }
+    }
+
+    /// What the service needs on this node first.
+    private func waiting(_ service: Resource<Service>, _ node: String, _ reader: Reader) -> Condition? {
+        for name in service.spec.dependsOn.map(\.scalarText) {
+            let reference = Reference(Service.self, name)
+            guard let other = reader.get(Service.self, name) else { return .waiting(on: reference, "there is no such object; apply one of that name") }
+            if let there = other.status?.detail.nodes.first(where: { $0.node == node }) {
+                if !there.healthy { return .waiting(on: reference, "\(node): \(there.reason ?? "not healthy")") }
+            } else if !other.isReady {
+                return .waiting(on: reference, reason(other))
+            }
+        }
+        return nil
+    }
+
+    /// Without its authority nobody can be believed.
+    private func trust(_ service: Resource<Service>, _ place: ServicePlacement.Place, _ reader: Reader) -> Condition? {
+        guard let name = place.authority, service.spec.probe?.check.isOverTLS == true else { return nil }
+        let reference = Reference(CertificateAuthority.self, name)
+        guard let authority = reader.get(CertificateAuthority.self, name) else { return .waiting(on: reference, "there is no such object; apply one of that name") }
+        return authority.isReady ? nil : .waiting(on: reference, reason(authority))
+    }
+
+    private mutating func judge(_ members: ProbeFindings.Members, hadAll: Bool) {
+        guard let finding = members.finding else {
+            status.membership = .init(problems: [members.failure ?? "no node can be asked"])
+            return
+        }
+        status.membership = .init(
+            leader: finding.leader, term: finding.term.map { Int64(clamping: $0) }, voters: finding.voters, learners: finding.learners,
+            problems: finding.problems)
+        guard let problem = finding.problems.first else { return }
+        if hadAll, !finding.missing.isEmpty || !finding.foreign.isEmpty {
+            let wanted = status.nodes.map(\.node)
+            let there = (Set(wanted).subtracting(finding.missing).union(finding.foreign)).sorted()
+            differences.append(
+                Difference(
+                    "membership", seen: .string(there.joined(separator: ", ")), wanted: .string(wanted.joined(separator: ", ")), impact: .none))
+        }
+        note(.converging("membership; \(problem)"))
+    }
+
+    private mutating func note(_ condition: Condition) { first = first ?? condition }
+}
+
+extension Service.Check {
+    /// A command finds its node by name.
+    var needsNoAddress: Bool { if case .exec = self { true } else { false } }
+
+    /// In a cluster with an authority.
+    var isOverTLS: Bool {
+        switch self {
+        case .httpGet(let get): get.scheme == .https
+        case .grpc: true
+        case .tcpSocket, .exec: false
+        }
+    }
+}

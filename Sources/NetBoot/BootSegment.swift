@@ -1,0 +1,190 @@
+import CHost
+import Host
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+/// The boot servers of one network: their sockets, and the state that they share.
+final class BootSegment: Sendable {
+    let time: any Time
+    let logger: Logger
+    let artefacts: PinnedFiles
+    let loaders: Loaders
+    private let state: Mutex<BootState>
+    private let contents = Mutex<[String: [UInt8]]>([:])
+    private let channels = Mutex<[any Channel]>([])
+    private let faults = Mutex<(server: String?, advertisements: String?)>((nil, nil))
+    private let connections = Mutex(0)
+    /// The interface's number: one that was made anew under the same name has another.
+    private let index: Int32
+    private let tell: @Sendable (String) -> Void
+    private let group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+
+    static let connectionsMax = 2048
+
+    init(
+        _ service: BootService, loaders: Loaders, artefacts: PinnedFiles, time: any Time, logger: Logger,
+        tell: @escaping @Sendable (String) -> Void
+    ) {
+        var logger = logger
+        logger[metadataKey: "network"] = "\(service.network)"
+        self.logger = logger
+        self.loaders = loaders
+        self.artefacts = artefacts
+        self.time = time
+        self.tell = tell
+        index = chost_interface_index(service.interface)
+        state = Mutex(BootState(service))
+    }
+
+    // What the handlers ask and tell
+
+    var service: BootService { state.withLock { $0.service } }
+
+    func loader(_ name: String) -> [UInt8]? {
+        contents.withLock { contents in
+            if contents[name] == nil { contents[name] = loaders.content(of: name) }
+            return contents[name]
+        }
+    }
+
+    func receive(_ packet: DHCPPacket, atProxyPort: Bool, from: (address: Address4, port: Int)) -> DHCPServer.Reply? {
+        let (reply, isNews) = state.withLock {
+            $0.receive(packet, atProxyPort: atProxyPort, from: from, now: time.now(), date: time.date())
+        }
+        if isNews { tellAll() }
+        return reply
+    }
+
+    func mac(named: HardwareAddress?, at address: Address4?) -> HardwareAddress? { state.withLock { $0.mac(named: named, at: address) } }
+
+    func note(_ phase: Timeline.Phase, of mac: HardwareAddress?) {
+        let isNews = state.withLock { $0.note(phase, of: mac, now: time.now(), date: time.date()) }
+        guard isNews, let mac else { return }
+        logger.info("\(phase.rawValue)", metadata: ["mac": "\(mac)"])
+        tellAll()
+    }
+
+    /// - Returns: false when there are as many as there may be.
+    func enterConnection() -> Bool {
+        connections.withLock { count in
+            guard count < Self.connectionsMax else { return false }
+            count += 1
+            return true
+        }
+    }
+
+    func leaveConnection() { connections.withLock { $0 -= 1 } }
+
+    func failed(advertising why: String?) {
+        let isNews = faults.withLock { faults in
+            defer { faults.advertisements = why }
+            return faults.advertisements != why
+        }
+        if isNews { tellAll() }
+    }
+
+    /// A file is gone or has changed: whoever looks next says which.
+    func artefactFailed() { tellAll() }
+
+    private func tellAll() { tell(service.name) }
+
+    // What `BootServers` asks
+
+    var sight: BootSight {
+        let (server, advertisements) = faults.withLock { $0 }
+        return state.withLock { state in
+            let isSame = chost_interface_index(state.service.interface) == index
+            return BootSight(
+                service: state.service, fault: server ?? (isSame ? nil : "its interface \(state.service.interface) was made anew"),
+                advertisementFault: advertisements, machines: state.sight(now: time.now()), pending: state.pending.sorted())
+        }
+    }
+
+    func change(to service: BootService) { state.withLock { $0.change(to: service) } }
+
+    /// All or nothing, but for router advertisements: where there is no IPv6 there are none.
+    func start() async throws {
+        do {
+            try await listen()
+        } catch {
+            await stop()
+            throw error
+        }
+    }
+
+    private func listen() async throws {
+        let service = service
+        let ports = service.ports
+        // Beside another server both must hear the broadcasts; where ours is the only one a second is found here.
+        try await datagrams(BootSocket(service.interface, .any, port: ports.dhcp, isShared: service.mode == .proxy)) {
+            DHCPHandler(self, atProxyPort: false)
+        }
+        try await datagrams(BootSocket(service.interface, service.server, port: ports.tftp)) { TFTPListener(self) }
+        try await http(service)
+        if service.mode == .proxy {
+            try await datagrams(BootSocket(service.interface, service.server, port: ports.proxy)) { DHCPHandler(self, atProxyPort: true) }
+        }
+        do {
+            try await datagrams(BootSocket(routerOn: service.interface), isVital: false) {
+                RouterHandler(self, interface: service.interface, mtu: service.mtu)
+            }
+        } catch {
+            logger.notice("no router advertisements", metadata: ["error": "\(error)"])
+            failed(advertising: "\(error)")
+        }
+    }
+
+    private func datagrams(
+        _ socket: consuming BootSocket, isVital: Bool = true, _ handler: @escaping @Sendable () -> some ChannelInboundHandler
+    ) async throws {
+        let channel = try await DatagramBootstrap(group: group)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DHCPPacket.bytesMax + 1))
+            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler()) } }
+            .withBoundSocket(socket.take()).get()
+        watch(channel, isVital: isVital)
+    }
+
+    private func http(_ service: BootService) async throws {
+        let place = SocketAddress(service.server, port: service.ports.http)
+        let server = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
+                    try channel.pipeline.syncOperations.addHandler(HTTPHandler(self))
+                }
+            }
+        do {
+            watch(try await server.bind(to: place).get(), isVital: true)
+        } catch let error as IOError {
+            if error.errnoCode == EADDRINUSE { throw BootError.taken(port: service.ports.http, interface: service.interface) }
+            throw BootError.system("listen on \(service.url)", errnoText(error.errnoCode))
+        }
+    }
+
+    private func watch(_ channel: any Channel, isVital: Bool) {
+        channels.withLock { $0.append(channel) }
+        channel.closeFuture.whenComplete { _ in
+            let isStopped = self.channels.withLock { $0.isEmpty }
+            guard isVital, !isStopped else { return }
+            self.faults.withLock { $0.server = "one of its sockets was closed" }
+            self.tellAll()
+        }
+    }
+
+    func stop() async {
+        let ending = channels.withLock { channels in
+            defer { channels = [] }
+            return channels
+        }
+        for channel in ending { try? await channel.close().get() }
+    }
+
+    /// Where it really listens: for tests, which let the system choose.
+    func port(_ index: Int) -> Int? { channels.withLock { $0.indices.contains(index) ? $0[index].localAddress?.port : nil } }
+}

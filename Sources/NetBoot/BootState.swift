@@ -1,0 +1,115 @@
+import Foundation
+import Host
+
+/// What the servers of one network know, and all that they decide together. A decider: the shells feed it.
+struct BootState: Sendable {
+    /// More unknown machines than a person reads; those that come later are not noted.
+    static let pendingMax = 64
+
+    private(set) var service: BootService
+    private(set) var dhcp: DHCPServer
+    private(set) var timelines: [HardwareAddress: Timeline] = [:]
+    private(set) var pending: Set<HardwareAddress> = []
+    private var loops = LoopDetector()
+    private var troubles: [HardwareAddress: String] = [:]
+
+    init(_ service: BootService) {
+        self.service = service
+        dhcp = DHCPServer(service)
+    }
+
+    mutating func change(to service: BootService) {
+        self.service = service
+        dhcp.change(to: service)
+        pending = pending.filter { service.machine($0) == nil }
+        if !service.servesUnknown { timelines = timelines.filter { service.machine($0.key) != nil } }
+        troubles = troubles.filter { service.machine($0.key) != nil }
+        // One that is no longer offered anything has come where it should.
+        loops.keep { service.machine($0)?.boots ?? service.servesUnknown }
+    }
+
+    /// - Returns: the answer, and whether there is news for people.
+    mutating func receive(
+        _ packet: DHCPPacket, atProxyPort: Bool, from: (address: Address4, port: Int), now: Instant, date: Date
+    ) -> (reply: DHCPServer.Reply?, isNews: Bool) {
+        let verdict = dhcp.receive(packet, atProxyPort: atProxyPort, from: from, now: now)
+        var isNews = false
+        if verdict.isUnknown, pending.count < Self.pendingMax { isNews = pending.insert(packet.hardware).inserted }
+        if let stage = verdict.served, stage != .system, isTracked(packet.hardware) {
+            isNews = timelines[packet.hardware, default: Timeline()].noteAddress(for: stage, at: date) || isNews
+        }
+        // It took the address after all.
+        if verdict.served != nil, troubles.removeValue(forKey: packet.hardware) != nil { isNews = true }
+        if let trouble = verdict.trouble, troubles[packet.hardware] != trouble {
+            troubles[packet.hardware] = trouble
+            isNews = true
+        }
+        return (verdict.reply, isNews)
+    }
+
+    /// Who speaks: the one that the request names, or the one that was given this address.
+    func mac(named: HardwareAddress?, at address: Address4?) -> HardwareAddress? {
+        if let named, service.machine(named) != nil || service.servesUnknown { return named }
+        return address.flatMap { dhcp.holder(of: $0) }
+    }
+
+    mutating func note(_ phase: Timeline.Phase, of mac: HardwareAddress?, now: Instant, date: Date) -> Bool {
+        guard let mac, isTracked(mac) else { return false }
+        let wasLooping = loops.isLooping(mac, now: now)
+        if phase == .kernel { loops.kernelFetched(by: mac, now: now) }
+        if phase == .installer { loops.forget(mac) }
+        let isFirst = timelines[mac, default: Timeline()].note(phase, at: date)
+        return isFirst || wasLooping != loops.isLooping(mac, now: now)
+    }
+
+    /// Only as many as a person reads of those that nobody named.
+    private func isTracked(_ mac: HardwareAddress) -> Bool {
+        service.machine(mac) != nil || (service.servesUnknown && (timelines[mac] != nil || timelines.count < service.machines.count + Self.pendingMax))
+    }
+
+    func sight(now: Instant) -> [BootSight.Machine] {
+        Set(timelines.keys).union(troubles.keys).sorted().map {
+            BootSight.Machine(mac: $0, timeline: timelines[$0] ?? Timeline(), isLooping: loops.isLooping($0, now: now), trouble: troubles[$0])
+        }
+    }
+}
+
+/// What is served on one network now, and what was seen there.
+package struct BootSight: Hashable, Sendable {
+    package struct Machine: Hashable, Sendable {
+        package var mac: HardwareAddress
+        package var timeline: Timeline
+        /// It fetched its kernel again and again and reached nothing.
+        package var isLooping: Bool
+        /// "somebody else on the segment already has 192.168.100.11"
+        package var trouble: String?
+
+        package init(mac: HardwareAddress, timeline: Timeline, isLooping: Bool = false, trouble: String? = nil) {
+            self.mac = mac
+            self.timeline = timeline
+            self.isLooping = isLooping
+            self.trouble = trouble
+        }
+    }
+
+    package var service: BootService
+    /// Why the servers no longer work; nil while they do.
+    package var fault: String?
+    /// Why no router advertisements are sent; nil while they are. Machines boot without them, some seconds later.
+    package var advertisementFault: String?
+    /// In the order of their MAC addresses.
+    package var machines: [Machine]
+    /// Machines that asked and that nobody named, in order.
+    package var pending: [HardwareAddress]
+
+    package init(
+        service: BootService, fault: String? = nil, advertisementFault: String? = nil, machines: [Machine] = [],
+        pending: [HardwareAddress] = []
+    ) {
+        self.service = service
+        self.fault = fault
+        self.advertisementFault = advertisementFault
+        self.machines = machines
+        self.pending = pending
+    }
+}

@@ -1,0 +1,179 @@
+import NIOCore
+import NIOHTTP1
+
+/// Answers one connection, a request at a time.
+final class HTTPHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let segment: BootSegment
+    private var head: HTTPRequestHead?
+    private var bodyBytes = 0
+    private var deadline: Scheduled<Void>?
+    private var isCounted = false
+
+    /// For a whole request to arrive, the wait for it on a kept connection included.
+    private static let requestTime = TimeAmount.seconds(20)
+    /// For one piece of a response to be taken: slower clients than 10 kB/s are let go.
+    private static let pieceTime = TimeAmount.seconds(30)
+    private static let pieceBytes = 256 << 10
+    private static let bodyBytesMax = 64 << 10
+
+    init(_ segment: BootSegment) { self.segment = segment }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        isCounted = segment.enterConnection()
+        guard isCounted else { return context.close(promise: nil) }
+        expect(context, within: Self.requestTime)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        deadline?.cancel()
+        if isCounted { segment.leaveConnection() }
+        isCounted = false
+    }
+
+    /// Closes the connection unless the next step comes in time.
+    private func expect(_ context: ChannelHandlerContext, within time: TimeAmount) {
+        deadline?.cancel()
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: time) { bound.value.close(promise: nil) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch Self.unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            bodyBytes = 0
+        case .body(let bytes):
+            bodyBytes += bytes.readableBytes
+            if bodyBytes > Self.bodyBytesMax { context.close(promise: nil) }
+        case .end:
+            guard let head else { return }
+            self.head = nil
+            expect(context, within: Self.pieceTime)
+            respond(context, head)
+        }
+    }
+
+    private func respond(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        let service = segment.service
+        let from = context.remoteAddress?.address4
+        switch BootPath.read(head.method.rawValue, head.uri) {
+        case .failure(.notFound): answer(context, head, .notFound, "There is no such file.\n")
+        case .failure(.bad(let why)): answer(context, head, .badRequest, why + "\n")
+        case .failure(.notAllowed(let methods)): answer(context, head, .methodNotAllowed, "", [("Allow", methods)])
+        case .success(.script(let named)):
+            let mac = segment.mac(named: named, at: from)
+            if head.method == .GET { segment.note(.ipxe, of: mac) }
+            answer(context, head, .ok, BootScript.text(for: mac.flatMap { service.machine($0) }, mac: mac, in: service))
+        case .success(.authorizedKeys):
+            answer(context, head, .ok, service.authorizedKeys.map { $0 + "\n" }.joined())
+        case .success(.progress(let named, let phase)):
+            guard service.machine(named) != nil || service.servesUnknown else { return answer(context, head, .forbidden, "This machine is not known here.\n") }
+            segment.note(phase, of: named)
+            answer(context, head, .ok, "")
+        case .success(.loader(let name)):
+            guard let content = segment.loader(name) else { return answer(context, head, .notFound, "It is not installed on the boot server.\n") }
+            if head.method == .GET { segment.note(.tftp, of: segment.mac(named: nil, at: from)) }
+            answer(context, head, .ok, bytes: content, type: "application/octet-stream")
+        case .success(.artefact(let digest, let part, let named)):
+            let artefact = part == .kernel ? service.kernel : service.initrd
+            guard let artefact, artefact.digest == digest else { return answer(context, head, .notFound, "That is not what is served now.\n") }
+            serve(context, head, artefact, part, segment.mac(named: named, at: from))
+        }
+    }
+
+    private func serve(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ artefact: PinnedFile, _ part: BootPath.Part, _ mac: HardwareAddress?) {
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        // A file that has changed is read again whole before a byte of it goes out.
+        expect(context, within: .seconds(300))
+        segment.artefacts.open(artefact, on: context.eventLoop).assumeIsolated().whenComplete { result in
+            let context = bound.value
+            guard context.channel.isActive else { return }
+            guard case .success(let file?) = result else {
+                self.segment.logger.warning("not served: it is gone or has another digest", metadata: ["path": "\(artefact.path)"])
+                self.segment.artefactFailed()
+                return self.answer(context, head, .serviceUnavailable, "The file is gone or has another digest.\n")
+            }
+            let range: Range<Int>
+            var headers: [(String, String)] = [("ETag", "\"\(artefact.digest)\""), ("Accept-Ranges", "bytes")]
+            var status = HTTPResponseStatus.ok
+            switch ByteRange(head.headers.first(name: "Range"), of: file.size) {
+            case .whole: range = 0..<file.size
+            case .part(let part):
+                range = part
+                status = .partialContent
+                headers.append(("Content-Range", "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(file.size)"))
+            case .unsatisfiable:
+                return self.answer(context, head, .rangeNotSatisfiable, "", [("Content-Range", "bytes */\(file.size)")])
+            }
+            if head.method == .GET, range.lowerBound == 0 { self.segment.note(part == .kernel ? .kernel : .initrd, of: mac) }
+            self.begin(context, head, status, range.count, "application/octet-stream", headers)
+            guard head.method != .HEAD else { return self.end(bound, head) }
+            self.send(bound, head, file, range)
+        }
+    }
+
+    /// Piece by piece, each only while the file is the one that was checked.
+    private func send(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead, _ file: ServedFile, _ range: Range<Int>) {
+        let context = bound.value
+        guard !range.isEmpty else { return end(bound, head) }
+        guard file.isUnchanged else {
+            segment.artefactFailed()
+            // Less than was announced: the client knows that it does not have it.
+            return context.close(promise: nil)
+        }
+        expect(context, within: Self.pieceTime)
+        let piece = range.lowerBound..<min(range.upperBound, range.lowerBound + Self.pieceBytes)
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(Self.wrapOutboundOut(.body(.fileRegion(file.region(piece)))), promise: sent)
+        sent.futureResult.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success: self.send(bound, head, file, piece.upperBound..<range.upperBound)
+            case .failure: bound.value.close(promise: nil)
+            }
+        }
+    }
+
+    private func answer(
+        _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ status: HTTPResponseStatus, _ text: String, _ headers: [(String, String)] = []
+    ) {
+        answer(context, head, status, bytes: Array(text.utf8), type: "text/plain; charset=utf-8", headers)
+    }
+
+    private func answer(
+        _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ status: HTTPResponseStatus, bytes: [UInt8], type: String,
+        _ headers: [(String, String)] = []
+    ) {
+        begin(context, head, status, bytes.count, type, headers)
+        if head.method != .HEAD, !bytes.isEmpty {
+            context.write(Self.wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes)))), promise: nil)
+        }
+        end(NIOLoopBound(context, eventLoop: context.eventLoop), head)
+    }
+
+    private func begin(
+        _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ status: HTTPResponseStatus, _ count: Int, _ type: String, _ headers: [(String, String)]
+    ) {
+        var fields = HTTPHeaders([("Content-Length", String(count)), ("Content-Type", type)] + headers)
+        if !head.isKeepAlive { fields.add(name: "Connection", value: "close") }
+        context.write(Self.wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: fields))), promise: nil)
+    }
+
+    private func end(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead) {
+        let sent = bound.value.eventLoop.makePromise(of: Void.self)
+        expect(bound.value, within: Self.pieceTime)
+        bound.value.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: sent)
+        sent.futureResult.assumeIsolated().whenComplete { result in
+            if case .success = result, head.isKeepAlive {
+                // The next request may be on its way already.
+                if self.head == nil { self.expect(bound.value, within: Self.requestTime) }
+            } else {
+                bound.value.close(promise: nil)
+            }
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

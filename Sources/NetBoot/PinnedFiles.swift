@@ -1,0 +1,170 @@
+import Crypto
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The files that machines boot. None is served whose digest was not worked out from the very file that lies there now:
+/// device, inode, size and both times are compared at every look, and while it is sent.
+package final class PinnedFiles: Sendable {
+    package enum Sight: Hashable, Sendable {
+        case sound
+        case unreadable(String)
+        case differs(actual: String)
+    }
+
+    /// Tells one content of a file from another without reading it.
+    struct Identity: Hashable, Sendable {
+        var device: UInt
+        var inode: UInt
+        var size: Int
+        var modified: [Int]
+        var changed: [Int]
+
+        init?(_ descriptor: Int32) {
+            var found = stat()
+            guard fstat(descriptor, &found) == 0, found.st_mode & S_IFMT == S_IFREG else { return nil }
+            device = UInt(found.st_dev)
+            inode = UInt(found.st_ino)
+            size = Int(found.st_size)
+            modified = [found.st_mtim.tv_sec, found.st_mtim.tv_nsec]
+            changed = [found.st_ctim.tv_sec, found.st_ctim.tv_nsec]
+        }
+    }
+
+    private struct Known: Sendable {
+        var identity: Identity
+        var digest: String
+    }
+
+    /// Larger ones are no kernels and no RAM disks.
+    static let bytesMax = 16 << 30
+    private static let knownMax = 256
+
+    private let known = Mutex<[String: Known]>([:])
+    /// One file is read at a time: a thousand machines that ask for one that has changed read it once.
+    private let reading = Mutex<Void>(())
+    private let threads: NIOThreadPool
+
+    package init(threads: NIOThreadPool = .singleton) { self.threads = threads }
+
+    /// Whether the file is there and has its digest. Reads it only when it is another one than last time.
+    package func examine(_ artefact: PinnedFile) async -> Sight {
+        do {
+            return try await threads.runIfActive { self.open(artefact).map { _ in .sound }.merged }
+        } catch {
+            return .unreadable("\(artefact.path): \(error)")
+        }
+    }
+
+    /// The text of a small file; nil when it cannot be read.
+    package func text(of path: String, bytesMax: Int) async -> String? {
+        try? await threads.runIfActive {
+            let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+            guard descriptor >= 0 else { return nil }
+            defer { close(descriptor) }
+            guard let identity = Identity(descriptor), identity.size <= bytesMax else { return nil }
+            return Self.bytes(of: descriptor, count: identity.size).map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    /// Opened and checked, for one response.
+    func open(_ artefact: PinnedFile, on loop: any EventLoop) -> EventLoopFuture<ServedFile?> {
+        threads.runIfActive(eventLoop: loop) { try? self.open(artefact).get() }
+    }
+
+
+    /// Blocks.
+    private func open(_ artefact: PinnedFile) -> Result<ServedFile, Refusal> {
+        let descriptor = Glibc.open(artefact.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return .failure(Refusal(.unreadable("\(artefact.path): \(errnoText(errno))"))) }
+        guard let identity = Identity(descriptor) else {
+            close(descriptor)
+            return .failure(Refusal(.unreadable("\(artefact.path) is not a regular file")))
+        }
+        let file = ServedFile(descriptor, identity)
+        guard identity.size <= Self.bytesMax else { return .failure(Refusal(.unreadable("\(artefact.path) is larger than \(Self.bytesMax) bytes"))) }
+        guard let digest = digest(of: descriptor, identity, artefact.path) else {
+            return .failure(Refusal(.unreadable("\(artefact.path) changes while it is read")))
+        }
+        return digest == artefact.digest ? .success(file) : .failure(Refusal(.differs(actual: digest)))
+    }
+
+    private func digest(of descriptor: Int32, _ identity: Identity, _ path: String) -> String? {
+        func remembered() -> String? { known.withLock { $0[path].flatMap { $0.identity == identity ? $0.digest : nil } } }
+        if let digest = remembered() { return digest }
+        return reading.withLock { _ in
+            if let digest = remembered() { return digest }
+            var hash = SHA256()
+            var offset = 0
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+            defer { buffer.deallocate() }
+            while offset < identity.size {
+                let count = pread(descriptor, buffer.baseAddress, buffer.count, offset)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return nil }
+                hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                offset += count
+            }
+            guard Identity(descriptor) == identity else { return nil }
+            let digest = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            known.withLock { known in
+                if known.count >= Self.knownMax { known = [:] }
+                known[path] = Known(identity: identity, digest: digest)
+            }
+            return digest
+        }
+    }
+
+    static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
+        var offset = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            while offset < count, let base = buffer.baseAddress {
+                let read = pread(descriptor, base + offset, count - offset, off_t(offset))
+                if read < 0, errno == EINTR { continue }
+                if read <= 0 { break }
+                offset += read
+            }
+            initialized = offset
+        }
+        return offset == count ? bytes : nil
+    }
+}
+
+/// Why a file is not served.
+private struct Refusal: Error {
+    var sight: PinnedFiles.Sight
+    init(_ sight: PinnedFiles.Sight) { self.sight = sight }
+}
+
+extension Result where Success == PinnedFiles.Sight, Failure == Refusal {
+    fileprivate var merged: PinnedFiles.Sight {
+        switch self {
+        case .success(let sight): sight
+        case .failure(let refusal): refusal.sight
+        }
+    }
+}
+
+/// An open file that is being sent; closed with its last use.
+final class ServedFile: Sendable {
+    let handle: NIOFileHandle
+    private let identity: PinnedFiles.Identity
+    private let descriptor: Int32
+
+    init(_ descriptor: Int32, _ identity: PinnedFiles.Identity) {
+        self.descriptor = descriptor
+        self.identity = identity
+        handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
+    }
+
+    var size: Int { identity.size }
+    /// Nobody wrote to it since it was checked.
+    var isUnchanged: Bool { PinnedFiles.Identity(descriptor) == identity }
+
+    func region(_ range: Range<Int>) -> FileRegion {
+        FileRegion(fileHandle: handle, readerIndex: range.lowerBound, endIndex: range.upperBound)
+    }
+
+    deinit { try? handle.close() }
+}

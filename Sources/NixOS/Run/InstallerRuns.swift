@@ -1,0 +1,246 @@
+import Foundation
+import Glibc
+import Host
+import Synchronization
+
+/// Installers as supervised children: each in a session of its own, so that it outlives us, and with a directory of its
+/// own by which it is found again.
+///
+///     <directory>/<node>/<run>/   made exclusively before anything is started; mode 0700
+///         log                     what the installer writes
+///         exit                    its exit code, written at once when it has ended
+///         extra/  flake/  bin/    what it is given
+///
+/// Whether a run is alive is asked of the processes: its directory stands in their command lines. A run's name is used
+/// once, so nothing is ever started twice.
+package struct InstallerRuns: Sendable {
+    package let directory: String
+    private let identity: SSHIdentity
+    private let processes: any Processes
+    private let logs = Logs()
+
+    /// What was read of each log so far, and the turn to start a run.
+    private final class Logs: Sendable {
+        struct Read {
+            var inode: UInt64
+            var offset: UInt64
+            var progress: InstallerProgress
+        }
+        let read = Mutex<[String: Read]>([:])
+        /// Whom we started for a run: until it has become the wrapper, its command line does not tell.
+        let started = Mutex<[String: ProcessIdentity]>([:])
+        /// Who counts the runs must start his own before the next one counts.
+        let starting = Mutex(())
+    }
+
+    /// Read of a log in one look; the rest in the next.
+    private static let readMax = 16 << 20
+
+    package init(directory: String, identity: SSHIdentity, processes: any Processes) {
+        self.directory = directory
+        self.identity = identity
+        self.processes = processes
+    }
+
+    package func path(_ node: String, _ run: String) -> String { "\(directory)/\(node)/\(run)" }
+    /// Leads to the log of the node's latest run.
+    package func latestLog(_ node: String) -> String { "\(directory)/\(node)/log" }
+
+    /// Every run of a node that left a directory, by name.
+    package func runs(of node: String) throws -> [RunSight] {
+        let all = try processes.list()
+        return try names("\(directory)/\(node)").map { try look(node, $0, among: all) }
+    }
+
+    /// Nodes that have runs.
+    package func nodes() -> [String] { names(directory) }
+
+    private func names(_ place: String) -> [String] {
+        let found = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+        return found.filter { name in
+            var isDirectory: ObjCBool = false
+            return FileManager.default.fileExists(atPath: "\(place)/\(name)", isDirectory: &isDirectory) && isDirectory.boolValue
+        }.sorted()
+    }
+
+    private func look(_ node: String, _ run: String, among all: [ProcessSight]) throws -> RunSight {
+        let place = path(node, run)
+        // In this order: what ends between the two looks has written its code before it went.
+        let own = logs.started.withLock { $0[place] }
+        let isAlive = all.contains { $0.identity == own || mentions($0, place) }
+        let code = exitCode(place)
+        let progress = try progress(of: place, isOver: !isAlive)
+        let started = modified(place + "/started")
+        let state: RunSight.State =
+            if isAlive { .running } else if let code { .exited(code) } else if started != nil { .died } else { .prepared }
+        return RunSight(
+            run: run, state: state, progress: progress, startedAt: started, finishedAt: isAlive ? nil : modified(place + "/exit"),
+            hasSecrets: access(place + "/extra", F_OK) == 0, log: place + "/log")
+    }
+
+    /// Prepares and starts a run. One that was prepared but never started, because we went down in between, is prepared
+    /// anew and started; any other run of that name is a mistake of ours and is refused.
+    /// - Parameters:
+    ///   - extra: files of the node's own, below its root.
+    ///   - lock: a flake.lock to begin with.
+    package func start(_ order: InstallerOrder, extra: [RenderedFile], lock: [UInt8]? = nil) throws {
+        try logs.starting.withLock { _ in try startAlone(order, extra, lock) }
+    }
+
+    private func startAlone(_ order: InstallerOrder, _ extra: [RenderedFile], _ lock: [UInt8]?) throws {
+        let place = path(order.node, order.run)
+        let all = try processes.list()
+        let others = nodes().flatMap { node in names("\(directory)/\(node)").map { path(node, $0) } }.filter { other in
+            other != place && all.contains { mentions($0, other) }
+        }
+        guard others.count < order.atOnce else {
+            throw NixOSError.system("\(others.count) installations run already, and no more than \(order.atOnce) may")
+        }
+        try makePrivateDirectory("\(directory)/\(order.node)")
+        if mkdir(place, 0o700) != 0 {
+            guard errno == EEXIST else { throw NixOSError.system("could not make \(place): \(errnoText(errno))") }
+            let sight = try look(order.node, order.run, among: processes.list())
+            guard sight.state == .prepared else { throw NixOSError.system("the run \(order.run) was started before") }
+            for name in ["extra", "flake", "bin"] { try? FileManager.default.removeItem(atPath: "\(place)/\(name)") }
+        }
+        try write(extra, below: place + "/extra")
+        try write(order.flakeFiles, below: place + "/flake")
+        if let lock, order.flake == nil { try write([RenderedFile(path: "flake.lock", contents: lock)], below: place + "/flake") }
+        var options = SSH.trustOptions(.installer(of: order.node, identity), knownHosts: "")
+        if order.isInstaller {
+            // nixos-anywhere tells ssh to believe any host key, before it says anything else: ours must come first.
+            options = options.map { $0 == "StrictHostKeyChecking=accept-new" ? "StrictHostKeyChecking=yes" : $0 }
+            try write([RenderedFile(path: "ssh", contents: Array(sshWrapper(options).utf8), mode: 0o700)], below: place + "/bin")
+        }
+        let link = latestLog(order.node)
+        try? FileManager.default.removeItem(atPath: link + ".new")
+        try FileManager.default.createSymbolicLink(atPath: link + ".new", withDestinationPath: order.run + "/log")
+        try moveOver(link + ".new", link)
+        let arguments = order.arguments(directory: place, privateKeyFile: identity.privateKeyFile, sshOptions: options)
+        let wrapper = try processes.spawn(
+            Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.program] + arguments), output: nil)
+        logs.started.withLock { $0[place] = wrapper }
+    }
+
+    /// Ends a run with all its processes.
+    /// - Parameter force: SIGKILL, which nobody can put off; else SIGTERM.
+    /// - Returns: false when it does not run.
+    @discardableResult
+    package func end(_ node: String, _ run: String, force: Bool) throws -> Bool {
+        let place = path(node, run)
+        var groups: Set<Int32> = []
+        for process in try processes.list() where mentions(process, place) && groups.insert(process.group).inserted {
+            try processes.signalGroup(of: process.identity, force ? SIGKILL : SIGTERM)
+        }
+        return !groups.isEmpty
+    }
+
+    /// Removes the directories of a node's runs, with the secrets in them; the runs must have ended.
+    package func clear(_ node: String) throws {
+        guard FileManager.default.fileExists(atPath: "\(directory)/\(node)") else { return }
+        try FileManager.default.removeItem(atPath: "\(directory)/\(node)")
+        logs.read.withLock { read in read = read.filter { !$0.key.hasPrefix("\(directory)/\(node)/") } }
+    }
+
+    /// Removes what runs that have ended were given; their logs stay.
+    package func forgetSecrets(_ node: String) throws {
+        for run in try runs(of: node) where run.state != .running && run.state != .prepared {
+            try? FileManager.default.removeItem(atPath: path(node, run.run) + "/extra")
+        }
+    }
+
+    /// The lock of the newest run that succeeded with a flake of plasma's own: what installs next is built from the
+    /// same inputs.
+    package func newestLock() -> [UInt8]? {
+        var newest: (at: Int, path: String)?
+        for node in nodes() {
+            for run in names("\(directory)/\(node)") where exitCode(path(node, run)) == 0 {
+                let lock = path(node, run) + "/flake/flake.lock"
+                if let at = modified(path(node, run) + "/exit"), at > newest?.at ?? .min, access(lock, R_OK) == 0 { newest = (at, lock) }
+            }
+        }
+        return newest.flatMap { FileManager.default.contents(atPath: $0.path).map { Array($0) } }
+    }
+
+    /// Whether the program can be started.
+    package func canRun(_ program: String) async throws -> Bool {
+        // The shell looks along the same PATH as the run will.
+        try await processes.run(Program("/bin/sh", ["-c", "command -v -- \"$1\" >/dev/null", "sh", program]), limit: .seconds(10)).isSuccess
+    }
+
+    private static let wrapperName = "plasma-install"
+
+    /// The installer's group leader. It waits for the installer whatever it is told, so that its end is written down;
+    /// the installer itself hears SIGTERM as usual. `started` comes first: a run that has it may have touched the disks.
+    private static let wrapper = """
+        trap : TERM INT HUP
+        run=$1; shift
+        : >"$run/started" || exit 1
+        if [ -d "$run/bin" ]; then PLASMA_SSH=$(command -v ssh); export PLASMA_SSH; PATH=$run/bin:$PATH; export PATH; fi
+        "$@" </dev/null >>"$run/log" 2>&1
+        code=$?
+        printf '%s\\n' "$code" >"$run/exit.new" && mv "$run/exit.new" "$run/exit"
+        """
+
+    private func sshWrapper(_ options: [String]) -> String {
+        let words = options.map { "-o '\($0.replacingOccurrences(of: "'", with: "'\\''"))'" }.joined(separator: " ")
+        return "#!/bin/sh\nexec \"$PLASMA_SSH\" \(words) \"$@\"\n"
+    }
+
+    private func mentions(_ process: ProcessSight, _ place: String) -> Bool {
+        // The wrapper, or the installer that outlived it. Not a person who reads the log.
+        process.commandLine.contains(place + "/extra")
+            || process.commandLine.contains(Self.wrapperName) && process.commandLine.contains(place)
+    }
+
+    private func exitCode(_ place: String) -> Int? {
+        guard let data = FileManager.default.contents(atPath: place + "/exit"), data.count < 16 else { return nil }
+        return Int(String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
+    }
+
+    private func modified(_ path: String) -> Int? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mtim.tv_sec : nil
+    }
+
+    private func write(_ files: [RenderedFile], below place: String) throws {
+        // Directories come to the node as they are here; the run's own lets nobody in.
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        for file in files {
+            let parts = file.path.split(separator: "/", omittingEmptySubsequences: false)
+            precondition(!parts.contains("..") && !parts.contains(""), "\(file.path) leads out of its directory")
+            let path = "\(place)/\(file.path)"
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o755])
+            try writePrivately(file.contents, to: path, mode: file.mode)
+        }
+    }
+
+    /// Reads what was added to the log since the last look.
+    private func progress(of place: String, isOver: Bool) throws -> InstallerProgress {
+        try logs.read.withLock { known in
+            let path = place + "/log"
+            var status = stat()
+            guard stat(path, &status) == 0 else { return InstallerProgress() }
+            var read = known[place] ?? Logs.Read(inode: UInt64(status.st_ino), offset: 0, progress: InstallerProgress())
+            if read.inode != UInt64(status.st_ino) || read.offset > UInt64(status.st_size) {
+                read = Logs.Read(inode: UInt64(status.st_ino), offset: 0, progress: InstallerProgress())
+            }
+            if read.offset < UInt64(status.st_size), let file = FileHandle(forReadingAtPath: path) {
+                defer { try? file.close() }
+                try file.seek(toOffset: read.offset)
+                var left = Self.readMax
+                while left > 0, let block = try file.read(upToCount: 256 << 10), !block.isEmpty {
+                    read.progress.read(block)
+                    read.offset += UInt64(block.count)
+                    left -= block.count
+                }
+            }
+            known[place] = read
+            var progress = read.progress
+            if isOver { progress.finish() }
+            return progress
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import Foundation
+
+/// The script that asks a machine for its facts, and the reading of its answer.
+///
+/// Each answer is one line, `plasma NAME EXIT BASE64`, the last one `plasma end 0 `; all else that a login prints is
+/// passed over. Needs a POSIX shell and base64, and as much of the rest as it finds: an installer has little.
+package struct NodeLook: Hashable, Sendable {
+    /// Absolute paths to take the digest and mode of.
+    package var files: [String]
+    /// Disks to look at for signatures: "/dev/vda".
+    package var disks: [String]
+
+    package init(files: [String] = [], disks: [String] = []) {
+        self.files = files
+        self.disks = disks
+    }
+
+    /// Bytes of an answer that are read.
+    package static let answerMax = 4 << 20
+
+    package var script: String {
+        let files = files.map(quoted).joined(separator: " "), disks = disks.map(quoted).joined(separator: " ")
+        return """
+            LC_ALL=C; export LC_ALL
+            PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
+            say() {
+              name=$1; shift; text=$("$@" 2>/dev/null); code=$?
+              printf 'plasma %s %s %s\\n' "$name" "$code" "$(printf '%s' "$text" | base64 | tr -d '\\n')"
+            }
+            say release cat /etc/os-release
+            lead() { readlink -f "$1" || readlink "$1"; }
+            say current lead /run/current-system
+            say booted lead /run/booted-system
+            say profile lead /nix/var/nix/profiles/system
+            boot() { for part in kernel initrd kernel-modules; do readlink -f "$1/$part" || true; done; }
+            say current-boot boot /run/current-system
+            say booted-boot boot /run/booted-system
+            say failed systemctl list-units --state=failed --plain --no-legend --no-pager
+            say lsblk lsblk --json --bytes --output NAME,PATH,TYPE,SIZE,FSTYPE,PARTLABEL,SERIAL,MOUNTPOINTS
+            say lvs lvs --reportformat json --units b --nosuffix --options vg_name,lv_name,lv_size
+            set --\(files.isEmpty ? "" : " " + files)
+            [ $# = 0 ] || say files sha256sum -- "$@"
+            [ $# = 0 ] || say modes stat -L -c '%a %n' -- "$@"
+            for disk in\(disks.isEmpty ? "" : " " + disks); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
+            printf 'plasma end 0 \\n'
+
+            """
+    }
+
+    /// - Returns: nil when it is not a whole answer.
+    package static func read(_ answer: [UInt8]) -> NodeFacts? {
+        var sections: [String: String] = [:]
+        var facts = NodeFacts(id: "")
+        var isWhole = false
+        for line in answer.prefix(answerMax).split(separator: UInt8(ascii: "\n")) {
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
+            guard words.count >= 3, words[0].elementsEqual("plasma".utf8), let code = Int(String(decoding: words[2], as: UTF8.self)) else { continue }
+            let name = String(decoding: words[1], as: UTF8.self)
+            if name == "end" { isWhole = true }
+            let coded = words.count > 3 ? Data(words[3]) : Data()
+            guard let text = Data(base64Encoded: coded).map({ String(decoding: $0, as: UTF8.self) }) else { continue }
+            if name == "signatures" {
+                let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+                // Without wipefs, or without the disk, nothing is known of it.
+                if code == 0, let disk = lines.first { facts.signatures[disk] = lines.dropFirst().filter { !$0.isEmpty } }
+            } else if sections[name] == nil, code == 0 || name == "files" || name == "modes" {
+                // Of files, those that are there are told though others are missing.
+                sections[name] = text
+            }
+        }
+        guard isWhole else { return nil }
+        let release = assignments(sections["release"] ?? "")
+        facts.id = release["ID"] ?? ""
+        facts.variant = release["VARIANT_ID"]
+        facts.current = path(sections["current"])
+        facts.booted = path(sections["booted"])
+        facts.profile = path(sections["profile"])
+        if let current = sections["current-boot"], let booted = sections["booted-boot"], !booted.isEmpty, !current.isEmpty {
+            facts.needsReboot = current != booted
+        }
+        facts.failedUnits = units(sections["failed"] ?? "")
+        facts.files = files(sections["files"] ?? "", modes: sections["modes"] ?? "")
+        facts.devices = sections["lsblk"].flatMap(blockDevices)
+        facts.volumes = sections["lvs"].flatMap(logicalVolumes)
+        return facts
+    }
+
+    private static func path(_ text: String?) -> String? {
+        guard let text = text?.trimmingCharacters(in: .whitespacesAndNewlines), text.hasPrefix("/"), !text.contains("\n") else { return nil }
+        // readlink -f answers with the link itself when it leads nowhere.
+        return ["/run/current-system", "/run/booted-system", "/nix/var/nix/profiles/system"].contains(text) ? nil : text
+    }
+
+    /// os-release(5): KEY=VALUE, the value perhaps quoted.
+    private static func assignments(_ text: String) -> [String: String] {
+        var found: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            found[String(parts[0])] = parts[1].trimmingCharacters(in: CharacterSet(charactersIn: "\"' "))
+        }
+        return found
+    }
+
+    /// "● name.service loaded failed failed Description"
+    private static func units(_ text: String) -> [String] {
+        let names = text.split(separator: "\n").compactMap { line in
+            line.split(separator: " ").map(String.init).first { $0.contains(".") }
+        }
+        return Set(names).sorted()
+    }
+
+    private static func files(_ sums: String, modes: String) -> [String: NodeFacts.File] {
+        var found: [String: NodeFacts.File] = [:]
+        for line in sums.split(separator: "\n") {
+            // "DIGEST  PATH"; GNU's marks binary with a star.
+            let parts = line.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, parts[0].utf8.count == 64, parts[0].allSatisfy(\.isHexDigit) else { continue }
+            let name = parts[1].drop { $0 == " " || $0 == "*" }
+            guard name.hasPrefix("/") else { continue }
+            found[String(name)] = NodeFacts.File(sha256: parts[0].lowercased(), mode: nil)
+        }
+        for line in modes.split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, let mode = Int(parts[0], radix: 8) else { continue }
+            found[String(parts[1])]?.mode = mode
+        }
+        return found
+    }
+}
+
+/// A word of a shell's command line, whatever characters it has.
+func quoted(_ word: String) -> String { "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'" }

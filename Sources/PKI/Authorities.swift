@@ -1,0 +1,179 @@
+import Foundation
+import Store
+import Synchronization
+
+/// The authorities that a vault keeps. Every change is one write of one value, and one that was made already is not made
+/// again: what is asked names what it takes the place of.
+package struct Authorities: Sendable {
+    let vault: Vault
+    private let makeSerial: @Sendable () -> SerialNumber
+    private let signers = SignerCache()
+
+    /// What an authority is to be.
+    package struct Wish: Hashable, Sendable {
+        package var name: String
+        package var spec: CertificateSpec
+        /// The authority that signs it, and the fingerprint of the certificate it is to sign with; nil: itself.
+        package var issuer: String?
+        package var issuerFingerprint: String?
+        /// Go on with the key it has.
+        package var keepsKey: Bool
+        /// The request for a renewal that this honours.
+        package var renewed: String?
+        /// Fingerprint of the certificate that it takes the place of; nil for the first.
+        package var replacing: String?
+
+        package init(
+            name: String, spec: CertificateSpec, issuer: String? = nil, issuerFingerprint: String? = nil, keepsKey: Bool = false,
+            renewed: String? = nil, replacing: String? = nil
+        ) {
+            self.name = name
+            self.spec = spec
+            self.issuer = issuer
+            self.issuerFingerprint = issuerFingerprint
+            self.keepsKey = keepsKey
+            self.renewed = renewed
+            self.replacing = replacing
+        }
+    }
+
+    package init(vault: Vault, makeSerial: @escaping @Sendable () -> SerialNumber = { SerialNumber() }) {
+        self.vault = vault
+        self.makeSerial = makeSerial
+    }
+
+    /// What may be told of an authority; nil when there is none yet.
+    package func facts(of name: String) async throws(PKIError) -> AuthorityFacts? {
+        try await vault.authority(name).map { AuthorityFacts($0.value) }
+    }
+
+    /// The names of all that are kept.
+    package func names() async throws(PKIError) -> [String] {
+        try await vault.names(below: SealedAuthority.name("")).map { String($0.dropFirst(SealedAuthority.name("").count)) }
+    }
+
+    /// The first certificate of an authority. Nothing happens when it has one.
+    package func create(_ wish: Wish, now: Date) async throws(PKIError) {
+        guard try await vault.authority(wish.name) == nil else { return }
+        let (part, standingOn) = try await make(wish, keyPEM: nil, now)
+        var sealed = SealedAuthority(
+            current: part, revision: 1, renewed: wish.renewed, revoked: [],
+            list: .init(number: 0, thisUpdate: now, nextUpdate: now, pem: ""))
+        try sealed.signLists(now)
+        try await vault.replace(SealedAuthority.name(wish.name), expecting: 0, with: sealed, standingOn: standingOn)
+    }
+
+    /// Begins a change to another certificate: by making both trusted, where that is not so already.
+    package func rollOver(_ wish: Wish, now: Date) async throws(PKIError) {
+        try await change(wish.name) { kept, vault throws(PKIError) in
+            guard kept.phase == nil, kept.current.facts.fingerprint == wish.replacing else { return [] }
+            let (part, standingOn) = try await make(wish, keyPEM: wish.keepsKey ? kept.current.material.keyPEM : nil, now)
+            let isTrusted = part.issuer != nil && part.issuer == kept.current.issuer
+            kept.revision += 1
+            kept.renewed = wish.renewed
+            kept.settledAt = nil
+            if isTrusted {
+                (kept.previous, kept.current, kept.phase) = (kept.current, part, .reissue)
+                try kept.signLists(now)
+            } else {
+                (kept.next, kept.phase) = (part, .trustBoth)
+            }
+            return standingOn
+        }
+    }
+
+    /// Notes that a phase has reached everything that hangs on the authority.
+    package func settle(_ name: String, _ phase: RolloverPhase, now: Date) async throws(PKIError) {
+        try await change(name) { kept, _ in
+            if kept.phase == phase, kept.settledAt == nil { kept.settledAt = now }
+            return []
+        }
+    }
+
+    /// Ends a phase.
+    package func advance(_ name: String, from phase: RolloverPhase, now: Date) async throws(PKIError) {
+        try await change(name) { kept, _ throws(PKIError) in
+            guard kept.phase == phase else { return [] }
+            kept.settledAt = nil
+            switch phase {
+            case .trustBoth:
+                guard let next = kept.next else { throw .damaged(SealedAuthority.name(name)) }
+                (kept.previous, kept.current, kept.next, kept.phase) = (kept.current, next, nil, .reissue)
+                try kept.signLists(now)
+            case .reissue:
+                (kept.previous, kept.phase) = (nil, .dropOld)
+                try kept.signLists(now)
+            case .dropOld: kept.phase = nil
+            }
+            return []
+        }
+    }
+
+    /// Puts serial numbers (as `SerialNumber.normal` writes them) on the list, for good.
+    package func revoke(_ name: String, _ serials: [String], now: Date) async throws(PKIError) {
+        try await change(name) { kept, _ throws(PKIError) in
+            let known = Set(kept.revoked.map(\.serial))
+            let new = Set(serials).subtracting(known).sorted()
+            if new.isEmpty { return [] }
+            let date = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
+            kept.revoked += new.map { RevocationList.Entry(serial: $0, date: date) }
+            try kept.signLists(now)
+            return []
+        }
+    }
+
+    /// Signs the lists anew.
+    package func signLists(_ name: String, now: Date) async throws(PKIError) {
+        try await change(name) { kept, _ throws(PKIError) in
+            try kept.signLists(now)
+            return []
+        }
+    }
+
+    /// Destroys the authority and its keys.
+    package func remove(_ name: String) async throws(PKIError) { try await vault.delete(SealedAuthority.name(name)) }
+
+    private func make(
+        _ wish: Wish, keyPEM: String?, _ now: Date
+    ) async throws(PKIError) -> (SealedAuthority.Part, standingOn: [(name: String, revision: Revision)]) {
+        guard let issuer = wish.issuer else {
+            let (material, facts) = try AuthorityMaterial.make(wish.spec, keyPEM: keyPEM, now: now, serial: makeSerial())
+            return (SealedAuthority.Part(material: material, facts: facts, spec: wish.spec), [])
+        }
+        guard let above = try await vault.authority(issuer) else { throw .missing("the authority \(issuer)") }
+        let current = above.value.current
+        guard current.facts.fingerprint == wish.issuerFingerprint else { throw .changed("the authority \(issuer)") }
+        let (material, facts) = try signers.signer(current).issueAuthority(wish.spec, keyPEM: keyPEM, now: now, serial: makeSerial())
+        let part = SealedAuthority.Part(
+            material: material, facts: facts, spec: wish.spec, issuer: issuer, issuerFingerprint: current.facts.fingerprint)
+        return (part, [(SealedAuthority.name(issuer), above.revision)])
+    }
+
+    /// Changes what is kept, if the body changes it.
+    private func change(
+        _ name: String,
+        _ body: (inout SealedAuthority, Vault) async throws(PKIError) -> [(name: String, revision: Revision)]
+    ) async throws(PKIError) {
+        guard let kept = try await vault.authority(name) else { throw .missing("the authority \(name)") }
+        var next = kept.value
+        let standingOn = try await body(&next, vault)
+        if next == kept.value { return }
+        try await vault.replace(SealedAuthority.name(name), expecting: kept.revision, with: next, standingOn: standingOn)
+    }
+}
+
+/// Signers that were parsed lately: a fleet is issued by one or two.
+final class SignerCache: Sendable {
+    private let known = Mutex<[String: Signer]>([:])
+
+    func signer(_ part: SealedAuthority.Part) throws(PKIError) -> Signer {
+        let fingerprint = part.facts.fingerprint
+        if let signer = known.withLock({ $0[fingerprint] }) { return signer }
+        let signer = try part.material.signer()
+        known.withLock { known in
+            if known.count >= 16 { known = [:] }
+            known[fingerprint] = signer
+        }
+        return signer
+    }
+}

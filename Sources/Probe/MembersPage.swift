@@ -1,0 +1,35 @@
+import Foundation
+
+/// `GET /admin/cluster/members` of Chainfire.
+package enum MembersPage {
+    package static let path = "/admin/cluster/members"
+
+    private struct Entry: Decodable {
+        var id: String
+        var name: String
+        var learner: Bool
+        var leader: Bool
+        var term: UInt64
+    }
+
+    package static func ask(
+        _ address: ProbeAddress, trust: ProbeTrust?, within limit: Duration, now: Date
+    ) async throws(ProbeFailure) -> MembershipCheck.View {
+        let answer = try await HTTPProbe.get(path, at: address, trust: trust, within: limit, now: now)
+        try HTTPProbe.judge(answer)
+        return try read(answer.body)
+    }
+
+    /// - Throws: `.protocolError` for what is no such list.
+    package static func read(_ body: [UInt8]) throws(ProbeFailure) -> MembershipCheck.View {
+        let entries: [Entry]
+        do {
+            entries = try JSONDecoder().decode([Entry].self, from: Data(body))
+        } catch {
+            throw ProbeFailure(.protocolError, "\(path) is no list of members")
+        }
+        return MembershipCheck.View(
+            members: entries.map { .init(name: $0.name.isEmpty ? $0.id : $0.name, isLearner: $0.learner, isLeader: $0.leader) },
+            term: entries.map(\.term).max() ?? 0)
+    }
+}

@@ -1,0 +1,72 @@
+/// Compares what the members of a Raft cluster say with each other and with a manifest.
+package enum MembershipCheck {
+    package struct Member: Hashable, Sendable {
+        package var name: String
+        package var isLearner: Bool
+        package var isLeader: Bool
+
+        package init(name: String, isLearner: Bool = false, isLeader: Bool = false) {
+            self.name = name
+            self.isLearner = isLearner
+            self.isLeader = isLeader
+        }
+    }
+
+    /// What one node says.
+    package struct View: Hashable, Sendable {
+        package var members: [Member]
+        package var term: UInt64
+
+        package init(members: [Member], term: UInt64) {
+            self.members = members.sorted { $0.name < $1.name }
+            self.term = term
+        }
+
+        package var leader: String? { members.first(where: \.isLeader)?.name }
+        package var names: [String] { members.map(\.name) }
+    }
+
+    package struct Finding: Hashable, Sendable {
+        /// The leader that all name.
+        package var leader: String?
+        package var term: UInt64?
+        package var voters: Int
+        package var learners: Int
+        /// Sorted; what the manifest has and the cluster has not, and the other way round.
+        package var missing: [String]
+        package var foreign: [String]
+        /// What is wrong, in the order of its weight; empty: nothing is.
+        package var problems: [String]
+    }
+
+    /// - Parameters:
+    ///   - wanted: the manifest's nodes.
+    ///   - views: what each node said that could be asked.
+    package static func check(wanted: [String], views: [(node: String, view: View)]) -> Finding? {
+        let views = views.sorted { $0.node < $1.node }
+        // The one with the highest term knows best.
+        guard let best = views.max(by: { ($0.view.term, $1.node) < ($1.view.term, $0.node) }) else { return nil }
+        let names = Set(best.view.names)
+        var finding = Finding(
+            leader: nil, term: nil, voters: best.view.members.count { !$0.isLearner }, learners: best.view.members.count(where: \.isLearner),
+            missing: wanted.filter { !names.contains($0) }.sorted(), foreign: best.view.names.filter { !wanted.contains($0) }, problems: [])
+        let leaders = Set(views.compactMap(\.view.leader))
+        let terms = Set(views.map(\.view.term))
+        if leaders.count == 1, let leader = leaders.first, views.allSatisfy({ $0.view.leader != nil }) { finding.leader = leader }
+        if terms.count == 1 { finding.term = terms.first }
+        if leaders.isEmpty {
+            finding.problems.append("no leader")
+        } else if finding.leader == nil {
+            finding.problems.append("nodes name different leaders: " + views.map { "\($0.node) says \($0.view.leader ?? "none")" }.joined(separator: ", "))
+        }
+        if terms.count > 1 { finding.problems.append("nodes are in different terms: " + views.map { "\($0.node) in \($0.view.term)" }.joined(separator: ", ")) }
+        if !finding.missing.isEmpty { finding.problems.append("not members: \(finding.missing.joined(separator: ", "))") }
+        if !finding.foreign.isEmpty { finding.problems.append("members that no manifest names: \(finding.foreign.joined(separator: ", "))") }
+        let learners = best.view.members.filter(\.isLearner).map(\.name)
+        if !learners.isEmpty { finding.problems.append("learners that are not voters yet: \(learners.joined(separator: ", "))") }
+        for (node, view) in views where view.members.map({ [$0.name, "\($0.isLearner)"] }) != best.view.members.map({ [$0.name, "\($0.isLearner)"] }) {
+            finding.problems.append("\(node) knows other members than \(best.node): \(view.names.joined(separator: ", "))")
+        }
+        return finding
+    }
+}

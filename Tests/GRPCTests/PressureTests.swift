@@ -1,0 +1,90 @@
+import Foundation
+import NIOCore
+import SwiftProtobuf
+import Testing
+
+@testable import GRPC
+
+/// Bounds that hold for all connections of a port together.
+@Suite struct PressureTests {
+    /// Until a call is answered as wanted; each takes its time.
+    private func until(_ body: () async throws -> Bool) async throws {
+        for _ in 0..<3000 {
+            if try await body() { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("it did not come to that within thirty seconds")
+    }
+
+    private func code(_ client: GRPCClient) async -> GRPCStatus.Code {
+        do throws(GRPCStatus) {
+            let answer: Text = try await client.unary("/test.Echo/Text", Text("x"), within: .seconds(20))
+            return answer.value == "x" ? .ok : .unknown
+        } catch {
+            return error.code
+        }
+    }
+
+    @Test func `when too much waits for those who do not read, calls are refused, those are closed, and calls are answered again`() async throws {
+        var limits = Limits()
+        limits.unsentBytesOfAllMax = 10 << 20
+        limits.headersWithin = .seconds(60)
+        try await withServer(limits: limits) { _, server, port in
+            let healthy = try await connect(port)
+            #expect(await code(healthy) == .ok)
+            var size = Google_Protobuf_Int64Value()
+            size.value = 3 << 20
+            var mutes: [any Channel] = []
+            for _ in 0..<6 {
+                let mute = try await MuteClient.connect(port)
+                // Less than any bound of one connection.
+                var bytes = MuteClient.preface
+                for stream in 0..<3 { bytes += try MuteClient.call(UInt32(2 * stream + 1), "/test.Echo/Large", Array(try size.serializedData())) }
+                try await mute.writeAndFlush(ByteBuffer(bytes: bytes))
+                mutes.append(mute)
+            }
+            try await until { await code(healthy) == .resourceExhausted }
+            try await until { await code(healthy) == .ok }
+            // It was them who had to go, as many as it took.
+            #expect(server.connections < 7 && healthy.isOpen)
+            for mute in mutes { try? await mute.close() }
+            try await until { server.connections == 1 }
+            #expect(await code(healthy) == .ok)
+            await healthy.close()
+        }
+    }
+
+    @Test func `requests that never become whole are bounded over all connections`() async throws {
+        var limits = Limits()
+        limits.incompleteBytesOfAllMax = 1 << 20
+        limits.headersWithin = .seconds(60)
+        try await withServer(limits: limits) { _, server, port in
+            var mutes: [any Channel] = []
+            let large = [UInt8](repeating: 7, count: 1 << 20)
+            for _ in 0..<3 {
+                let mute = try await MuteClient.connect(port)
+                // A unary call that is whole and not ended waits as well.
+                var bytes = MuteClient.preface
+                for stream in 0..<8 { bytes += try MuteClient.call(UInt32(2 * stream + 1), "/test.Echo/Blob", Array(large.prefix(60_000)), isWhole: false) }
+                try await mute.writeAndFlush(ByteBuffer(bytes: bytes))
+                mutes.append(mute)
+            }
+            let client = try await connect(port)
+            let blob = Blob(Data(large))
+            func refusal() async -> GRPCStatus? {
+                do throws(GRPCStatus) {
+                    let _: Blob = try await client.unary("/test.Echo/Blob", blob, within: .seconds(20))
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            try await until { await refusal()?.code == .resourceExhausted }
+            // What is small enough to come at once is served all the same.
+            #expect(await code(client) == .ok)
+            for mute in mutes { try? await mute.close() }
+            try await until { await refusal() == nil }
+            await client.close()
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import Foundation
+import NixOS
+import Reconcile
+import Resource
+import Testing
+
+@testable import Kinds
+
+@Suite struct `Installing a machine that is pretended` {
+    private func isStalled(_ condition: Condition) -> Bool { if case .stalled = condition { true } else { false } }
+    private func phase(_ condition: Condition) -> String { if case .converging(let phase) = condition { phase } else { "" } }
+
+    @Test func `goes from nobody who answers to a node that is as it should be, and stays there`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        let first = try await steps.step()
+        #expect(first.condition == .converging("waiting for the installer to answer; nobody answers"))
+        #expect(first.status.wantsNetBoot == true)
+        try machine.set("state", "installer")
+        try await steps.run { $0 == .ready }
+        #expect(steps.performed.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == ["install node01", "remove the"])
+        #expect(machine.text("started") == "run\n")
+        #expect(steps.status?.system == "/nix/store/one")
+        #expect(machine.text("root/etc/nixos/secrets/cluster-config.json")?.contains("\"node_id\": \"node01\"") == true)
+        #expect(machine.text("root/etc/nixos/secrets/join.token")?.isEmpty == false)
+        let key = machine.path + "/root/etc/ssh/ssh_host_ed25519_key"
+        #expect(try FileManager.default.attributesOfItem(atPath: key)[.posixPermissions] as? Int == 0o600)
+        #expect(machine.text("keys/known_hosts")?.hasPrefix("node01 ssh-ed25519 ") == true)
+        #expect(machine.text("installations/node01/log")?.contains("### Rebooting ###") == true)
+        // A configuration that plasma rendered lets plasma in.
+        let run = try #require(steps.status?.run)
+        let flake = try #require(machine.text("installations/node01/\(run)/flake/node01/configuration.nix"))
+        #expect(flake.contains(machine.text("keys/id_ed25519.pub")?.split(separator: " ")[1] ?? "no key"))
+        // Another daemon sees the same, and does nothing.
+        steps.keeper = machine.keeper()
+        let later = try await steps.step()
+        #expect(later.condition == .ready && later.differences == [] && later.actions == [])
+    }
+
+    @Test func `a diff of a manifest that is new says what would be wiped, and asks nobody`() async throws {
+        let machine = try PretendedMachine()
+        let text = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Network
+            metadata: {name: lan}
+            spec: {driver: multicast, subnet: 10.0.0.0/24, gateway: 10.0.0.1}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Host
+            metadata: {name: lab}
+            spec: {}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Node
+            metadata: {name: node01}
+            spec:
+              hostname: node01
+              interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
+              machine: {virtual: {memory: 512MiB, firmware: bios}}
+              disks: [{device: /dev/vda, size: 4GiB}]
+              system: {flake: "path:/etc/x"}
+
+            """
+        let drafts = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))]).drafts
+        let loops = Stepper.loops(SimulatedWorld()) + [AnyLoop(Loop<Installation.Planning>(observer: machine.keeper()))]
+        let report = await Differ(loops).diff(stored: Ledger(), records: Ledger().changed(by: drafts), drafts: drafts)
+        let found = try #require(report.objects.first { $0.reference == Reference(Installation.self, "node01") })
+        #expect(found.operation == .create)
+        #expect(found.changes.map(\.impact) == [.wipe])
+        #expect(found.note?.hasPrefix("waits on") == true || found.note == nil, "\(found.note ?? "")")
+        #expect(!FileManager.default.fileExists(atPath: machine.path + "/vault.key"))
+    }
+
+    @Test func `what is changed on the node is named, and its files are put right`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        try machine.set("state", "installer")
+        try await steps.run { $0 == .ready }
+        try machine.set("root/etc/nixos/secrets/join.token", "forged")
+        let plan = try await steps.step()
+        #expect(plan.differences.map(\.path) == ["files./etc/nixos/secrets/join.token"])
+        #expect(!plan.differences.contains { ($0.seen?.text ?? "").contains("forged") })
+        try await steps.run { $0 == .ready }
+        #expect(machine.text("root/etc/nixos/secrets/join.token") != "forged")
+        try machine.set("system", "/nix/store/two")
+        let switched = try await steps.step()
+        #expect(isStalled(switched.condition))
+        #expect(switched.differences.map(\.path) == ["system"])
+    }
+
+    @Test func `a daemon that goes down before, while and after does not start it twice`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        try machine.set("mode", "hang")
+        try machine.set("state", "installer")
+        // Written down, not done.
+        let planned = try await steps.step(crashes: true)
+        #expect(planned.actions.count == 1)
+        steps.keeper = machine.keeper()
+        try await steps.run { phase($0).contains("Gathering machine facts") }
+        steps.keeper = machine.keeper()
+        let seen = try await steps.step()
+        #expect(seen.status.timeline.keys.sorted() == ["kexec"] && seen.status.timeline["kexec"] == seen.status.phaseSince)
+        #expect(seen.actions == [] && phase(seen.condition).contains("Gathering machine facts"))
+        #expect(machine.text("started") == "run\n")
+        #expect(steps.status?.run == "uid-node-1-1")
+        try await steps.end()
+    }
+
+    @Test func `one that fails is repeated, and then says what to do`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine, spec: ", retries: 1")
+        try machine.set("mode", "fail")
+        try machine.set("state", "installer")
+        try await steps.run { isStalled($0) }
+        #expect(machine.text("started") == "run\nrun\n")
+        let plan = try await steps.step()
+        #expect(plan.condition.message.contains(#"exited with code 1 at "Gathering machine facts": no tar"#))
+        #expect(plan.condition.message.contains("plasma reconcile installation/node01"))
+        try machine.set("mode", "good")
+        steps.ledger[Reference(Installation.self, "node01")]?.metadata.annotations[Annotation.requestedAt] = "now"
+        try await steps.run { $0 == .ready }
+        #expect(steps.status?.failure == nil)
+    }
+
+    @Test func `a phase that takes too long is ended with all its processes`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine, spec: ", retries: 0, deadlines: {kexec: 1m}")
+        try machine.set("mode", "hang")
+        try machine.set("state", "installer")
+        try await steps.run { phase($0).contains("Gathering machine facts") }
+        machine.time.advance(by: .seconds(70))
+        try await steps.run { isStalled($0) }
+        let message = try await steps.step().condition.message
+        #expect(message.contains("it did not get past the phase kexec within 1m"), "\(message)")
+        #expect(machine.text("started") == "run\n")
+    }
+
+    @Test func `when its record goes, the run is ended and what it had is removed; the node is left alone`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        try machine.set("mode", "hang")
+        try machine.set("state", "installer")
+        try await steps.run { phase($0).contains("Gathering machine facts") }
+        try await steps.end()
+        #expect(!FileManager.default.fileExists(atPath: machine.path + "/installations/node01"))
+    }
+}
+
+extension InstallationSteps {
+    /// Lets the record go.
+    fileprivate mutating func end() async throws {
+        ledger[Reference(Installation.self, "node01")]?.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0)
+        try await run { $0 == .ready }
+    }
+}

@@ -1,0 +1,76 @@
+import Crypto
+import Foundation
+import Host
+import Logging
+import Manifest
+import NetBoot
+import Reconcile
+import Resource
+import Testing
+
+@testable import Kinds
+
+/// What the keeper sees of the files that a spec names.
+@Suite struct NetBootKeeperTests {
+    private func look(_ kernel: String, _ prepare: (URL) throws -> Void) async throws -> (NetBoot.Sight.File, directory: String) {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "plasma-netboot-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try prepare(directory)
+        let text = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: NetBoot
+            metadata: {name: installer}
+            spec: {network: lan, kernel: {\(kernel.replacingOccurrences(of: "DIR", with: directory.path))}}
+            """
+        let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
+        try #require(reading.problems == [])
+        let netBoot = try #require(reading.drafts.first?.resource as? Resource<NetBoot>)
+        let servers = BootServers(time: SystemTime(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let keeper = NetBoot.Keeper(servers: servers) { ["a key"] }
+        let seen = try await keeper.observe(.present(netBoot), Reader(Ledger()))
+        #expect(seen.authorizedKeys == ["a key"])
+        let again = try await keeper.observe(.present(netBoot), Reader(Ledger()))
+        #expect(seen == again, "a second look sees the same")
+        return (seen.kernel, directory.path)
+    }
+
+    private func digest(_ text: String) -> String { SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined() }
+
+    @Test func `a file with its digest is sound, whether the manifest or a file names it`() async throws {
+        let wanted = digest("a kernel")
+        for kernel in ["path: DIR/vmlinuz, digest: \"sha256:\(wanted)\"", "path: DIR/vmlinuz, digestFile: DIR/SHA256SUMS"] {
+            let (file, directory) = try await look(kernel) { directory in
+                try Data("a kernel".utf8).write(to: directory.appending(path: "vmlinuz"))
+                try Data("\(digest("other"))  initrd\n\(wanted)  vmlinuz\n".utf8).write(to: directory.appending(path: "SHA256SUMS"))
+            }
+            #expect(file == .sound(PinnedFile(path: directory + "/vmlinuz", digest: wanted)))
+        }
+    }
+
+    @Test func `a file with another digest is told by its path and both digests`() async throws {
+        let (file, directory) = try await look("path: DIR/vmlinuz, digest: \"sha256:\(digest("a kernel"))\"") {
+            try Data("b kernel".utf8).write(to: $0.appending(path: "vmlinuz"))
+        }
+        #expect(file == .unfit(
+            "spec.kernel: \(directory)/vmlinuz has the digest sha256:\(digest("b kernel")), and sha256:\(digest("a kernel")) is expected; nothing is offered until they agree"))
+    }
+
+    @Test func `what is missing is told by its path`() async throws {
+        let (file, directory) = try await look("path: DIR/vmlinuz, digest: \"sha256:\(digest(""))\"") { _ in }
+        #expect(file == .unfit("spec.kernel: \(directory)/vmlinuz: No such file or directory"))
+        let (sums, other) = try await look("path: DIR/vmlinuz, digestFile: DIR/SHA256SUMS") { _ in }
+        #expect(sums == .unfit("spec.kernel.digestFile: \(other)/SHA256SUMS cannot be read"))
+        let (line, last) = try await look("path: DIR/vmlinuz, digestFile: DIR/SHA256SUMS") {
+            try Data("\(digest("x"))  initrd\n".utf8).write(to: $0.appending(path: "SHA256SUMS"))
+        }
+        #expect(line == .unfit("spec.kernel.digestFile: \(last)/SHA256SUMS has no SHA-256 of \(last)/vmlinuz"))
+        let (folder, place) = try await look("path: DIR, digest: \"sha256:\(digest(""))\"") { _ in }
+        #expect(folder == .unfit("spec.kernel: \(place) is not a regular file"))
+    }
+
+    @Test func `that a URL is not fetched is said plainly`() async throws {
+        let (file, _) = try await look("url: \"https://example.org/vmlinuz\", digest: \"sha256:\(digest(""))\"") { _ in }
+        #expect(file == .unfit("spec.kernel.url: fetching by URL is not there yet; download https://example.org/vmlinuz and give its path"))
+    }
+}

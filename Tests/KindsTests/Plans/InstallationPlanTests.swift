@@ -1,0 +1,289 @@
+import Foundation
+import Manifest
+import NixOS
+import Reconcile
+import Resource
+import Testing
+
+@testable import Kinds
+
+/// What is decided about an installation, case by case, in `Cases/installation.txt`.
+@Suite struct `An installation's plans` {
+    @Test func `as they stand in the file`() throws {
+        try PlanCases.check("installation.txt") { words in
+            let (installation, reader) = try records(words)
+            let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+            var lines = [plan.condition == .ready ? "ready" : "\(plan.condition.reason): \(plan.condition.message)"]
+            lines += plan.actions.map { "  do \($0)" }
+            if words.has("order"), case .start(let order, let needs)? = plan.actions.first {
+                lines.append("  \(order.flake ?? "rendered")#\(order.attribute) to \(order.target.userAtAddress), \(order.phases.joined(separator: ","))")
+                lines += order.flakeFiles.map(\.path).filter { !$0.hasPrefix("nix/") }.map { "  with \($0)" }
+                lines.append("  needs \(needs.cluster ?? "-") \(needs.certificate ?? "-") \(needs.configuration?.path ?? "-")")
+            }
+            lines += plan.differences.map { "  \($0.path): \($0.seen?.text ?? "-") -> \($0.wanted?.text ?? "-") (\($0.impact.rawValue))" }
+            if let shown = words["show"] {
+                let json = try JSON(parsing: Wire.encode(plan.status))
+                lines += shown.split(separator: ",").map { "  status.\($0): \(json[String($0)]?.text ?? "-")" }
+            }
+            return lines
+        }
+    }
+
+    @Test func `a foreseen start runs, and a foreseen copy leaves no difference`() throws {
+        let words = PlanCases.Words(values: ["machine": "system", "system": "", "file": "old"])
+        let (installation, reader) = try records(words)
+        let seen = try sight(words)
+        let plan = Installation.Planning.plan(Goal(installation), given: seen, reader)
+        let copy = try #require(plan.actions.first)
+        let after = Installation.Planning.plan(Goal(installation), given: Installation.Planning.foresee(copy, in: seen), reader)
+        #expect(after.condition == .ready && after.differences == [] && after.actions == [])
+        let fresh = PlanCases.Words(values: ["machine": "installer", "disk": "blank"])
+        let (blank, world) = try records(fresh)
+        let start = try #require(Installation.Planning.plan(Goal(blank), given: try sight(fresh), world).actions.first)
+        var running = blank
+        running.status = StatusRecord(
+            observedGeneration: 1, conditions: [], phase: "", detail: try Wire.decode(Installation.Status.self, from: Array("{\"run\":\"uid-node-1-1\"}".utf8)))
+        let next = Installation.Planning.plan(Goal(running), given: Installation.Planning.foresee(start, in: try sight(fresh)), world)
+        #expect(next.actions == [] && next.condition == .converging("installing; preparing the installation"))
+    }
+
+    @Test func `a consent is good once, and for these disks as they are`() throws {
+        var words = PlanCases.Words(values: ["machine": "installer", "disk": "full", "consent": "right"])
+        let (installation, reader) = try records(words)
+        let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        #expect(plan.actions.count == 1)
+        #expect(plan.statusIfHeld?.spentConsents == [], "held back, nothing is spent")
+        var later = installation
+        later.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "", detail: plan.status)
+        // A crash before the run was made: it is the same run, under the same consent.
+        let again = Installation.Planning.plan(Goal(later), given: try sight(words), reader)
+        #expect(again.actions == plan.actions)
+        #expect(again.status.spentConsents == plan.status.spentConsents)
+        // The run failed before it touched anything: the consent is gone.
+        words.values["run"] = "exit1"
+        words.values["log"] = "facts"
+        let failed = Installation.Planning.plan(Goal(later), given: try sight(words), reader)
+        #expect(failed.actions == [])
+        #expect(failed.condition.message.contains("is spent"))
+        // It began to format: what is on the disks now is its own.
+        words.values["log"] = "format"
+        let formatted = Installation.Planning.plan(Goal(later), given: try sight(words), reader)
+        #expect(formatted.actions.map(\.description) == ["install node with nixos-anywhere (run uid-node-1-2)"])
+        // Other disks are not.
+        words.values["disk"] = "other"
+        #expect(Installation.Planning.plan(Goal(later), given: try sight(words), reader).actions == [])
+    }
+
+    @Test func `a node with a system makes its installation, and is ready only with it`() throws {
+        let text = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Node
+            metadata: {name: node, labels: {rack: a}}
+            spec:
+              hostname: node
+              interfaces: [{network: lan, mac: "52:54:00:00:01:01"}]
+              machine: {virtual: {memory: 512MiB}}
+              system: {attribute: web, installer: ../bin/install, netBoot: installer}
+
+            """
+        let reading = Catalog.table.read([(file: "/manifests/lab/case.yaml", bytes: Array(text.utf8))])
+        try #require(reading.problems == [])
+        let node = try #require(reading.drafts.first?.resource as? Resource<Node>)
+        let children = Node.Planning.plan(Goal(node), given: .init(), Reader(Ledger())).children
+        let made = try #require(children.compactMap { $0 as? Resource<Installation> }.first)
+        #expect(made.name == "node" && made.metadata.labels["rack"] == "a" && made.spec.node.scalarText == "node")
+        #expect(made.spec.flake == nil && made.spec.attribute == "web" && made.spec.program.text == "/manifests/bin/install")
+        var ledger = Ledger()
+        for var child in children {
+            if var machine = child as? Resource<VirtualMachine> {
+                machine.status = try status(machine.metadata, "{}")
+                child = machine
+            }
+            ledger[child.reference] = child
+        }
+        #expect(Node.Planning.plan(Goal(node), given: .init(), Reader(ledger)).condition == .waiting(on: made.reference, "not looked at yet"))
+        var ready = made
+        ready.status = try status(ready.metadata, "{\"system\": \"/nix/store/one\"}")
+        ledger[ready.reference] = ready
+        let plan = Node.Planning.plan(Goal(node), given: .init(), Reader(ledger))
+        #expect(plan.condition == .ready && plan.status.system == "/nix/store/one")
+    }
+
+    private func records(_ words: PlanCases.Words) throws -> (Resource<Installation>, Reader) {
+        let layout = "layout: {content: {type: gpt, partitions: [{name: ESP, size: 512MiB, type: EF00, content: {type: filesystem, format: vfat, mountpoint: /boot}}, "
+            + "{name: lvm, size: 100%, content: {type: lvm_pv, vg: pool}}]}, "
+            + "lvm_vg: [{name: pool, lvs: [{name: root, size: 1GiB, content: {type: filesystem, format: ext4, mountpoint: /}}]}]}"
+        let trust = words.has("trust") ? ", trust: {certificateAuthority: ca}" : ""
+        let text = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Network
+            metadata: {name: lan}
+            spec: {driver: multicast, subnet: 10.0.0.0/24, gateway: 10.0.0.1}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Cluster
+            metadata: {name: lab}
+            spec: {domain: lab.local, network: lan, nodes: [node], bootstrap: {initialPeers: [node], installsAtOnce: 1}\(trust)}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: CertificateAuthority
+            metadata: {name: ca}
+            spec: {commonName: ca}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Certificate
+            metadata: {name: node-cert}
+            spec: {commonName: node, node: node, issuerRef: {name: ca}}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: NetBoot
+            metadata: {name: installer}
+            spec: {network: lan, nodes: [node], kernel: {path: /k, digest: "sha256:\(String(repeating: "0", count: 64))"}}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Node
+            metadata: {name: node}
+            spec:
+              hostname: node
+              role: control-plane
+              interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
+              machine: {virtual: {memory: 512MiB}}
+              disks: [{device: /dev/vda, size: 4GiB, \(words.has("nolayout") ? "" : layout)}]
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: VirtualMachine
+            metadata: {name: node}
+            spec: {memory: 512MiB}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Installation
+            metadata: {name: \(words["name"] ?? "node")}
+            spec: {node: node, netBoot: installer\(words["spec"].map { ", " + $0.replacing("_", with: " ") } ?? "")}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Installation
+            metadata: {name: other}
+            spec: {node: other}
+
+            """
+        let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
+        try #require(reading.problems == [])
+        var ledger = Ledger()
+        var own: Resource<Installation>?
+        for draft in reading.drafts {
+            var record = draft.resource
+            record.metadata.uid = "uid-\(record.name)"
+            if words["missing"] == record.reference.kind { continue }
+            if var machine = record as? Resource<VirtualMachine>, words["vm"] != "unready" {
+                machine.status = try status(machine.metadata, "{\"pid\": 7}")
+                record = machine
+            }
+            if var certificate = record as? Resource<Certificate>, words["trust"] != "unready" {
+                certificate.status = try status(certificate.metadata, "{}")
+                record = certificate
+            }
+            if var installation = record as? Resource<Installation> {
+                if installation.name == "other" {
+                    if words.has("others") { installation.status = try status(installation.metadata, "{\"isRunning\": true}") }
+                } else {
+                    try complete(&installation, words)
+                    own = installation
+                }
+                record = installation
+            }
+            ledger[record.reference] = record
+        }
+        return (try #require(own), Reader(ledger))
+    }
+
+    private func complete(_ installation: inout Resource<Installation>, _ words: PlanCases.Words) throws {
+        var detail: [String] = []
+        if let run = words["run"], run != "stranger" { detail += ["\"run\": \"uid-node-1-1\"", "\"attempts\": \(words["attempts"] ?? "1")"] }
+        if words.has("system") { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"the flake of Cluster/lab#node\""] }
+        if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes serial vda\""] }
+        if !detail.isEmpty { installation.status = try status(installation.metadata, "{\(detail.joined(separator: ", "))}") }
+        switch words["consent"] {
+        case "right": installation.metadata.annotations[Installation.consentAnnotation] = "wipe-uid-node-1-38388dab"
+        case "wrong": installation.metadata.annotations[Installation.consentAnnotation] = "wipe-everything"
+        default: break
+        }
+        if words.has("reinstall") { installation.metadata.annotations[Installation.reinstallAnnotation] = "reinstall-uid-node" }
+        if words.has("accept") { installation.metadata.annotations[Installation.systemAnnotation] = "/nix/store/two" }
+        if words.has("asked") { installation.metadata.annotations[Annotation.requestedAt] = "now" }
+        if words.has("leaving") { installation.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0) }
+    }
+
+    private func status<K: Kind>(_ metadata: Metadata, _ detail: String) throws -> StatusRecord<K> {
+        StatusRecord(
+            observedGeneration: metadata.generation,
+            conditions: Condition.ready.records(generation: metadata.generation, now: Date(timeIntervalSince1970: 0), previous: []),
+            phase: "Ready", detail: try Wire.decode(K.Status.self, from: Array(detail.utf8)))
+    }
+
+    private func sight(_ words: PlanCases.Words) throws -> Installation.Sight {
+        var seen = Installation.Sight(hasProgram: !words.has("noprogram"), hostKey: "ssh-ed25519 AAAA", authorizedKey: "ssh-ed25519 BBBB")
+        seen.lacks = words.has("lacks") ? "Certificate/node-cert was not issued yet" : nil
+        seen.isOverdue = words.has("overdue")
+        seen.isEnding = words.has("ending") || words.has("deaf")
+        seen.isDeaf = words.has("deaf")
+        var progress = InstallerProgress()
+        let logs = [
+            "facts": "### Gathering machine facts ###\n", "format": "### Formatting hard drive with disko ###\n",
+            "install": "### Installing NixOS ###\n", "reboot": "### Rebooting ###\n", "abort": "### Gathering machine facts ###\naborted: no tar\n",
+        ]
+        progress.read((logs[words["log"] ?? ""] ?? "").utf8)
+        let states: [String: RunSight.State] = [
+            "running": .running, "stranger": .running, "exit0": .exited(0), "exit1": .exited(1), "died": .died, "prepared": .prepared,
+        ]
+        if let run = words["run"], let state = states[run] {
+            seen.runs = [RunSight(
+                run: run == "stranger" ? "uid-gone-1-1" : "uid-node-1-1", state: state, progress: progress, startedAt: 100,
+                finishedAt: state == .running ? nil : 200, hasSecrets: words.has("secrets"), log: "/runs/log")]
+        }
+        seen.files = [.init(path: "/etc/nixos/secrets/ca.crt", sha256: String(repeating: "a", count: 64), mode: 0o644)]
+        seen.machine = machine(words)
+        return seen
+    }
+
+    private func machine(_ words: PlanCases.Words) -> MachineSight? {
+        var facts = NodeFacts(id: "debian", variant: "installer")
+        var disk = BlockDevice(name: "vda", path: "/dev/vda", type: "disk", bytes: 4 << 30, serial: "vda")
+        facts.signatures["/dev/vda"] = []
+        switch words["disk"] {
+        case "full", "other":
+            if words["disk"] == "other" { disk.serial = "S2" }
+            disk.children = [BlockDevice(name: "vda1", path: "/dev/vda1", type: "part", filesystem: "ntfs", partitionLabel: "Windows")]
+            facts.signatures["/dev/vda"] = ["gpt"]
+        case "signed": facts.signatures["/dev/vda"] = ["ext4"]
+        case "unknown": facts.signatures = [:]
+        default: break
+        }
+        facts.devices = words["disk"] == "none" ? [] : [disk]
+        switch words["machine"] {
+        case "silent": return .unreachable(.noAnswer)
+        case "locked": return .unreachable(.keyNotAccepted)
+        case "installer": return .installer(facts)
+        case "stranger":
+            facts.variant = nil
+            return .stranger(facts)
+        case "system": return .system(system(words))
+        default: return nil
+        }
+    }
+
+    private func system(_ words: PlanCases.Words) -> NodeFacts {
+        var facts = NodeFacts(current: words.has("rolledback") ? "/nix/store/two" : "/nix/store/one", booted: "/nix/store/one")
+        facts.needsReboot = words.has("outdated")
+        if words.has("unit") { facts.failedUnits = ["web.service"] }
+        let digest = String(repeating: words["file"] == "old" ? "b" : "a", count: 64)
+        if words["file"] != "gone" { facts.files["/etc/nixos/secrets/ca.crt"] = .init(sha256: digest, mode: words["file"] == "open" ? 0o666 : 0o644) }
+        let root = BlockDevice(name: "pool-root", path: "/dev/mapper/pool-root", type: "lvm", bytes: 1 << 30, filesystem: "ext4", mountpoints: ["/"])
+        facts.devices = [BlockDevice(name: "vda", path: "/dev/vda", type: "disk", bytes: 4 << 30, serial: "vda", children: [
+            BlockDevice(name: "vda1", path: "/dev/vda1", type: "part", bytes: 512 << 20, filesystem: "vfat", partitionLabel: "disk-vda-ESP", mountpoints: ["/boot"]),
+            BlockDevice(name: "vda2", path: "/dev/vda2", type: "part", filesystem: "LVM2_member", partitionLabel: "disk-vda-lvm", children: [root]),
+        ])]
+        facts.volumes = [LogicalVolume(group: "pool", name: "root", bytes: words.has("grown") ? 2 << 30 : 1 << 30)]
+        if words.has("extra") { facts.volumes?.append(LogicalVolume(group: "pool", name: "scratch", bytes: 64 << 20)) }
+        return facts
+    }
+}

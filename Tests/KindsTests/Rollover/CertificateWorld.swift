@@ -1,0 +1,97 @@
+import Foundation
+import Host
+import PKI
+import Reconcile
+import Resource
+import Simulation
+
+@testable import Kinds
+
+/// A daemon made of values over a real vault: it does with one object at a time what the controller does, in a seeded
+/// order, and can crash between writing a status and acting on it, or act twice.
+struct CertificateWorld {
+    let store = MemoryStore()
+    let time = ManualTime()
+    let vault: Vault
+    var ledger = Ledger()
+    var random: SplitMix
+    /// What was done, in order.
+    var performed: [Reference: [String]] = [:]
+    /// One in so many actions is lost to a crash, or done twice; 0: none.
+    var faults: UInt64 = 0
+    private let authorities: CertificateAuthority.Keeper
+    private let certificates: Certificate.Keeper
+
+    init(directory: String, seed: UInt64) {
+        random = SplitMix(state: seed)
+        vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
+        authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
+        certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+    }
+
+    var loops: [AnyLoop] {
+        [
+            AnyLoop(Loop<CertificateAuthority.Planning>(observer: authorities)), AnyLoop(Loop<Certificate.Planning>(observer: certificates)),
+        ]
+    }
+
+    mutating func put(_ text: String) throws {
+        let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
+        guard reading.problems.isEmpty else { throw Unreadable(why: "\(reading.problems)") }
+        for draft in reading.drafts {
+            if let old = ledger[draft.resource.reference] {
+                ledger[old.reference] = old.replacingSpec(with: draft.resource)
+            } else {
+                var new = draft.resource
+                new.metadata.uid = "uid-\(new.name)"
+                ledger[new.reference] = new
+            }
+        }
+    }
+
+    struct Unreadable: Error { var why: String }
+
+    /// One round of one object.
+    /// - Returns: whether something came of it.
+    mutating func step(_ reference: Reference) async throws -> Bool {
+        reference.kind == Certificate.name ? try await step(certificates, reference.name) : try await step(authorities, reference.name)
+    }
+
+    /// Rounds of objects in a seeded order, until nothing comes of any.
+    mutating func settle(most: Int = 20_000) async throws {
+        var quiet: Set<Reference> = []
+        for _ in 0..<most {
+            let open = ledger.all.map(\.reference).filter { !quiet.contains($0) }
+            guard let reference = open.randomElement(using: &random) else { return }
+            if try await step(reference) { quiet = [] } else { quiet.insert(reference) }
+        }
+        throw Unreadable(why: "never came to rest: " + ledger.all.map { "\($0.reference) \($0.summary?.condition("Ready")?.message ?? "")" }.joined(separator: "; "))
+    }
+
+    private mutating func step<T: Observer & Performer>(_ keeper: T, _ name: String) async throws -> Bool where T.P: Planner {
+        guard let resource = ledger.get(T.P.K.self, name) else { return false }
+        let reader = Reader(ledger)
+        let goal = Goal(resource)
+        let seen = try await keeper.observe(goal, reader) as T.P.Observation
+        var plan = T.P.plan(goal, given: seen, reader)
+        if !plan.actions.isEmpty, let outdated = await Footing(loops).outdated(under: resource, reader) { plan = plan.held(by: outdated) }
+        let isHeld = if case .waiting(_, "looking at it again") = plan.condition { true } else { false }
+        let round = Round<T.P>(resource, plan: plan, ledger: ledger, now: Date(timeIntervalSince1970: 0), makeUID: { "" })
+        if round.isGone {
+            ledger[resource.reference] = nil
+            return true
+        }
+        if let status = round.status { ledger[resource.reference] = status }
+        for action in round.actions {
+            if faults > 0, random.next() % faults == 0 { break }
+            performed[resource.reference, default: []].append(action.description)
+            do {
+                try await keeper.perform(action)
+                if faults > 0, random.next() % faults == 0 { try await keeper.perform(action) }
+            } catch PKIError.changed {
+                // The controller would look again a little later.
+            }
+        }
+        return round.status != nil || !round.actions.isEmpty || isHeld
+    }
+}

@@ -1,0 +1,315 @@
+import Foundation
+import PKI
+import Reconcile
+import Resource
+import Testing
+
+@testable import Kinds
+
+private let manifest = """
+    apiVersion: plasma.cloud/v1alpha1
+    kind: CertificateAuthority
+    metadata: {name: root}
+    spec: {commonName: root, rolloverHold: HOLD, privateKey: {algorithm: ROOTKEY}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: CertificateAuthority
+    metadata: {name: issuing}
+    spec: {commonName: issuing, rolloverHold: HOLD, ISSUER}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n1}
+    spec: {commonName: n1, dnsNames: [n1], duration: 8760h, issuerRef: {name: root}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n2}
+    spec: {commonName: n2, dnsNames: [n2DNS], duration: 8760h, issuerRef: {name: issuing}, privateKey: {rotationPolicy: ROTATION}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n3}
+    spec: {commonName: n3, dnsNames: [n3], duration: 8760h, issuerRef: {name: issuing}, privateKey: {algorithm: Ed25519}}
+
+    """
+
+private func text(hold: String = "1h", rootKey: String = "ECDSA", issuer: String = "issuerRef: {name: root}", dns: String = "", rotation: String = "Always") -> String {
+    manifest.replacingOccurrences(of: "HOLD", with: hold).replacingOccurrences(of: "ROOTKEY", with: rootKey)
+        .replacingOccurrences(of: "ISSUER", with: issuer).replacingOccurrences(of: "DNS", with: dns)
+        .replacingOccurrences(of: "ROTATION", with: rotation)
+}
+
+/// What each of three machines has fetched last, and whether each accepts what the others show.
+private struct Machines {
+    static let names = ["n1", "n2", "n3"]
+    var held: [String: IssuedIdentity] = [:]
+    var fetchedAt: [String: Duration] = [:]
+    /// Verdicts of a chain against roots: they do not change while nothing ends.
+    private var verdicts: [String: Bool] = [:]
+    var handshakes = 0
+    var verified: Int { verdicts.count }
+
+    mutating func fetch(_ name: String, _ world: CertificateWorld) async throws {
+        if let identity = try await world.vault.identity(ofCertificate: name) { held[name] = identity }
+        fetchedAt[name] = world.time.now().sinceStart
+    }
+
+    /// Every pair, in both directions.
+    /// - Parameter names: who belongs together.
+    /// - Returns: who refuses whom.
+    mutating func shakeHands(_ world: CertificateWorld, among names: [String] = names) async throws -> [String] {
+        var failures: [String] = []
+        for server in names {
+            for client in names where client != server {
+                guard let shown = held[server], let trusting = held[client] else { continue }
+                handshakes += 1
+                let key = shown.serial + " " + trusting.trustPEM + shown.certificatePEM
+                if verdicts[key] == nil {
+                    verdicts[key] = try await verify(shown.certificatePEM, trusting.trustPEM, world.time.date())
+                }
+                if verdicts[key] != true { failures.append("\(client) refuses \(server)") }
+            }
+        }
+        return failures
+    }
+}
+
+private func seeds(_ count: Int) -> [UInt64] {
+    if let one = ProcessInfo.processInfo.environment["PLASMA_SEED"].flatMap(UInt64.init) { return [one] }
+    let percent = ProcessInfo.processInfo.environment["PLASMA_SIMULATION_PERCENT"].flatMap(Int.init) ?? 100
+    return (1...UInt64(max(1, count * percent / 100))).map { $0 }
+}
+
+private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> T {
+    let path = FileManager.default.temporaryDirectory.path + "/plasma-rollover.\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
+
+@Suite struct RolloverTests {
+    /// Something that makes an authority change, or a certificate beside it.
+    private enum Cause: CaseIterable { case renewRoot, renewIssuing, rootKey, issuerLeaves, issuerReturns, names, revoke, renewLeaf, rotation }
+
+    @Test func `no handshake fails, whatever changes and in whatever order it is noticed`() async throws {
+        var handshakes = 0, verified = 0, rollovers = 0
+        for seed in seeds(40) {
+            try await inDirectory { path in
+                var world = CertificateWorld(directory: path, seed: seed)
+                var machines = Machines()
+                var (key, issuer, dns, rotation) = ("ECDSA", "issuerRef: {name: root}", "", "Always")
+                try world.put(text())
+                try await world.settle()
+                for name in Machines.names { try await machines.fetch(name, world) }
+                world.faults = world.random.next() % 2 == 0 ? 0 : 7
+                // An authority that leaves its root takes those below it along, and parts them from the others.
+                let parts = seed % 2 == 0
+                let together = parts ? ["n2", "n3"] : Machines.names
+                for turn in 0..<400 {
+                    // Half the run changes things, the other half brings them to rest.
+                    if turn < 200, world.random.next() % 40 == 0 {
+                        let cause = Cause.allCases.randomElement(using: &world.random)!
+                        switch cause {
+                        case .renewRoot: world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "\(turn)")
+                        case .renewIssuing: world.annotate(Reference(CertificateAuthority.self, "issuing"), Certificate.renewAnnotation, "\(turn)")
+                        case .renewLeaf: world.annotate(Reference(Certificate.self, "n1"), Certificate.renewAnnotation, "\(turn)")
+                        case .rootKey: key = key == "ECDSA" ? "Ed25519" : "ECDSA"
+                        case .issuerLeaves where !parts, .issuerReturns where !parts: break
+                        case .issuerLeaves: issuer = "duration: 87600h"
+                        case .issuerReturns: issuer = "issuerRef: {name: root}"
+                        case .names: dns = "-\(turn)"
+                        case .rotation: rotation = rotation == "Always" ? "Never" : "Always"
+                        case .revoke:
+                            let serial = world.ledger.get(Certificate.self, "n3")?.status?.detail.serial ?? "01"
+                            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, serial)
+                        }
+                        try world.put(text(rootKey: key, issuer: issuer, dns: dns, rotation: rotation))
+                    }
+                    switch world.random.next() % 4 {
+                    case 0:
+                        // Time passes, but nobody goes without fetching for as long as the hold.
+                        world.time.advance(by: .seconds(Int64(world.random.next() % 600)))
+                        for name in Machines.names where world.time.now().sinceStart - (machines.fetchedAt[name] ?? .zero) > .seconds(2400) {
+                            try await machines.fetch(name, world)
+                        }
+                    case 1: try await machines.fetch(Machines.names.randomElement(using: &world.random)!, world)
+                    default:
+                        for _ in 0..<3 { _ = try await world.step(world.ledger.all.map(\.reference).randomElement(using: &world.random)!) }
+                    }
+                    let failures = try await machines.shakeHands(world, among: together)
+                    #expect(failures == [], "seed \(seed) turn \(turn): \(failures); \(world.phases)")
+                    if !failures.isEmpty { return }
+                }
+                world.faults = 0
+                for _ in 0..<48 {
+                    try await world.settle()
+                    world.time.advance(by: .seconds(1800))
+                    for name in Machines.names { try await machines.fetch(name, world) }
+                    #expect(try await machines.shakeHands(world, among: together) == [], "seed \(seed): \(world.phases)")
+                }
+                #expect(world.isReady, "seed \(seed): \(world.phases)")
+                for authority in world.ledger.list(CertificateAuthority.self) {
+                    #expect(authority.status?.detail.rollover == nil && authority.status?.detail.awaits == nil, "seed \(seed): \(world.phases)")
+                    if authority.spec.issuerRef == nil { #expect(authority.status?.detail.trust?.count == 1, "seed \(seed)") }
+                }
+                handshakes += machines.handshakes
+                verified += machines.verified
+                rollovers += world.performed.values.joined().count { $0.hasPrefix("end DropOld") }
+            }
+        }
+        if ProcessInfo.processInfo.environment["PLASMA_SEED"] == nil, seeds(40).count >= 40 {
+            #expect(handshakes > 50_000 && verified > 500 && rollovers > 40, "\(handshakes) handshakes, \(verified) verified, \(rollovers) changes")
+        }
+    }
+
+    @Test func `a change that does not hold breaks handshakes, so that the test above can fail`() async throws {
+        var failed = 0
+        for seed in seeds(20) {
+            try await inDirectory { path in
+                var world = CertificateWorld(directory: path, seed: seed)
+                var machines = Machines()
+                try world.put(text(hold: "0s"))
+                try await world.settle()
+                for name in Machines.names { try await machines.fetch(name, world) }
+                #expect(try await machines.shakeHands(world) == [])
+                world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "now")
+                try await world.settle()
+                try await machines.fetch("n1", world)
+                if try await !machines.shakeHands(world).isEmpty { failed += 1 }
+            }
+        }
+        #expect(failed > 0)
+    }
+
+    @Test func `what diff plans for certificates is what apply does`() async throws {
+        for seed in seeds(30) {
+            try await inDirectory { path in
+                var world = CertificateWorld(directory: path, seed: seed)
+                var issuer = "issuerRef: {name: root}"
+                var key = "ECDSA"
+                for turn in 0..<4 {
+                    let before = world.ledger
+                    if turn > 0 {
+                        switch world.random.next() % 4 {
+                        case 0: world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "\(turn)")
+                        case 1: key = key == "ECDSA" ? "Ed25519" : "ECDSA"
+                        case 2: issuer = issuer.hasPrefix("issuer") ? "duration: 87600h" : "issuerRef: {name: root}"
+                        default: world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "\(turn)")
+                        }
+                    }
+                    try world.put(text(hold: "0s", rootKey: key, issuer: issuer))
+                    let records = world.ledger.all
+                    let report = await Differ(world.loops).diff(stored: before, records: records)
+                    let planned = Dictionary(
+                        uniqueKeysWithValues: report.objects.filter { !$0.actions.isEmpty }.map { ($0.reference, $0.actions) })
+                    world.performed = [:]
+                    try await world.settle()
+                    #expect(planned == world.performed, "seed \(seed) turn \(turn)")
+                    #expect(world.isReady, "seed \(seed): \(world.phases)")
+                    let after = await Differ(world.loops).diff(stored: world.ledger, records: world.ledger.all)
+                    #expect(after.isIdle, "seed \(seed) turn \(turn)")
+                }
+            }
+        }
+    }
+
+    @Test func `what is deleted waits for what hangs on it, and leaves no key behind`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text())
+            try await world.settle()
+            world.leave(Reference(CertificateAuthority.self, "root"))
+            try await world.settle()
+            let root = try #require(world.ledger.get(CertificateAuthority.self, "root"))
+            #expect(root.summary?.condition("Ready")?.message == "waiting on Certificate/n1: the authority signs for it")
+            for name in Machines.names { world.leave(Reference(Certificate.self, name)) }
+            try await world.settle()
+            world.leave(Reference(CertificateAuthority.self, "issuing"))
+            try await world.settle()
+            #expect(world.ledger.all.isEmpty)
+            #expect(try await world.vault.names(below: "") == [])
+        }
+    }
+
+    @Test func `a revoked certificate is replaced, with a new key, and its number stands on the list`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text(rotation: "Never"))
+            try await world.settle()
+            let before = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            let renewed = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            #expect(renewed.serial != before.serial && renewed.keyPEM == before.keyPEM, "rotationPolicy: Never keeps the key")
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == nil, "what was renewed is not revoked")
+            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, renewed.serial.uppercased())
+            try await world.settle()
+            let after = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            #expect(after.serial != renewed.serial && after.keyPEM != renewed.keyPEM)
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == [renewed.serial])
+            // The annotation may go; what is revoked stays so.
+            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, nil)
+            world.time.advance(by: .seconds(6 * 86_400))
+            try await world.settle()
+            let issuing = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail)
+            #expect(issuing.revoked == [renewed.serial])
+            #expect(issuing.crlNextUpdate.map { $0 > world.time.date().addingTimeInterval(6 * 86_400) } == true, "the list was signed anew")
+        }
+    }
+
+    @Test func `no record ever tells a key`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text(hold: "0s"))
+            try await world.settle()
+            world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "now")
+            for _ in 0..<400 {
+                _ = try await world.step(world.ledger.all.map(\.reference).randomElement(using: &world.random)!)
+                for record in world.ledger.all {
+                    #expect(!String(decoding: try record.encoded(), as: UTF8.self).contains("PRIVATE KEY"), "\(record.reference)")
+                }
+            }
+        }
+    }
+
+    @Test func `a lost sealing key makes no new authority`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text())
+            try await world.settle()
+            let entries = try await world.store.range(.init(.all)).entries
+            try FileManager.default.removeItem(atPath: path + "/vault.key")
+            let keeper = CertificateAuthority.Keeper(
+                authorities: Authorities(vault: Vault(store: world.store, sealingKeyFile: path + "/vault.key")), time: world.time)
+            let root = try #require(world.ledger.get(CertificateAuthority.self, "root"))
+            await #expect(throws: PKIError.keyMissing(file: path + "/vault.key")) {
+                _ = try await keeper.observe(.present(root), Reader(Ledger()))
+            }
+            await #expect(throws: PKIError.keyMissing(file: path + "/vault.key")) {
+                try await keeper.perform(.create(.init(name: "new", spec: .authority(SubjectName(commonName: "new")))))
+            }
+            #expect(try await world.store.range(.init(.all)).entries == entries)
+        }
+    }
+}
+
+extension CertificateWorld {
+    fileprivate mutating func annotate(_ reference: Reference, _ key: String, _ value: String?) {
+        ledger[reference]?.metadata.annotations[key] = value
+    }
+
+    fileprivate mutating func leave(_ reference: Reference) {
+        ledger[reference]?.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0)
+    }
+
+    fileprivate var isReady: Bool { ledger.all.allSatisfy { $0.isReady } }
+
+    fileprivate var phases: String {
+        ledger.all.map { "\($0.reference): \($0.summary?.condition("Ready")?.message ?? "unseen")" }.joined(separator: "; ")
+    }
+}
+
+extension DiffReport {
+    fileprivate var isIdle: Bool { objects.allSatisfy { $0.actions.isEmpty } }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+@testable import NetBoot
+
+@Suite struct TimelineTests {
+    private func date(_ seconds: Double) -> Date { Date(timeIntervalSince1970: 1_000_000 + seconds) }
+
+    @Test func `a boot through the firmware's own PXE is one boot`() {
+        var timeline = Timeline()
+        var news: [Bool] = []
+        news.append(timeline.noteAddress(for: .firmware, at: date(0.7)))
+        news.append(timeline.note(.tftp, at: date(1)))
+        news.append(timeline.note(.tftp, at: date(2)))
+        news.append(timeline.noteAddress(for: .iPXE, at: date(5)))
+        news.append(timeline.note(.ipxe, at: date(6)))
+        news.append(timeline.note(.kernel, at: date(7)))
+        news.append(timeline.note(.initrd, at: date(8)))
+        news.append(timeline.noteAddress(for: .system, at: date(20)))
+        news.append(timeline.note(.installer, at: date(25.9)))
+        #expect(news == [true, true, false, false, true, true, true, false, true])
+        #expect(timeline.boots == 1)
+        #expect(timeline.last == .installer)
+        #expect(timeline.phases[.dhcp] == date(0), "to the second")
+        #expect(timeline.phases[.installer] == date(25))
+    }
+
+    @Test func `the next boot begins with the next DHCP`() {
+        var timeline = Timeline()
+        for second in [0.0, 100] {
+            _ = timeline.noteAddress(for: .iPXE, at: date(second))
+            _ = timeline.note(.ipxe, at: date(second + 1))
+            _ = timeline.note(.kernel, at: date(second + 2))
+        }
+        #expect(timeline.boots == 2)
+        #expect(timeline.phases == [.dhcp: date(100), .ipxe: date(101), .kernel: date(102)])
+        let isNews = timeline.noteAddress(for: .firmware, at: date(200))
+        #expect(isNews)
+        #expect(timeline.boots == 3)
+        #expect(timeline.last == .dhcp)
+    }
+
+    @Test func `a machine that fetches its kernel again and again is in a loop, until it gets on or time passes`() {
+        let node = mac("52:54:00:00:01:01")
+        var loops = LoopDetector()
+        for number in 0..<LoopDetector.kernels {
+            #expect(!loops.isLooping(node, now: at(Double(number) * 60)))
+            loops.kernelFetched(by: node, now: at(Double(number) * 60))
+        }
+        #expect(loops.isLooping(node, now: at(300)))
+        #expect(!loops.isLooping(mac("52:54:00:00:01:02"), now: at(300)))
+        #expect(!loops.isLooping(node, now: at(3000)))
+        loops.forget(node)
+        #expect(!loops.isLooping(node, now: at(300)))
+    }
+
+    @Test func `a machine that boots slowly, an hour apart, is in no loop`() {
+        var loops = LoopDetector()
+        for hour in 0..<20 {
+            loops.kernelFetched(by: mac("52:54:00:00:01:01"), now: at(Double(hour) * 3600))
+            #expect(!loops.isLooping(mac("52:54:00:00:01:01"), now: at(Double(hour) * 3600)))
+        }
+    }
+
+    @Test func `unknown machines are noted up to a bound`() {
+        var state = BootState(service())
+        var news = 0
+        for number in 0..<1000 {
+            let packet = message(.discover, from: .uefi, HardwareAddress(number: 0x5254_0000_0900 + UInt64(number)).description)
+            let step = state.receive(packet, atProxyPort: false, from: (.any, 68), now: at(0), date: date(0))
+            #expect(step.reply == nil)
+            if step.isNews { news += 1 }
+        }
+        #expect(news == BootState.pendingMax)
+        #expect(state.pending.count == BootState.pendingMax)
+        let named = service {
+            $0.machines.append(BootMachine(node: "node03", hostname: "node03", mac: state.pending.min() ?? $0.machines[0].mac, address: nil, boots: false))
+        }
+        state.change(to: named)
+        #expect(state.pending.count == BootState.pendingMax - 1, "one that was named since is no longer unknown")
+    }
+
+    @Test func `a loop is forgotten once nothing is offered any more`() {
+        var state = BootState(service())
+        let node = mac("52:54:00:00:01:01")
+        for second in 0..<LoopDetector.kernels { _ = state.note(.kernel, of: node, now: at(Double(second)), date: date(0)) }
+        #expect(state.sight(now: at(10)).map(\.isLooping) == [true])
+        state.change(to: service { $0.machines[0].boots = false })
+        #expect(state.sight(now: at(10)).map(\.isLooping) == [false])
+        #expect(state.note(.kernel, of: mac("52:54:00:00:09:09"), now: at(0), date: date(0)) == false, "nobody named it")
+    }
+
+    @Test func `a checksum file names the digest by path, by name, or alone`() {
+        let a = String(repeating: "a", count: 64), b = String(repeating: "B", count: 64)
+        #expect(ChecksumFile.digest(of: "/srv/boot/initrd", in: "\(a)  vmlinuz\n\(b) *initrd\n") == b.lowercased())
+        #expect(ChecksumFile.digest(of: "/srv/boot/vmlinuz", in: "\(b)  other/vmlinuz\r\n\(a)  /srv/boot/vmlinuz\r\n") == a)
+        #expect(ChecksumFile.digest(of: "/srv/boot/vmlinuz", in: a) == a)
+        #expect(ChecksumFile.digest(of: "/srv/boot/vmlinuz", in: "\(a)  initrd\n") == nil)
+        #expect(ChecksumFile.digest(of: "/srv/boot/vmlinuz", in: "") == nil)
+        #expect(ChecksumFile.digest(of: "/srv/boot/vmlinuz", in: "# nothing\n\(a.dropLast())  vmlinuz") == nil)
+    }
+}

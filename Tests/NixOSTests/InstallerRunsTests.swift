@@ -1,0 +1,155 @@
+import Foundation
+import Host
+import Testing
+
+@testable import NixOS
+
+@Suite struct `The runs of an installer` {
+    private let scratch: Scratch
+    private let processes = SystemProcesses()
+    private let identity: SSHIdentity
+    private let runs: InstallerRuns
+
+    init() throws {
+        scratch = try Scratch()
+        identity = SSHIdentity(directory: scratch.path + "/ssh", processes: processes)
+        runs = InstallerRuns(directory: scratch.path + "/installations", identity: identity, processes: processes)
+    }
+
+    private func order(_ program: String, run: String = "r-1-1", flake: String? = nil) -> InstallerOrder {
+        InstallerOrder(
+            node: "node01", run: run, program: program, flake: flake, attribute: "node01",
+            target: SSHTarget(address: "10.0.0.11", port: 2222), diskoMode: "format", phases: ["disko", "install"],
+            flakeFiles: [RenderedFile(path: "flake.nix", contents: Array("{}".utf8)), RenderedFile(path: "node01/disko.nix", contents: [])])
+    }
+
+    private func sight(_ run: String = "r-1-1") throws -> RunSight? { try runs.runs(of: "node01").first { $0.run == run } }
+
+    @Test func `a run has nixos-anywhere's command line, its files with their modes, and leaves log and code`() async throws {
+        let program = try scratch.program(
+            "installer", "for word; do echo \"<$word>\"; done; echo '### Installing NixOS ###'; command -v ssh; exit 3\n")
+        let key = RenderedFile(path: "etc/nixos/secrets/node01.key", contents: Array("secret".utf8), mode: 0o600)
+        try runs.start(order(program), extra: [key], lock: Array("lock".utf8))
+        try await eventually("it ends") { try sight()?.state == .exited(3) }
+        let place = runs.path("node01", "r-1-1")
+        let log = String(decoding: try #require(FileManager.default.contents(atPath: place + "/log")), as: UTF8.self)
+        #expect(log.hasPrefix(
+            """
+            <--flake>
+            <path:\(place)/flake#node01>
+            <--target-host>
+            <root@10.0.0.11>
+            <-i>
+            <\(identity.privateKeyFile)>
+            <-p>
+            <2222>
+            <--ssh-option>
+            """))
+        #expect(log.contains("<--extra-files>\n<\(place)/extra>\n<--phases>\n<disko,install>\n<--disko-mode>\n<format>\n<--build-on>\n<local>\n"))
+        #expect(log.contains("<HostKeyAlias=installer.node01>"))
+        #expect(log.hasSuffix("\(place)/bin/ssh\n"))
+        let mode = try FileManager.default.attributesOfItem(atPath: place + "/extra/etc/nixos/secrets/node01.key")[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        #expect(FileManager.default.contents(atPath: place + "/flake/flake.lock") == Data("lock".utf8))
+        let seen = try #require(try sight())
+        #expect(seen.progress.phase == .install && seen.startedAt != nil && seen.finishedAt != nil)
+        try runs.forgetSecrets("node01")
+        #expect(!FileManager.default.fileExists(atPath: place + "/extra"))
+    }
+
+    @Test func `a run is found again by those who did not start it, and never started twice`() async throws {
+        let program = try scratch.program("installer", "echo '### Gathering machine facts ###'; exec sleep 600\n")
+        try runs.start(order(program, flake: "path:/etc/x"), extra: [])
+        let again = InstallerRuns(directory: runs.directory, identity: identity, processes: processes)
+        try await eventually("it says something") { try again.runs(of: "node01").first?.progress.phase == .kexec }
+        #expect(try again.runs(of: "node01").map(\.state) == [.running])
+        #expect(throws: NixOSError.self) { try again.start(order(program), extra: []) }
+        let reached = try again.end("node01", "r-1-1", force: false)
+        #expect(reached)
+        // The installer was ended, its wrapper wrote down how.
+        try await eventually("it ends") { try again.runs(of: "node01").map(\.state) == [.exited(143)] }
+        #expect(throws: NixOSError.self) { try runs.start(order(program), extra: []) }
+        #expect(try again.end("node01", "r-1-1", force: true) == false)
+    }
+
+    @Test func `one that does not hear is ended with all its children`() async throws {
+        let program = try scratch.program("installer", "trap '' TERM; sleep 600 & echo $! >\(scratch.path)/child; echo ready; wait; sleep 600\n")
+        try runs.start(order(program), extra: [])
+        try await eventually("it is ready") { try sight()?.progress.lastWords == "ready" }
+        try runs.end("node01", "r-1-1", force: false)
+        #expect(try sight()?.state == .running)
+        try runs.end("node01", "r-1-1", force: true)
+        try await eventually("it dies") { try sight()?.state == .died }
+        let child = try #require(Int32(scratch.text("child")?.dropLast() ?? ""))
+        try await eventually("its child too") { try processes.inspect(child) == nil }
+    }
+
+    @Test func `what was prepared when we went down is started, what had begun is not`() async throws {
+        let program = try scratch.program("installer", "exit 0\n")
+        let place = runs.path("node01", "r-1-1")
+        try makePrivateDirectory(place + "/extra")
+        try writePrivately([1], to: place + "/extra/stale")
+        #expect(try sight()?.state == .prepared)
+        try runs.start(order(program), extra: [])
+        try await eventually("it ends") { try sight()?.state == .exited(0) }
+        #expect(!FileManager.default.fileExists(atPath: place + "/extra/stale"))
+
+        let dead = runs.path("node01", "r-1-2")
+        try makePrivateDirectory(dead)
+        try writePrivately([], to: dead + "/started")
+        #expect(try sight("r-1-2")?.state == .died)
+        #expect(throws: NixOSError.self) { try runs.start(order(program, run: "r-1-2"), extra: []) }
+        try runs.clear("node01")
+        #expect(try runs.runs(of: "node01") == [])
+    }
+
+    @Test func `no more run at once than may, however many are started`() async throws {
+        let program = try scratch.program("installer", "exec sleep 600\n")
+        let started = await withTaskGroup(of: Bool.self) { group in
+            for number in 1...6 {
+                var order = order(program, run: "r-\(number)-1", flake: "path:/x")
+                (order.node, order.atOnce) = ("node0\(number)", 2)
+                group.addTask { [order] in (try? runs.start(order, extra: [])) != nil }
+            }
+            return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+        }
+        #expect(started == 2)
+        for number in 1...6 { try runs.end("node0\(number)", "r-\(number)-1", force: true) }
+    }
+
+    @Test func `a person who reads the log is not the run`() async throws {
+        let place = runs.path("node01", "r-1-1")
+        try makePrivateDirectory(place)
+        try writePrivately([], to: place + "/log")
+        let reader = try processes.spawn(Program("tail", ["-f", place + "/log"]), output: nil)
+        defer { _ = try? processes.signal(reader, SIGKILL) }
+        #expect(try sight()?.state == .prepared)
+    }
+
+    @Test func `a log is read on from where the last look ended`() async throws {
+        let place = runs.path("node01", "r-1-1")
+        try makePrivateDirectory(place)
+        try writePrivately(Array("### Gathering machine facts ###\n### Format".utf8), to: place + "/log")
+        #expect(try sight()?.progress.phase == .kexec)
+        let file = try #require(FileHandle(forWritingAtPath: place + "/log"))
+        _ = try file.seekToEnd()
+        try file.write(contentsOf: Array("ting hard drive with disko ###\n".utf8))
+        try file.close()
+        #expect(try sight()?.progress.phase == .disko)
+    }
+
+    @Test func `the lock of the newest success is the next one's`() async throws {
+        #expect(runs.newestLock() == nil)
+        let program = try scratch.program("installer", "d=${2#path:}; echo new >\"${d%#*}/flake.lock\"; exit 0\n")
+        try runs.start(order(program), extra: [])
+        try await eventually("it ends") { try sight()?.state == .exited(0) }
+        #expect(runs.newestLock() == Array("new\n".utf8))
+    }
+
+    @Test func `a program is looked for where the run would find it`() async throws {
+        #expect(try await runs.canRun("sh"))
+        #expect(try await runs.canRun(scratch.program("here", "")))
+        #expect(try await !runs.canRun("no-such-installer"))
+        #expect(try await !runs.canRun(scratch.path + "/nowhere"))
+    }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import Host
+import Testing
+
+@testable import NixOS
+
+@Suite struct `A machine's facts` {
+    private func line(_ name: String, _ text: String, code: Int = 0) -> String {
+        "plasma \(name) \(code) \(Data(text.utf8).base64EncodedString())\n"
+    }
+
+    @Test func `the script's answer on this very machine is read`() async throws {
+        let scratch = try Scratch()
+        try writePrivately(Array("abc".utf8), to: scratch.path + "/it's a file", mode: 0o640)
+        let file = scratch.path + "/it's a file", image = scratch.path + "/blank"
+        try writePrivately([UInt8](repeating: 0, count: 1 << 20), to: image)
+        let look = NodeLook(files: [file, scratch.path + "/none"], disks: [image, scratch.path + "/nowhere"])
+        let result = try await SystemProcesses().run(Program("/bin/sh", ["-s"], standardInput: Array(look.script.utf8)), limit: .seconds(60))
+        let facts = try #require(NodeLook.read(result.standardOutput), "\(result.output) \(result.errorText)")
+        #expect(!facts.id.isEmpty)
+        #expect(facts.files == [file: .init(sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", mode: 0o640)])
+        #expect(facts.signatures[scratch.path + "/nowhere"] == nil)
+        // Where wipefs is not installed nothing is known of the disk.
+        #expect([nil, []].contains(facts.signatures[image]))
+    }
+
+    @Test func `everything that a node says is read`() throws {
+        let answer = "Last login: never\n" + line("release", "NAME=\"NixOS\"\nID=nixos\nVARIANT_ID=\"installer\"\n")
+            + line("current", "/nix/store/abc-nixos-system-node01") + line("booted", "/nix/store/old-nixos-system-node01")
+            + line("profile", "/nix/var/nix/profiles/system", code: 0)
+            + line("current-boot", "/nix/store/k2\n/nix/store/i2") + line("booted-boot", "/nix/store/k1\n/nix/store/i2")
+            + line("failed", "● b.service loaded failed failed B\na@x.service loaded failed failed A")
+            + line("lsblk", """
+                {"blockdevices": [{"name":"vda", "path":"/dev/vda", "type":"disk", "size":2147483648, "fstype":null, "partlabel":null,
+                "serial":" vda ", "mountpoints":[null], "children": [{"name":"vda1","path":"/dev/vda1","type":"part","size":"536870912",
+                "fstype":"vfat","partlabel":"disk-vda-ESP","serial":null,"mountpoints":["/boot"]}]}]}
+                """)
+            + line("lvs", #"{"report":[{"lv":[{"vg_name":"pool","lv_name":"root","lv_size":"1073741824"}]}]}"#)
+            + line("signatures", "/dev/vda\ngpt \nPMBR") + line("signatures", "/dev/vdb\n") + line("signatures", "/dev/vdc\n", code: 1)
+            + "plasma end 0 \n"
+        let facts = try #require(NodeLook.read(Array(answer.utf8)))
+        #expect(facts.isInstaller && facts.id == "nixos")
+        #expect(facts.current == "/nix/store/abc-nixos-system-node01" && facts.profile == nil)
+        #expect(facts.needsReboot)
+        #expect(facts.failedUnits == ["a@x.service", "b.service"])
+        #expect(facts.signatures == ["/dev/vda": ["gpt", "PMBR"], "/dev/vdb": []])
+        #expect(facts.volumes == [LogicalVolume(group: "pool", name: "root", bytes: 1 << 30)])
+        let disk = try #require(facts.devices?.first)
+        #expect(disk.serial == "vda" && disk.bytes == 2 << 30 && disk.children.first?.mountpoints == ["/boot"])
+        #expect(NodeLook.read(Array(answer.dropLast(16).utf8)) == nil, "an answer that breaks off is none")
+    }
+
+    @Test func `any answer is read or refused`() {
+        let whole = line("release", "ID=nixos") + line("lsblk", #"{"blockdevices":[{"name":"a","children":[{"name":"b"}]}]}"#)
+            + line("lvs", #"{"report":[{"lv":[]}]}"#) + line("files", String(repeating: "a", count: 64) + "  /x") + line("modes", "600 /x")
+            + line("signatures", "/dev/vda") + "plasma end 0 \n"
+        for seed in UInt64(1)...5_000 {
+            var random = Seeded(seed)
+            var bytes = Array(whole.utf8)
+            for _ in 0..<random.number(12) {
+                switch random.number(4) {
+                case 0: bytes[random.number(bytes.count)] = UInt8(truncatingIfNeeded: random.next())
+                case 1: bytes.removeSubrange(random.number(bytes.count)..<bytes.count)
+                case 2: bytes.insert(contentsOf: bytes.prefix(random.number(bytes.count)), at: random.number(bytes.count))
+                default: bytes.insert(UInt8(ascii: "\n"), at: random.number(bytes.count))
+                }
+                if bytes.isEmpty { bytes = [0] }
+            }
+            _ = NodeLook.read(bytes)
+        }
+        let deep = String(repeating: #"{"name":"a","children":["#, count: 100_000)
+        #expect(NodeLook.read(Array((line("lsblk", #"{"blockdevices":["# + deep) + "plasma end 0 \n").utf8))?.devices == nil)
+    }
+}
+
+@Suite struct `Storage against its layout` {
+    private let layout = [
+        ExpectedStorage(place: .disk("/dev/vda"), name: "vda"),
+        ExpectedStorage(place: .partition(disk: "/dev/vda", label: "disk-vda-ESP"), name: "vda.ESP", bytes: 512 << 20, filesystem: "vfat", mountpoint: "/boot"),
+        ExpectedStorage(place: .partition(disk: "/dev/vda", label: "disk-vda-lvm"), name: "vda.lvm", filesystem: "LVM2_member"),
+        ExpectedStorage(place: .volume(group: "po-ol", name: "root"), name: "po-ol.root", bytes: 1 << 30, filesystem: "ext4", mountpoint: "/"),
+    ]
+    private var devices: [BlockDevice] {
+        [BlockDevice(name: "vda", path: "/dev/vda", type: "disk", bytes: 2 << 30, children: [
+            BlockDevice(name: "vda1", path: "/dev/vda1", type: "part", bytes: 512 << 20, filesystem: "vfat", partitionLabel: "disk-vda-ESP", mountpoints: ["/boot"]),
+            BlockDevice(name: "vda2", path: "/dev/vda2", type: "part", bytes: 1500 << 20, filesystem: "LVM2_member", partitionLabel: "disk-vda-lvm", children: [
+                BlockDevice(name: "po--ol-root", path: "/dev/mapper/po--ol-root", type: "lvm", bytes: 1 << 30, filesystem: "ext4", mountpoints: ["/"])
+            ]),
+        ])]
+    }
+    private let volumes = [LogicalVolume(group: "po-ol", name: "root", bytes: (1 << 30) + (4 << 20))]
+
+    @Test func `as laid out, nothing differs; an extent more or less is nothing`() {
+        #expect(storageDifferences(layout, devices: devices, volumes: volumes) == [])
+    }
+
+    @Test func `what is missing, too large, of another type, mounted elsewhere, or not asked for is named`() {
+        var devices = devices
+        devices[0].children[0].filesystem = "ext4"
+        devices[0].children[0].mountpoints = ["/efi"]
+        devices[0].children.append(BlockDevice(name: "vda3", path: "/dev/vda3", type: "part", filesystem: "xfs"))
+        var volumes = volumes
+        volumes[0].bytes = 2 << 30
+        volumes.append(LogicalVolume(group: "po-ol", name: "scratch", bytes: 1 << 20))
+        volumes.append(LogicalVolume(group: "other", name: "scratch", bytes: 1 << 20))
+        var layout = layout
+        layout.append(ExpectedStorage(place: .volume(group: "po-ol", name: "data"), name: "po-ol.data", bytes: 1 << 20, filesystem: "ext4", mountpoint: "/data"))
+        #expect(storageDifferences(layout, devices: devices, volumes: volumes) == [
+            StorageDifference("vda.ESP.type", seen: "ext4", wanted: "vfat", impact: .destructive),
+            StorageDifference("vda.ESP.mountpoint", seen: "/efi", wanted: "/boot", impact: .mount),
+            StorageDifference("po-ol.root.size", seen: "2147483648", wanted: "1073741824", impact: .destructive),
+            StorageDifference("po-ol.data", seen: nil, wanted: "ext4 1048576 bytes at /data", impact: .missing),
+            StorageDifference("vda.vda3", seen: "xfs", wanted: nil, impact: .extra),
+            StorageDifference("po-ol.scratch", seen: "1048576 bytes", wanted: nil, impact: .extra),
+        ])
+        #expect(storageDifferences([layout[0]], devices: [], volumes: []).map(\.impact) == [.missing])
+    }
+}

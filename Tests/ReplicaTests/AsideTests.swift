@@ -1,0 +1,82 @@
+import Bytes
+import Host
+import Raft
+@testable import Replica
+import Simulation
+import Testing
+
+/// What is done beside the replica's thread.
+@Suite struct AsideTests {
+    private func world(_ seed: UInt64) -> World {
+        var options = small(checkpointCommands: 20)
+        options.retainedBytesMax = 2000
+        options.snapshotsAside = true
+        return World(seed: seed, options: options)
+    }
+
+    /// A follower that was away while much happened.
+    private func leaveBehind(_ world: World) -> (leader: World.Member, late: World.Member)? {
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let leader = world.leader, let late = world.members.first(where: { $0 !== leader }) else { return nil }
+        world.crash(late, down: 60)
+        for _ in 0..<50 {
+            for _ in 0..<5 { world.propose(at: leader, bytes: 100) }
+            world.turn()
+        }
+        return (leader, late)
+    }
+
+    @Test func `while a snapshot is written and read for long, its receiver answers heartbeats and nobody campaigns`() {
+        for seed in UInt64(40)..<46 {
+            let world = world(seed)
+            guard let (leader, late) = leaveBehind(world) else { return }
+            let term = leader.status?.term
+            // Longer than any election, and longer than a leader waits for a silent receiver.
+            world.asideTurns = 450
+            world.run(until: "the snapshot's parts", within: 200) { late.core?.receiver.isReceiving == true }
+            for _ in 0..<400 {
+                world.turn()
+                let progress = leader.status?.members.first { $0.id == late.id }
+                #expect(progress?.isActive == true && progress?.needsSnapshot == true, "seed \(seed)")
+            }
+            #expect(late.machine.installed == 0 && leader.status?.role == .leader && leader.status?.term == term, "seed \(seed)")
+            world.run(until: "the snapshot", within: 100) { late.machine.installed == 1 }
+            world.asideTurns = 1
+            #expect(leader.status?.term == term, "seed \(seed)")
+            world.heal()
+            #expect(late.machine.installed == 1, "seed \(seed): it was sent again")
+        }
+    }
+
+    @Test func `a crash while parts are kept aside loses nothing`() {
+        for seed in UInt64(60)..<80 {
+            let world = world(seed)
+            guard let (_, late) = leaveBehind(world) else { return }
+            world.asideTurns = Int(seed % 7) + 1
+            for _ in 0..<6 {
+                world.run(Int.random(in: 1...12, using: &world.dice))
+                if late.isUp { world.crash(late, down: 3) }
+            }
+            world.asideTurns = 1
+            world.heal()
+        }
+    }
+
+    @Test func `a snapshot that the machine cannot take is refused, and the process goes on`() {
+        let world = world(90)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let leader = world.leader, let member = world.members.first(where: { $0 !== leader }) else { return }
+        let lies: [UInt8] = Array("this is no notebook, though its digest is right".utf8)
+        var digest = Digest()
+        digest.add(lies)
+        let head = SnapshotHead(position: Position(index: 900, term: 1), configuration: Configuration(voters: [1, 2, 3]))
+        let chunk = SnapshotChunk(
+            id: digest.value, head: head, term: member.status?.term ?? 0, total: UInt64(lies.count), offset: 0, bytes: lies,
+            crc32c: CRC32C.checksum(lies))
+        world.step(member, [.received(PeerMessage(from: leader.id, to: member.id, body: .chunk(chunk)))])
+        world.run(10)
+        #expect(member.isUp && member.machine.installed == 0 && member.core?.receiver.isReceiving == false)
+        #expect((member.core?.counts.dropped ?? 0) > 0)
+        world.heal()
+    }
+}
