@@ -36,7 +36,7 @@ final class EtcdWatch: Sendable {
                 return try await open()
             } catch {
                 guard error.code == .unavailable, ContinuousClock.now < end, !Task.isCancelled else { throw StoreError(error) }
-                await pause()
+                await pause(after: error)
             }
         }
     }
@@ -47,7 +47,7 @@ final class EtcdWatch: Sendable {
             guard let stream = state.withLock({ $0.stream }) else {
                 do throws(GRPCStatus) { try await open() } catch {
                     guard error.code == .unavailable || error.code == .deadlineExceeded else { throw StoreError(error) }
-                    await pause()
+                    await pause(after: error)
                 }
                 continue
             }
@@ -145,12 +145,13 @@ final class EtcdWatch: Sendable {
     }
 
     /// Waits a little longer after each failure, and goes to the next endpoint.
-    private func pause() async {
+    private func pause(after error: GRPCStatus? = nil) async {
         let failures = state.withLock { state in
             state.failures += 1
             return state.failures
         }
-        await client.moveOn()
+        // An endpoint that could not be connected to was left already: of two, the same one would come again, for ever.
+        if error?.isUnsent != true { await client.moveOn() }
         do {
             try await Task.sleep(for: min(.seconds(2), client.options.pause * (1 << min(failures, 6))))
         } catch {

@@ -30,7 +30,9 @@ package struct ServerTLS: Sendable, Hashable {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["h2", "http/1.1"]
+        // The server's order decides. gRPC's clients offer h2 alone; who can do both, as curl, wants the JSON gateway or a page,
+        // and those are served over HTTP/1.1.
+        configuration.applicationProtocols = ["http/1.1", "h2"]
         if clientCertificates != .none {
             guard let clientCA else { throw .tls("client certificates are asked for, but no CA is given that signs them") }
             configuration.trustRoots = .certificates(try Self.read(clientCA) { try NIOSSLCertificate.fromPEMFile($0) })

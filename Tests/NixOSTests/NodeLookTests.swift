@@ -24,6 +24,13 @@ import Testing
         #expect([nil, []].contains(facts.signatures[image]))
     }
 
+    @Test func `a mounted device has the file system that it is mounted with, where lsblk tells none`() throws {
+        let answer = line("lsblk", #"{"blockdevices":[{"name":"vda","path":"/dev/vda","children":[{"name":"pool-root","path":"/dev/mapper/pool-root","fstype":null},{"name":"pool-data","path":"/dev/mapper/pool-data","fstype":"xfs"}]}]}"#)
+            + line("mounts", "/dev/mapper/pool-root ext4\n/dev/mapper/pool-data ext4\ntmpfs") + "plasma end 0 \n"
+        let devices = try #require(NodeLook.read(Array(answer.utf8))?.devices)
+        #expect(devices.flatMap(\.all).map(\.filesystem) == [nil, "ext4", "xfs"])
+    }
+
     @Test func `everything that a node says is read`() throws {
         let answer = "Last login: never\n" + line("release", "NAME=\"NixOS\"\nID=nixos\nVARIANT_ID=\"installer\"\n")
             + line("current", "/nix/store/abc-nixos-system-node01") + line("booted", "/nix/store/old-nixos-system-node01")

@@ -85,6 +85,15 @@ package struct BlockDevice: Hashable, Sendable {
 
     /// It and everything below it.
     package var all: [BlockDevice] { [self] + children.flatMap(\.all) }
+
+    /// With what the kernel knows of mounted devices where lsblk is silent: it asks udev, which does not know a root
+    /// that was mounted before udev ran.
+    func known(by mounts: [String: String]) -> BlockDevice {
+        var device = self
+        device.filesystem = filesystem ?? mounts[path]
+        device.children = children.map { $0.known(by: mounts) }
+        return device
+    }
 }
 
 /// A line of lvs.
