@@ -55,3 +55,14 @@ int chost_router_socket(const char *interface) {
     close(descriptor);
     return failure;
 }
+
+int chost_send(int descriptor, uint32_t address, uint16_t port, const void *bytes, size_t count) {
+    struct sockaddr_in place = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+    return sendto(descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&place, sizeof place) < 0 ? -errno : 0;
+}
+
+int chost_send_to_nodes(int descriptor, const void *bytes, size_t count) {
+    struct sockaddr_in6 place = {.sin6_family = AF_INET6};
+    inet_pton(AF_INET6, "ff02::1", &place.sin6_addr);
+    return sendto(descriptor, bytes, count, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&place, sizeof place) < 0 ? -errno : 0;
+}

@@ -120,16 +120,16 @@ final class BootSegment: Sendable {
         let ports = service.ports
         // Beside another server both must hear the broadcasts; where ours is the only one a second is found here.
         try await datagrams(BootSocket(service.interface, .any, port: ports.dhcp, isShared: service.mode == .proxy)) {
-            DHCPHandler(self, atProxyPort: false)
+            DHCPHandler(self, $0, atProxyPort: false)
         }
-        try await datagrams(BootSocket(service.interface, service.server, port: ports.tftp)) { TFTPListener(self) }
+        try await datagrams(BootSocket(service.interface, service.server, port: ports.tftp)) { TFTPListener(self, $0) }
         try await http(service)
         if service.mode == .proxy {
-            try await datagrams(BootSocket(service.interface, service.server, port: ports.proxy)) { DHCPHandler(self, atProxyPort: true) }
+            try await datagrams(BootSocket(service.interface, service.server, port: ports.proxy)) { DHCPHandler(self, $0, atProxyPort: true) }
         }
         do {
             try await datagrams(BootSocket(routerOn: service.interface), isVital: false) {
-                RouterHandler(self, interface: service.interface, mtu: service.mtu)
+                RouterHandler(self, $0, interface: service.interface, mtu: service.mtu)
             }
         } catch {
             logger.notice("no router advertisements", metadata: ["error": "\(error)"])
@@ -138,12 +138,13 @@ final class BootSegment: Sendable {
     }
 
     private func datagrams(
-        _ socket: consuming BootSocket, isVital: Bool = true, _ handler: @escaping @Sendable () -> some ChannelInboundHandler
+        _ socket: consuming BootSocket, isVital: Bool = true, _ handler: @escaping @Sendable (BootSender) -> some ChannelInboundHandler
     ) async throws {
+        let descriptor = socket.take()
         let channel = try await DatagramBootstrap(group: group)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DHCPPacket.bytesMax + 1))
-            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler()) } }
-            .withBoundSocket(socket.take()).get()
+            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler(BootSender(descriptor: descriptor))) } }
+            .withBoundSocket(descriptor).get()
         watch(channel, isVital: isVital)
     }
 

@@ -78,6 +78,12 @@ package struct BootService: Hashable, Sendable {
     var netmask: Address4 { Address4(number: prefixLength == 0 ? 0 : ~UInt32(0) << UInt32(32 - prefixLength)) }
     var broadcast: Address4 { Address4(number: server.number | ~netmask.number) }
 
+    /// Whether it is a host's address on the segment itself.
+    func isOnLink(_ address: Address4) -> Bool {
+        address.number & netmask.number == server.number & netmask.number && address != broadcast && address != server
+            && address.number != server.number & netmask.number
+    }
+
     func machine(_ mac: HardwareAddress) -> BootMachine? { machines.first { $0.mac == mac } }
 
     /// Whether sockets bound for `other` can go on serving this: only what is said changes, not where.

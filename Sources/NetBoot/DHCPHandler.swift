@@ -3,13 +3,14 @@ import NIOCore
 /// Carries DHCP messages between a socket and the decider.
 final class DHCPHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let segment: BootSegment
+    private let sender: BootSender
     private let isProxyPort: Bool
 
-    init(_ segment: BootSegment, atProxyPort: Bool) {
+    init(_ segment: BootSegment, _ sender: BootSender, atProxyPort: Bool) {
         self.segment = segment
+        self.sender = sender
         isProxyPort = atProxyPort
     }
 
@@ -20,12 +21,10 @@ final class DHCPHandler: ChannelInboundHandler {
         guard let reply = segment.receive(packet, atProxyPort: isProxyPort, from: source) else { return }
         segment.logger.debug(
             "dhcp", metadata: ["mac": "\(packet.hardware)", "kind": "\(packet.kind?.rawValue ?? 0)", "answer": "\(reply.packet.kind?.rawValue ?? 0)"])
-        let bytes = context.channel.allocator.buffer(bytes: reply.packet.bytes)
-        let target = SocketAddress(reply.address, port: reply.port)
-        context.writeAndFlush(Self.wrapOutboundOut(AddressedEnvelope(remoteAddress: target, data: bytes)), promise: nil)
+        let failure = sender.send(reply.packet.bytes, to: reply.address, port: reply.port)
+        if failure < 0 { segment.logger.debug("dhcp: \(errnoText(-failure))", metadata: ["to": "\(reply.address)"]) }
     }
 
-    /// One datagram that cannot be sent is the client's to ask for again; the socket stays.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         segment.logger.debug("dhcp: \(error)")
     }

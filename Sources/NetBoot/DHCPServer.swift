@@ -81,7 +81,7 @@ package struct DHCPServer: Sendable {
             let isRenewal = packet.client == address
             return Verdict(reply: isRenewal ? Reply(packet: acknowledgement, address: address, port: 68) : broadcast(acknowledgement), served: stage)
         case .inform:
-            guard packet.client != .any else { return Verdict() }
+            guard service.isOnLink(packet.client) else { return Verdict() }
             return Verdict(reply: Reply(packet: answer(packet, .acknowledge, machine, yours: nil), address: packet.client, port: 68))
         case .release:
             leases[packet.hardware] = nil
@@ -104,6 +104,7 @@ package struct DHCPServer: Sendable {
     ) -> Verdict {
         let client = DHCPClient(packet)
         guard client.stage != .system, let file = file(for: client, machine, packet.hardware) else { return Verdict() }
+        guard !atProxyPort || service.isOnLink(from.address) else { return Verdict() }
         let isAsked = atProxyPort ? kind == .request || kind == .inform : kind == .discover
         guard isAsked else { return Verdict() }
         var reply = head(packet, atProxyPort ? .acknowledge : .offer)

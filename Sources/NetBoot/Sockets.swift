@@ -34,6 +34,22 @@ struct BootSocket: ~Copyable {
     deinit { if let descriptor { close(descriptor) } }
 }
 
+/// Sends through a socket that a channel reads from. A channel would close with the first datagram that cannot be sent,
+/// and a client chooses where its answer goes.
+struct BootSender {
+    var descriptor: Int32
+
+    /// - Returns: 0, or -errno.
+    @discardableResult
+    func send(_ bytes: [UInt8], to address: Address4, port: Int) -> Int32 {
+        guard let port = UInt16(exactly: port) else { return -EINVAL }
+        return chost_send(descriptor, address.number, port, bytes, bytes.count)
+    }
+
+    /// - Returns: 0, or -errno.
+    func sendToNodes(_ bytes: [UInt8]) -> Int32 { chost_send_to_nodes(descriptor, bytes, bytes.count) }
+}
+
 func errnoText(_ code: Int32) -> String {
     guard let text = strerror(code) else { return "error \(code)" }
     return String(cString: text)

@@ -4,9 +4,9 @@ import NIOPosix
 /// Hears requests for boot loaders and gives each a session with a port of its own.
 final class TFTPListener: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     private let segment: BootSegment
+    private let sender: BootSender
     private var sessions: Set<SocketAddress> = []
     private var perAddress: [Address4: Int] = [:]
 
@@ -14,7 +14,10 @@ final class TFTPListener: ChannelInboundHandler {
     /// A file name may have the asking machine's MAC address before it: "52-54-00-00-01-01/ipxe.efi".
     private static let prefixCount = 18
 
-    init(_ segment: BootSegment) { self.segment = segment }
+    init(_ segment: BootSegment, _ sender: BootSender) {
+        self.segment = segment
+        self.sender = sender
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = Self.unwrapInboundIn(data)
@@ -24,15 +27,15 @@ final class TFTPListener: ChannelInboundHandler {
         case .read(let request):
             // The same request again, while its answer is under way.
             guard !sessions.contains(client) else { return }
-            guard request.mode == "octet" else { return refuse(context, client, 0, "only mode octet is served") }
+            guard request.mode == "octet" else { return refuse(client, 0, "only mode octet is served") }
             let (mac, name) = Self.parse(request.file)
-            guard let content = segment.loader(name) else { return refuse(context, client, 1, "there is no such file") }
+            guard let content = segment.loader(name) else { return refuse(client, 1, "there is no such file") }
             guard sessions.count < Self.sessionsMax, perAddress[address, default: 0] < Self.sessionsPerAddress else {
-                return refuse(context, client, 0, "too many transfers")
+                return refuse(client, 0, "too many transfers")
             }
             segment.note(.tftp, of: segment.mac(named: mac, at: address))
             open(context, client, address, request, content)
-        case .write: refuse(context, client, 2, "nothing is taken here")
+        case .write: refuse(client, 2, "nothing is taken here")
         case .data, .acknowledge, .error, .options: break
         }
     }
@@ -45,9 +48,9 @@ final class TFTPListener: ChannelInboundHandler {
         return (nil, String(name))
     }
 
-    private func refuse(_ context: ChannelHandlerContext, _ client: SocketAddress, _ code: UInt16, _ why: String) {
-        let bytes = context.channel.allocator.buffer(bytes: TFTPPacket.error(code: code, why).bytes)
-        context.writeAndFlush(Self.wrapOutboundOut(AddressedEnvelope(remoteAddress: client, data: bytes)), promise: nil)
+    private func refuse(_ client: SocketAddress, _ code: UInt16, _ why: String) {
+        guard let address = client.address4, let port = client.port else { return }
+        sender.send(TFTPPacket.error(code: code, why).bytes, to: address, port: port)
     }
 
     private func open(
@@ -62,7 +65,7 @@ final class TFTPListener: ChannelInboundHandler {
             descriptor = socket.take()
         } catch {
             segment.logger.warning("tftp: \(error)")
-            return refuse(context, client, 0, "no port is free")
+            return refuse(client, 0, "no port is free")
         }
         sessions.insert(client)
         perAddress[address, default: 0] += 1

@@ -9,6 +9,9 @@ import enum Store.Operation
 struct Journal: Sendable {
     private struct Line: Hashable { var reason: String, message: String }
 
+    /// A transaction holds so many operations (etcd: 128), and nobody reads more.
+    private static let happeningsMax = 32
+
     private var known: [Line: EventRecord] = [:]
     private var lastCondition: Condition?
     private var serial = 0
@@ -19,8 +22,12 @@ struct Journal: Sendable {
         for child in round.children.create { lines.append((Line(reason: "Created", message: "created \(child.reference)"), .normal)) }
         for child in round.children.update { lines.append((Line(reason: "Updated", message: "updated \(child.reference)"), .normal)) }
         for child in round.children.retire { lines.append((Line(reason: "Retired", message: "retired \(child.reference)"), .normal)) }
-        for happening in round.happenings {
+        for happening in round.happenings.prefix(Self.happeningsMax) {
             lines.append((Line(reason: happening.reason, message: happening.message), happening.isWarning ? .warning : .normal))
+        }
+        if round.happenings.count > Self.happeningsMax {
+            let others = round.happenings.count - Self.happeningsMax
+            lines.append((Line(reason: "MoreHappened", message: "\(others) more at the same time; the status tells them"), .normal))
         }
         for action in round.actions { lines.append((Line(reason: "Performing", message: action.description), .normal)) }
         if round.condition != lastCondition, round.status != nil || round.isGone {

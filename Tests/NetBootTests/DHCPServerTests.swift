@@ -96,6 +96,9 @@ import Testing
         #expect(reply.packet.yours == .any)
         #expect(reply.packet[DHCPPacket.Code.leaseTime] == nil)
         #expect(ask(message(.inform, from: .system)).reply == nil, "it has no address to send it to")
+        for elsewhere in ["203.0.113.1", "192.168.100.255", "192.168.100.1", "192.168.100.0"] {
+            #expect(ask(message(.inform, from: .system) { $0.client = address(elsewhere) }).reply == nil, "\(elsewhere) is no machine on the segment")
+        }
     }
 
     @Test func `that somebody else has a machine's address is told`() {

@@ -111,6 +111,17 @@ import Testing
         #expect(seen("a", "nothing"), "what it may have missed it looks at")
     }
 
+    @Test func `what happened becomes events, and a thousand at once become few`() throws {
+        let widget = Resource<Widget>(metadata: Metadata(name: "a", uid: "uid-a"), spec: Widget.Spec(size: 1))
+        var plan = Plan<Widget, Widget.Action>(.ready, status: Widget.Status(size: 1))
+        plan.happenings = (0..<1000).map { Happening(reason: "Came", message: "number \($0)") }
+        let now = Date(timeIntervalSince1970: 0)
+        let round = Round<Widget.Planning>(widget, plan: plan, ledger: Ledger(), now: now, makeUID: { "" })
+        var journal = Journal()
+        let entries = try journal.entries(for: round, about: widget.reference, now: now)
+        #expect(entries.count == 34, "32, one for all others, and Ready")
+    }
+
     @Test func `children are made, changed with their owner, and retired`() async throws {
         try await Bench().running { bench in
             try await bench.put("a", Widget.Spec(size: 4, parts: ["b", "c"]))

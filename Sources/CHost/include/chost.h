@@ -75,5 +75,9 @@ ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint16_t *sourc
 int chost_device_socket(const char *interface, uint32_t address, uint16_t port, int shared);
 /// A non-blocking raw ICMPv6 socket among all routers (ff02::2) that hears only router solicitations.
 int chost_router_socket(const char *interface);
+/// sendto(2), without waiting.
+int chost_send(int descriptor, uint32_t address, uint16_t port, const void *bytes, size_t count);
+/// The same to all nodes of the link (ff02::1), through the interface that the socket is bound to.
+int chost_send_to_nodes(int descriptor, const void *bytes, size_t count);
 
 #endif
