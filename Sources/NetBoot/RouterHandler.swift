@@ -12,12 +12,16 @@ final class RouterHandler: ChannelInboundHandler {
     private var hasScheduled = false
     private var isEnding = false
     private var lastSent: NIODeadline?
+    private var failures = 0
 
     /// A thousand machines that ask at once are told together. RFC 4861 has 3 s here, which every boot would wait.
     private static let gap = TimeAmount.milliseconds(200)
     private static let period = TimeAmount.seconds(60)
-    /// Until the kernel has given the interface its own address it can send nothing.
+    /// An interface has its own address some seconds after a first machine is on it, and can send nothing before.
     private static let retry = TimeAmount.seconds(2)
+    private static let failuresUntold = 5
+    /// Linux: IFF_RUNNING.
+    private static let flagRunning: Int32 = 0x40
 
     init(_ segment: BootSegment, _ sender: BootSender, interface: String, mtu: Int) {
         self.segment = segment
@@ -59,7 +63,13 @@ final class RouterHandler: ChannelInboundHandler {
             hardware: isKnown ? HardwareAddress(octets: hardware) : nil, mtu: UInt32(truncatingIfNeeded: mtu))
         lastSent = .now()
         let failure = sender.sendToNodes(advertisement.bytes)
-        segment.failed(advertising: failure < 0 ? errnoText(-failure) : nil)
+        if failure == 0 {
+            failures = 0
+            segment.failed(advertising: nil)
+        } else if chost_interface_flags(interface) & Self.flagRunning != 0 {
+            failures += 1
+            if failures > Self.failuresUntold { segment.failed(advertising: errnoText(-failure)) }
+        }
         return failure == 0
     }
 
