@@ -25,8 +25,8 @@ import Testing
     }
 
     @Test func `a mounted device has the file system that it is mounted with, where lsblk tells none`() throws {
-        let answer = line("lsblk", #"{"blockdevices":[{"name":"vda","path":"/dev/vda","children":[{"name":"pool-root","path":"/dev/mapper/pool-root","fstype":null},{"name":"pool-data","path":"/dev/mapper/pool-data","fstype":"xfs"}]}]}"#)
-            + line("mounts", "/dev/mapper/pool-root ext4\n/dev/mapper/pool-data ext4\ntmpfs") + "plasma end 0 \n"
+        let answer = line("lsblk", #"{"blockdevices":[{"name":"vda","path":"/dev/vda","children":[{"name":"pool-root","path":"/dev/mapper/pool-root","fstype":null,"mountpoints":["/"]},{"name":"pool-data","path":"/dev/mapper/pool-data","fstype":"xfs","mountpoints":["/var/lib"]}]}]}"#)
+            + line("mounts", "/ ext4\n/var/lib ext4\ntmpfs") + "plasma end 0 \n"
         let devices = try #require(NodeLook.read(Array(answer.utf8))?.devices)
         #expect(devices.flatMap(\.all).map(\.filesystem) == [nil, "ext4", "xfs"])
     }

@@ -90,7 +90,7 @@ package struct BlockDevice: Hashable, Sendable {
     /// that was mounted before udev ran.
     func known(by mounts: [String: String]) -> BlockDevice {
         var device = self
-        device.filesystem = filesystem ?? mounts[path]
+        device.filesystem = filesystem ?? mountpoints.lazy.compactMap { mounts[$0] }.first
         device.children = children.map { $0.known(by: mounts) }
         return device
     }

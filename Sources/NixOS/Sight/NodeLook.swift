@@ -37,7 +37,7 @@ package struct NodeLook: Hashable, Sendable {
             say booted-boot boot /run/booted-system
             say failed systemctl list-units --state=failed --plain --no-legend --no-pager
             say lsblk lsblk --json --bytes --output NAME,PATH,TYPE,SIZE,FSTYPE,PARTLABEL,SERIAL,MOUNTPOINTS
-            say mounts findmnt --real --raw --noheadings --output SOURCE,FSTYPE
+            say mounts findmnt --real --raw --noheadings --output TARGET,FSTYPE
             say lvs lvs --reportformat json --units b --nosuffix --options vg_name,lv_name,lv_size
             set --\(files.isEmpty ? "" : " " + files)
             [ $# = 0 ] || say files sha256sum -- "$@"
@@ -86,7 +86,7 @@ package struct NodeLook: Hashable, Sendable {
         return facts
     }
 
-    /// File systems by device, as the kernel has mounted them: "/dev/mapper/pool-root ext4".
+    /// File systems by mount point, as the kernel has them: "/var/lib ext4".
     private static func mounts(_ text: String) -> [String: String] {
         let pairs = text.split(separator: "\n").map { $0.split(separator: " ") }.filter { $0.count == 2 }
         return Dictionary(pairs.map { (String($0[0]), String($0[1])) }, uniquingKeysWith: { first, _ in first })
