@@ -23,7 +23,8 @@ import Testing
         #expect(a.now.lost == [2])
         again.transport.stop()
         #expect(await eventually { a.now.lost == [2, 2] && c.now.lost == [2, 2] })
-        #expect(a.book.lines(with: "no connection to member 2").count <= 4, "\(a.book.all)")
+        // One a lane and outage, twice that where a busy machine breaks a dial in the middle; never one a try.
+        #expect(a.book.lines(with: "no connection to member 2").count <= 8, "\(a.book.all)")
     }
 
     @Test(arguments: [true, false]) func `a broken connection is lost at once`(_ isReset: Bool) async throws {
