@@ -66,8 +66,7 @@ package struct InstallerRuns: Sendable {
     private func look(_ node: String, _ run: String, among all: [ProcessSight]) throws -> RunSight {
         let place = path(node, run)
         // In this order: what ends between the two looks has written its code before it went.
-        let own = logs.started.withLock { $0[place] }
-        let isAlive = all.contains { $0.identity == own || mentions($0, place) }
+        let isAlive = isAlive(place, among: all)
         let code = exitCode(place)
         let progress = try progress(of: place, isOver: !isAlive)
         let started = modified(place + "/started")
@@ -91,7 +90,7 @@ package struct InstallerRuns: Sendable {
         let place = path(order.node, order.run)
         let all = try processes.list()
         let others = nodes().flatMap { node in names("\(directory)/\(node)").map { path(node, $0) } }.filter { other in
-            other != place && all.contains { mentions($0, other) }
+            other != place && isAlive(other, among: all)
         }
         guard others.count < order.atOnce else {
             throw NixOSError.system("\(others.count) installations run already, and no more than \(order.atOnce) may")
@@ -185,6 +184,11 @@ package struct InstallerRuns: Sendable {
     private func sshWrapper(_ options: [String]) -> String {
         let words = options.map { "-o '\($0.replacingOccurrences(of: "'", with: "'\\''"))'" }.joined(separator: " ")
         return "#!/bin/sh\nexec \"$PLASMA_SSH\" \(words) \"$@\"\n"
+    }
+
+    private func isAlive(_ place: String, among all: [ProcessSight]) -> Bool {
+        let own = logs.started.withLock { $0[place] }
+        return all.contains { $0.identity == own || mentions($0, place) }
     }
 
     private func mentions(_ process: ProcessSight, _ place: String) -> Bool {
