@@ -106,10 +106,16 @@ struct SortedMap<Value: Sendable>: Sendable {
 
     func place(of key: Key) -> Place {
         guard !chunks.isEmpty else { return Place(chunk: 0, at: 0, isTaken: false) }
-        let chunk = max(0, partition(firsts.count) { firsts[$0].compare(key) > 0 } - 1)
-        let keys = chunks[chunk].keys
-        let at = partition(keys.count) { keys[$0].compare(key) >= 0 }
-        return Place(chunk: chunk, at: at, isTaken: at < keys.count && keys[at].compare(key) == 0)
+        let chunk = max(0, firsts.withUnsafeBufferPointer { firsts in partition(firsts.count) { firsts[$0].compare(key) > 0 } } - 1)
+        return chunks[chunk].keys.withUnsafeBufferPointer { keys in
+            var isTaken = false
+            let at = partition(keys.count) { place in
+                let order = keys[place].compare(key)
+                isTaken = isTaken || order == 0
+                return order >= 0
+            }
+            return Place(chunk: chunk, at: at, isTaken: isTaken)
+        }
     }
 }
 

@@ -38,6 +38,8 @@ struct Endpoints {
 
     init(leader: LeaderWatch) { self.leader = leader }
 
+    mutating func boundGuests() { router.bound(guests: Guests.mayCall, refusal: Guests.refusal) }
+
     mutating func unary<Request: Message & Sendable, Response: Message & Sendable>(
         _ method: String, _ paths: [String] = [],
         _ body: @escaping @Sendable (Request, @escaping Answer<Response>) -> Void

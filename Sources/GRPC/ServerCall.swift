@@ -158,4 +158,6 @@ package struct Peer: Sendable, Hashable {
     package var address: String
     /// The subject's common name of the client certificate that was verified.
     package var commonName: String?
+    /// Showed a client certificate, and it was verified.
+    package var isCertified = false
 }

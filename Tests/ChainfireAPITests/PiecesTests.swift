@@ -62,16 +62,27 @@ struct PiecesTests {
     }
 
     @Test func `a change needs a certificate, loopback or the token, and no web page`() {
-        func allowed(_ address: String, name: String? = nil, _ headers: HTTPHeaders = [:]) -> Bool {
-            Access(joinToken: "secret").allows(address: address, commonName: name, headers: headers)
+        func allowed(_ address: String, isCertified: Bool = false, _ headers: HTTPHeaders = [:]) -> Bool {
+            Access(joinToken: "secret").allows(address: address, isCertified: isCertified, headers: headers)
         }
         #expect(allowed("127.0.0.1:9"))
         #expect(!allowed("127.0.0.1:9", ["origin": "http://evil.example"]))
         #expect(!allowed("10.0.0.1:9"))
-        #expect(allowed("10.0.0.1:9", name: "operator"))
+        #expect(allowed("10.0.0.1:9", isCertified: true))
         #expect(allowed("10.0.0.1:9", ["authorization": "Bearer secret"]))
         #expect(!allowed("10.0.0.1:9", ["authorization": "Bearer secre"]))
         #expect(!allowed("10.0.0.1:9", ["authorization": "secret"]))
+    }
+
+    @Test func `guests see how the cluster stands and nothing of what it keeps`() {
+        for path in ["/health", "/version", "/metrics", "/admin/cluster/members", "/admin/cluster/join"] { #expect(Guests.mayAsk(path), "\(path)") }
+        for path in ["/v3/kv/range", "/v3beta/kv/put", "/v3/watch", "/api/v1/kv/a", "/api/v1/kv/", "//v3/kv/range", ""] {
+            #expect(!Guests.mayAsk(path), "\(path)")
+        }
+        for method in ["/grpc.health.v1.Health/Check", "/etcdserverpb.Maintenance/Status"] { #expect(Guests.mayCall(method), "\(method)") }
+        for method in ["KV/Range", "KV/Put", "Watch/Watch", "Lease/LeaseGrant", "Maintenance/Snapshot", "Maintenance/MoveLeader", "Cluster/MemberRemove"] {
+            #expect(!Guests.mayCall("/etcdserverpb." + method), "\(method)")
+        }
     }
 
     @Test func `a watcher waits in the queue once, and the order is kept`() {

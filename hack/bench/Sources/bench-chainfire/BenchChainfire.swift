@@ -41,6 +41,10 @@ final class Bench {
         if options.rows.contains("restart") { try await restarts() }
         print(Row.header)
         for row in rows { print(row.markdown) }
+        if options.rows.contains("put") {
+            let alone = try syncAlone(folder)
+            print("\nThe least that a durable write of one client costs: 256 bytes and fdatasync, nothing else: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
+        }
         guard let path = options.json else { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
