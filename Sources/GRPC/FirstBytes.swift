@@ -79,6 +79,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     private func addHTTP2(_ context: ChannelHandlerContext) throws {
         let pipeline = context.pipeline.syncOperations
         let connection = ServerConnection(router: router, limits: limits, peer: peer(context), meters: meters)
+        try pipeline.addHandler(WriteGatherer())
         try pipeline.addHandler(ServerConnection.http2(limits))
         try pipeline.addHandler(connection)
     }

@@ -4,6 +4,7 @@ import GRPC
 import NIOHTTP1
 import Store
 import Testing
+@testable import Chainfire
 @testable import ChainfireAPI
 
 struct PiecesTests {
@@ -90,20 +91,30 @@ struct PiecesTests {
         #expect(last == nil)
     }
 
-    @Test func `events that are bytes already read as the message they are part of`() throws {
-        let head = Etcdserverpb_WatchResponse.with {
-            $0.header.revision = 7
-            $0.watchID = 3
+    @Test func `events that are bytes already read as the messages they are part of`() throws {
+        let header = Header(clusterID: 1, memberID: 2, revision: 9, term: 4)
+        let event = Mvccpb_Event(.put(Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2), previous: nil), withPrevious: true)
+        let events = Etcdserverpb_WatchResponse.with { $0.events = [event] }.encoded
+        let told: [(id: Int64, revision: Revision)] = [(0, 7), (3, 7), (127, 8), (128, 8), (1 << 40, 8), (-1, 8)]
+        var bundle = WatchBundle()
+        for (id, revision) in told { bundle.append(header, revision, watchID: id, events: events) }
+        let taken = bundle.take()
+        var bytes = try #require(taken)
+        for (id, revision) in told {
+            let flag = bytes.readInteger(as: UInt8.self)
+            let message = bytes.readLengthPrefixedSlice(as: UInt32.self)
+            let whole = try #require(message)
+            let read: Etcdserverpb_WatchResponse = try whole.decoded()
+            #expect(flag == 0)
+            #expect(read == .with {
+                $0.header = .init(header, revision: revision)
+                $0.watchID = id
+                $0.events = [event]
+            })
         }
-        let entry = Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2)
-        let whole = Etcdserverpb_WatchResponse.with {
-            $0 = head
-            $0.events = [Mvccpb_Event(.put(entry, previous: nil), withPrevious: true)]
-        }
-        let events: [UInt8] = try Etcdserverpb_WatchResponse.with { $0.events = whole.events }.serializedBytes()
-        let bytes: [UInt8] = try EncodedEvents(head: head, events: events).serializedBytes()
-        let read = try Etcdserverpb_WatchResponse(serializedBytes: bytes)
-        #expect(read == whole)
+        #expect(bytes.readableBytes == 0)
+        let nothing = bundle.take()
+        #expect(nothing == nil)
     }
 
     @Test func `every status has etcd's HTTP status`() {
