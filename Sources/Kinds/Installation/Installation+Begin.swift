@@ -78,7 +78,8 @@ extension InstallationRound {
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
-        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, [:])
+        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, beginnings)
+        (started.servedMilliseconds, started.firstBoot) = (ownBoot?["servedMilliseconds"]?.integer.map { Int($0) }, nil)
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
@@ -134,10 +135,7 @@ extension InstallationRound {
 
     /// How far the machine came in its boot from the network, as NetBoot tells it.
     private var netBootSays: String {
-        guard let name = spec.netBoot?.scalarText, let record = reader.get(Reference(NetBoot.self, name)),
-            let machines = (try? record.json())?["status"]?["machines"]?.array,
-            let own = machines.first(where: { $0["node"]?.string == self.name })
-        else { return "" }
+        guard let name = spec.netBoot?.scalarText, let own = ownBoot else { return "" }
         if let problem = own["problem"]?.string { return "; NetBoot/\(name): \(problem)" }
         return own["phase"]?.string.map { "; NetBoot/\(name) saw it last at \($0)" } ?? ""
     }

@@ -41,7 +41,8 @@ extension InstallationRound {
         if seen.runs.contains(where: { $0.hasSecrets && $0.state != .running }) {
             return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
         }
-        return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(60))
+        // What its first boot still does is of interest to those who measure it.
+        return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(seen.boot?.isPending == true ? 15 : 60))
     }
 
     /// An installed node that is not to be seen: it may be booting, off, or not itself any more.

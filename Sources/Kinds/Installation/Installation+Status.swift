@@ -9,9 +9,13 @@ extension Installation {
         var step: String?
         var phase: Phase?
         /// When the phase was first seen.
-        var phaseSince: Date?
-        /// When each phase of the latest run was first seen.
-        var timeline: [String: Date] = [:]
+        var phaseSince: Moment?
+        /// When the latest run came how far, and its machine before and after it; see `Milestone`.
+        var timeline: [String: Moment] = [:]
+        /// For how many milliseconds in all its machine's requests waited for the boot servers.
+        var servedMilliseconds: Int?
+        /// The first boot of what was installed, which the timeline tells of; the kernel's name for it.
+        var firstBoot: String?
         var startedAt: Date?
         var finishedAt: Date?
         var exitCode: Int?
@@ -48,7 +52,7 @@ extension Installation {
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
-            case run, step, phase = "installerPhase", phaseSince, timeline, startedAt, finishedAt, exitCode, isRunning
+            case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
         }
 
@@ -60,6 +64,8 @@ extension Installation {
             phase = try read(.phase)
             phaseSince = try read(.phaseSince)
             timeline = try read(.timeline) ?? [:]
+            servedMilliseconds = try read(.servedMilliseconds)
+            firstBoot = try read(.firstBoot)
             startedAt = try read(.startedAt)
             finishedAt = try read(.finishedAt)
             exitCode = try read(.exitCode)

@@ -71,6 +71,7 @@ private struct Judgement {
     ) {
         let node = place.node
         var entry = Service.NodeHealth(node: node, healthy: false, wasHealthy: old?.healthy == true ? true : old?.wasHealthy)
+        entry.firstHealthy = old?.firstHealthy
         defer { status.nodes.append(entry) }
         if let boot = seen.firstBoot[node] { entry.firstBoot = boot.summary }
         if let served = seen.served[node] {
@@ -95,11 +96,12 @@ private struct Judgement {
             return
         }
         let verdict = seen.health[node] ?? .init()
-        entry.since = verdict.since
+        entry.since = verdict.since.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }
         switch verdict.standing {
         case .healthy:
             entry.healthy = true
             entry.wasHealthy = true
+            if old?.wasHealthy != true, old?.healthy != true { entry.firstHealthy = verdict.since.map { Moment($0) } }
         case .unknown:
             // A daemon that has just started knows nothing; what it knew before is told until it knows better.
             if let old { (entry.healthy, entry.reason, entry.since) = (old.healthy, old.reason, old.since) }

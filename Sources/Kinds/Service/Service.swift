@@ -102,6 +102,8 @@ package enum Service: Kind {
         var since: Date?
         /// Whether it has ever been healthy.
         var wasHealthy: Bool?
+        /// When it first was.
+        var firstHealthy: Moment?
         /// How far its first boot has come: "joining: waiting for a leader (attempt 3)".
         var firstBoot: String?
         /// The certificate it serves.
