@@ -41,6 +41,13 @@ extension Installation {
         var system: String?
         /// What that was made from.
         var source: String?
+        /// How often each of its disks had been given up under a consent when the latest run was decided on, by the Disk's name.
+        var diskConsents: [String: Int]?
+        /// Names the node through which it joins its cluster, which had formed when the latest run was decided on; nil: as the
+        /// manifest says.
+        var joinsThrough: String?
+        /// Hexadecimal ids of the members of that cluster whose disk the latest run formats.
+        var formerMembers: [String] = []
         /// A person wants it installed anew, though it runs.
         var isReinstalling: Bool?
         /// The node's SSH host key, which plasma gave it.
@@ -54,6 +61,7 @@ extension Installation {
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
+            case diskConsents, joinsThrough, formerMembers
         }
 
         package init(from decoder: any Decoder) throws {
@@ -84,6 +92,9 @@ extension Installation {
             isReinstalling = try read(.isReinstalling)
             hostKey = try read(.hostKey)
             drift = try read(.drift) ?? []
+            diskConsents = try read(.diskConsents)
+            joinsThrough = try read(.joinsThrough)
+            formerMembers = try read(.formerMembers) ?? []
         }
     }
 

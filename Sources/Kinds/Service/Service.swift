@@ -118,6 +118,8 @@ package enum Service: Kind {
         var learners: Int?
         /// What is wrong; empty: the members are the manifest's nodes, and all agree.
         var problems: [String]
+        /// As they were seen last; nil in records of earlier versions.
+        var members: [Known]?
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
