@@ -148,7 +148,7 @@ extension InstallationRound {
     /// - Returns: the node to join through; nil: as the manifest says. And the members whose disk the run formats.
     private func entry() -> (through: String?, former: [String]) {
         guard let cluster, cluster.spec.bootstrap.mode == .bootstrap,
-            let members = reader.get(Service.self, Service.clustered)?.status?.detail.membership?.members
+            let members = reader.glance(Service.self, Service.clustered)?.status?.detail.membership?.members
         else { return (nil, []) }
         let peers = cluster.spec.bootstrap.initialPeers
         let others = (peers + cluster.spec.nodes.filter { !peers.contains($0) }).map(\.scalarText).filter { $0 != name }

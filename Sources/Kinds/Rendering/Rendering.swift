@@ -93,7 +93,7 @@ private struct ClusterReading<Lookup: RecordLookup> {
         var seen: Set<String> = []
         return (names.map(\.scalarText) + placed).compactMap { name in
             guard seen.insert(name).inserted else { return nil }
-            guard let service = lookup.get(Service.self, name) else {
+            guard let service = lookup.glance(Service.self, name) else {
                 note(cluster.reference, "runs Service/\(name), which does not exist; apply it too, or leave it out")
                 return nil
             }

@@ -63,7 +63,7 @@ extension Service {
         guard service.name == clustered, let cluster = placement.cluster else { return (.rest, nil) }
         var lost: Set<String> = []
         for place in placement.places {
-            guard let detail = reader.get(Installation.self, place.node)?.status?.detail, detail.formattedBy != nil else { continue }
+            guard let detail = Node.installation(of: place.node, reader)?.status?.detail, detail.formattedBy != nil else { continue }
             lost.formUnion(detail.formerMembers)
         }
         let round = MembersRound(

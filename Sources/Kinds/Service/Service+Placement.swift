@@ -54,12 +54,18 @@ extension Node {
         guard let node else { return .notYet("there is no such object; apply one of that name") }
         if node.metadata.isLeaving { return .notYet("it is leaving") }
         if node.isReady { return .up }
-        if node.spec.system != nil, let installation = reader.get(Installation.self, node.name), !installation.metadata.isLeaving {
+        if node.spec.system != nil, let installation = Node.installation(of: node.name, reader), !installation.metadata.isLeaving {
             let detail = installation.status?.detail
             let isInstalled = installation.isReady || (detail?.system != nil && detail?.isRunning != true)
             if isInstalled, isRunning(node, reader) { return .up }
         }
         return .notYet(reason(node))
+    }
+
+    /// Seen from a service, which does not stand on it: what is copied to a node and who belongs to the service's cluster do
+    /// not wait for one another.
+    static func installation(of node: String, _ reader: Reader) -> Resource<Installation>? {
+        reader.follower(Reference(Installation.self, node)) as? Resource<Installation>
     }
 
     private static func isRunning(_ node: Resource<Node>, _ reader: Reader) -> Bool {

@@ -249,6 +249,25 @@ import Testing
         #expect(try service(scene, "n1*=a1 n2=e5 n3=c3").condition == .ready)
     }
 
+    @Test func `a change of members and a copy of files never wait for one another`() throws {
+        var scene = try Scene()
+        try scene.note("n1=a1 n2*=b2 n3=c3 n4=d4")
+        var node = try #require(scene.ledger.get(Node.self, "n2"))
+        node.status = nil
+        scene.ledger[node.reference] = node
+        let reader = Reader(scene.ledger)
+        let service = try #require(scene.ledger.get(Service.self, "chainfire"))
+        var seen = Service.Sight()
+        seen.members = .init(finding: Self.finding("n1=a1 n2*=b2 n3=c3 n4=d4", wanted: ["n1", "n2", "n3"]))
+        #expect(Service.Planning.plan(.present(service), given: seen, reader).actions.count == 1)
+        let installations = Reader(scene.ledger)
+        _ = Installation.needs(of: "n2", joinsThrough: nil, installations)
+        // Who reads another by name looks at it again before it acts, and is held as long as that one has news.
+        #expect(!reader.subscriptions.contains(.object(Reference(Installation.self, "n2"))))
+        #expect(reader.subscriptions.contains(.follower(Reference(Installation.self, "n2"))))
+        #expect(!installations.subscriptions.contains(.object(service.reference)) && installations.subscriptions.contains(.follower(service.reference)))
+    }
+
     @Test func `what was known of members is kept while nobody can be asked`() throws {
         let scene = try Scene()
         let service = try #require(scene.ledger.get(Service.self, "chainfire"))
