@@ -8,8 +8,8 @@ extension Chainfire {
     /// Rows wait so long at most while there is no quiet moment: most of those that change often need not be written then.
     private static let patience = Duration.seconds(5)
 
-    /// Until the task is cancelled: writes what waits in quiet moments, tells the others this member's name and client URLs,
-    /// promotes learners that have caught up.
+    /// Until the task is cancelled: writes what waits in quiet moments, tells the others this member's name, client URLs and
+    /// disk, promotes learners that have caught up.
     func keepHouse() async {
         var isPublished = false
         var seen = machine.revision.load(ordering: .relaxed)
@@ -34,19 +34,29 @@ extension Chainfire {
         }
     }
 
-    /// - Returns: whether the members' list says what it shall.
+    /// - Returns: whether nothing is left to be told.
     private func publish() async -> Bool {
         let id = machine.identity.memberID
         guard let record = machine.state.withLock({ $0.facts.members[id] }) else { return false }
+        let incarnation = replica.incarnation
+        guard incarnation == 0 || record.incarnation == 0 || record.incarnation == incarnation else {
+            logger.error("""
+                this member's disk is not the one it began with (\(hex(incarnation)), known is \(hex(record.incarnation))): the \
+                others refuse it; bring back the directory's log, or replace this member: plasma chainfire member replace \
+                \(hex(id)) NAME --peer-urls URL
+                """)
+            return true
+        }
         let name = options.name.isEmpty ? record.name : options.name
-        if record.name == name, options.clientURLs.isEmpty || record.clientURLs == options.clientURLs { return true }
+        let isListed = record.name == name && (options.clientURLs.isEmpty || record.clientURLs == options.clientURLs)
+        if isListed, record.incarnation == incarnation || incarnation == 0 { return true }
         let urls = options.clientURLs.isEmpty ? record.clientURLs : options.clientURLs
         do throws(StoreError) {
-            try await propose(.published(memberID: id, name: name, clientURLs: urls))
+            try await propose(.published(memberID: id, name: name, clientURLs: urls, incarnation: incarnation))
             return true
         } catch {
             // No leader yet: the next round tries again.
-            logger.debug("client URLs were not published", metadata: ["error": "\(error)"])
+            logger.debug("this member was not published", metadata: ["error": "\(error)"])
             return false
         }
     }
@@ -65,11 +75,13 @@ extension Chainfire {
         }
     }
 
-    /// The transport learns of the others now and after every change.
+    /// The book of the others' disks and the transport learn of the others now and after every change.
     func followMembers() {
         guard let transport else { return }
         let mine = machine.identity.memberID
-        machine.onMembersChanged { members in
+        machine.onMembersChanged { [weak replica] members in
+            replica?.learn(
+                Dictionary(uniqueKeysWithValues: members.map { ($0.id, $0.incarnation) }), voters: members.count { !$0.isLearner })
             transport.setPeers(members.filter { $0.id != mine }.map { member in
                 Peer(id: member.id, addresses: member.peerURLs.compactMap { PeerAddress(url: $0) })
             })

@@ -35,6 +35,7 @@ extension Chainfire {
         try await barrier()
         let seen = membersSeen()
         try Self.check(peerURLs, against: seen)
+        try checkDisksAreKnown()
         if isLearner || promotes {
             guard !seen.contains(where: \.isLearner) else {
                 throw .precondition(
@@ -51,8 +52,9 @@ extension Chainfire {
     }
 
     /// What a new member is told to begin with.
+    /// - Throws: `.precondition` while it is not known with which disk a voter votes; it may be asked again.
     package func joinTicket(for id: UInt64) throws(StoreError) -> JoinTicket {
-        _ = try seenMember(id)
+        try checkDisksAreKnown(exceptOf: try seenMember(id).record.replaces)
         return JoinTicket(
             clusterID: machine.identity.clusterID, memberID: id, members: machine.state.withLock { $0.facts.sortedMembers })
     }
@@ -60,7 +62,9 @@ extension Chainfire {
     /// Adds a learner that promotes itself, or finds the one that was added with the same words and has not come yet.
     package func joinMember(name: String, peerURLs: [String]) async throws(StoreError) -> JoinTicket {
         try await barrier()
-        let known = membersSeen().first { $0.name == name && $0.peerURLs == peerURLs && $0.clientURLs.isEmpty }
+        let known = membersSeen().first {
+            $0.name == name && $0.peerURLs == peerURLs && $0.clientURLs.isEmpty && $0.record.incarnation == 0
+        }
         if let known { return try joinTicket(for: known.id) }
         return try joinTicket(for: try await addMember(peerURLs: peerURLs, isLearner: true, promotes: true, name: name).id)
     }
@@ -128,6 +132,7 @@ extension Chainfire {
             throw .precondition("etcdserver: too many learner members in cluster", detail: "promote or remove the learner first")
         }
         try MemberArithmetic(seen).checkReplacing(old)
+        try checkDisksAreKnown(exceptOf: old)
         let record = MemberRecord(id: id, name: name, peerURLs: peerURLs, isLearner: true, promotes: true, replaces: old)
         try await change([.init(.addLearner, id)], [record])
         return Member(record: record, isLeader: false, isHealthy: false, match: nil)
@@ -157,6 +162,23 @@ extension Chainfire {
             return Member(
                 record: record, isLeader: status.leader == record.id, isHealthy: isHealthy, match: progress?.match)
         }
+    }
+
+    /// A new member has met nobody. It lets in no voter whose disk was wiped before it came, because it is told with which
+    /// disk each one votes; so it has to wait until that is known of all of them.
+    /// - Parameter leaving: the voter that leaves when the new one becomes a voter: they never vote together.
+    private func checkDisksAreKnown(exceptOf leaving: UInt64 = 0) throws(StoreError) {
+        guard replica.incarnation != 0 else { return }
+        let voters = membersSeen().filter { !$0.isLearner }
+        let unknown = voters.filter { $0.record.incarnation == 0 && $0.id != leaving }
+        guard let first = unknown.first else { return }
+        throw .precondition(
+            "etcdserver: re-configuration failed due to not enough started members", detail: """
+                of \(voters.count) voters \(unknown.count) never said with which disk \(unknown.count == 1 ? "it votes" : "they vote"): \
+                \(unknown.map { "\(hex($0.id))\($0.name.isEmpty ? "" : " (\($0.name))")" }.joined(separator: ", ")). A voter says so \
+                by itself when it runs and there is a leader: try again in a second; start the one that does not run, or give its \
+                place away: plasma chainfire member replace \(hex(first.id)) NAME --peer-urls URL
+                """)
     }
 
     private func seenMember(_ id: UInt64) throws(StoreError) -> Member {

@@ -194,7 +194,12 @@ extension Facts {
     /// - Throws: `ChainfireError` when this log is another cluster's.
     fileprivate mutating func apply(_ command: StoreCommand, changes: Bool, _ identity: StoreIdentity) throws {
         switch command {
-        case .members(let records): for record in records where changes || members[record.id] != nil { members[record.id] = record }
+        case .members(let records):
+            for var record in records where changes || members[record.id] != nil {
+                // What a member has told of its disk nobody else takes back.
+                if let known = members[record.id]?.incarnation, known != 0 { record.incarnation = known }
+                members[record.id] = record
+            }
         case .alarm(let isRaised, let alarm): if isRaised { alarms.insert(alarm) } else { alarms.remove(alarm) }
         case .founded(let cluster, let records):
             guard cluster == identity.clusterID else {
@@ -205,10 +210,16 @@ extension Facts {
             }
             isFounded = true
             for record in records where members[record.id] == nil { members[record.id] = record }
-        case .published(let member, let name, let urls):
-            guard members[member] != nil else { throw StoreError.missing("etcdserver: member not found") }
-            members[member]?.name = name
-            members[member]?.clientURLs = urls
+        case .published(let member, let name, let urls, let incarnation):
+            guard var record = members[member] else { throw StoreError.missing("etcdserver: member not found") }
+            guard incarnation == 0 || record.incarnation == 0 || incarnation == record.incarnation else {
+                throw StoreError.precondition(
+                    "etcdserver: member \(hex(member)) has another disk than before",
+                    detail: "\(hex(incarnation)) came, known is \(hex(record.incarnation)); replace that member")
+            }
+            (record.name, record.clientURLs) = (name, urls)
+            if incarnation != 0 { record.incarnation = incarnation }
+            members[member] = record
         case .transaction, .compaction, .leaseGrant, .leasesRevoke, .leasesRenew, .leasesEnd, .leasesRecord: break
         }
         // The configuration says who votes, also when a record was written before it.

@@ -15,10 +15,13 @@ package struct MemberRecord: Hashable, Sendable {
     package var promotes: Bool
     /// The voter that leaves when this learner becomes one; 0: none.
     package var replaces: UInt64
+    /// What tells its disk from another in its place, told by itself when it first ran and never changed: with another it is
+    /// not the same member. 0: it has not told yet.
+    package var incarnation: UInt64
 
     package init(
         id: UInt64, name: String, peerURLs: [String], clientURLs: [String] = [], isLearner: Bool = false, promotes: Bool = false,
-        replaces: UInt64 = 0
+        replaces: UInt64 = 0, incarnation: UInt64 = 0
     ) {
         self.id = id
         self.name = name
@@ -27,6 +30,7 @@ package struct MemberRecord: Hashable, Sendable {
         self.isLearner = isLearner
         self.promotes = promotes
         self.replaces = replaces
+        self.incarnation = incarnation
     }
 }
 
@@ -47,7 +51,8 @@ package struct Alarm: Hashable, Comparable, Sendable {
 
 /// Numbers as varints, lists as a count and their members, texts as a length and UTF-8:
 ///
-///     id, name, peer URLs, client URLs, flags (1: bit 0 learner, bit 1 promotes itself, bit 2: then whom it replaces)
+///     id, name, peer URLs, client URLs,
+///     flags (1: bit 0 learner, bit 1 promotes itself, bit 2: then whom it replaces, bit 3: then its incarnation)
 extension MemberRecord {
     func write(to out: inout ByteWriter) {
         out.writeVarint(id)
@@ -56,8 +61,9 @@ extension MemberRecord {
             out.count(list.count)
             for url in list { out.text(url) }
         }
-        out.write(UInt8((isLearner ? 1 : 0) | (promotes ? 2 : 0) | (replaces != 0 ? 4 : 0)))
+        out.write(UInt8((isLearner ? 1 : 0) | (promotes ? 2 : 0) | (replaces != 0 ? 4 : 0) | (incarnation != 0 ? 8 : 0)))
         if replaces != 0 { out.writeVarint(replaces) }
+        if incarnation != 0 { out.writeVarint(incarnation) }
     }
 
     init(reading input: inout ByteReader) throws(CommandProblem) {
@@ -69,5 +75,6 @@ extension MemberRecord {
         isLearner = flags & 1 != 0
         promotes = flags & 2 != 0
         replaces = flags & 4 != 0 ? try input.unsigned() : 0
+        incarnation = flags & 8 != 0 ? try input.unsigned() : 0
     }
 }

@@ -4,7 +4,8 @@ import Store
 /// What the log carries. Counts and numbers are varints (LEB128; a negative number takes ten bytes);
 /// a string of bytes is its length as a varint, and the bytes.
 ///
-///     0      format version, 2 (1 is read too: kinds 1 and 2 without what is marked with *)
+///     0      format version: 2, or 3 where an incarnation is told (1 is read too: kinds 1 and 2 without what is marked
+///            with *)
 ///     1      kind (1)
 ///     2 …    1 transaction    compares, then, otherwise: each a count and its members
 ///            2 compaction     revision
@@ -16,7 +17,7 @@ import Store
 ///            8 members        count, records (`MemberRecord`) that are new or changed
 ///            9 alarm          0 cleared, 1 raised (1), member, kind (1)
 ///           10 founded        cluster id, count, the first members' records
-///           11 published      member, name, count, client URLs
+///           11 published      member, name, count, client URLs; of format 3: incarnation
 ///
 ///     compare    relation (1: 0 equal 1 greater 2 less 3 not equal), target (1: 0 version
 ///                1 created 2 modified 3 value 4 lease; *bit 7: a range), key or *range, number or value
@@ -40,14 +41,15 @@ package enum StoreCommand: Hashable, Sendable {
     case members([MemberRecord])
     case alarm(isRaised: Bool, Alarm)
     case founded(clusterID: UInt64, [MemberRecord])
-    case published(memberID: UInt64, name: String, clientURLs: [String])
+    /// What a member says of itself; incarnation 0: nothing of its disk.
+    case published(memberID: UInt64, name: String, clientURLs: [String], incarnation: UInt64)
 
     package struct Remaining: Hashable, Sendable {
         package var sight: LeaseSight
         package var seconds: Int64
     }
 
-    static let format: UInt8 = 2
+    static let format: UInt8 = 3
     /// Deeper than `Transaction.validate` lets anything be.
     private static let depthMax = 200
 
@@ -60,9 +62,18 @@ package enum StoreCommand: Hashable, Sendable {
         }
     }
 
+    /// The earliest in which it can be told: who reads no later one is not stopped without need.
+    private var format: UInt8 {
+        switch self {
+        case .members(let records), .founded(_, let records): records.contains { $0.incarnation != 0 } ? 3 : 2
+        case .published(_, _, _, let incarnation): incarnation != 0 ? 3 : 2
+        default: 2
+        }
+    }
+
     package var encoded: [UInt8] {
         var out = ByteWriter()
-        out.write(Self.format)
+        out.write(format)
         switch self {
         case .transaction(let transaction):
             out.write(UInt8(1))
@@ -93,12 +104,13 @@ package enum StoreCommand: Hashable, Sendable {
             out.writeVarint(cluster)
             out.count(records.count)
             for record in records { record.write(to: &out) }
-        case .published(let member, let name, let urls):
+        case .published(let member, let name, let urls, let incarnation):
             out.write(UInt8(11))
             out.writeVarint(member)
             out.text(name)
             out.count(urls.count)
             for url in urls { out.text(url) }
+            if incarnation != 0 { out.writeVarint(incarnation) }
         }
         return out.bytes
     }
@@ -130,7 +142,10 @@ package enum StoreCommand: Hashable, Sendable {
             let cluster = try input.unsigned()
             self = .founded(
                 clusterID: cluster, try input.list { input throws(CommandProblem) in try MemberRecord(reading: &input) })
-        case 11: self = .published(memberID: try input.unsigned(), name: try input.text(), clientURLs: try input.texts())
+        case 11:
+            self = .published(
+                memberID: try input.unsigned(), name: try input.text(), clientURLs: try input.texts(),
+                incarnation: format < 3 ? 0 : try input.unsigned())
         case let kind: throw .malformed("command kind \(kind)", offset: input.offset - 1)
         }
         guard input.remaining == 0 else { throw .malformed("bytes after the command", offset: input.offset) }

@@ -32,9 +32,11 @@ enum AdminMessages {
             var peerURLs: [String]
             var clientURLs: [String]
             var isLearner: Bool
+            /// Not there: it has not told yet with which disk it votes.
+            var incarnation: String?
 
             enum CodingKeys: String, CodingKey {
-                case id, name, peerURLs = "peer_urls", clientURLs = "client_urls", isLearner = "is_learner"
+                case id, name, peerURLs = "peer_urls", clientURLs = "client_urls", isLearner = "is_learner", incarnation
             }
         }
 
@@ -50,7 +52,7 @@ enum AdminMessages {
             members = ticket.members.map {
                 Record(
                     id: AdminMessages.text($0.id), name: $0.name, peerURLs: $0.peerURLs, clientURLs: $0.clientURLs,
-                    isLearner: $0.isLearner)
+                    isLearner: $0.isLearner, incarnation: $0.incarnation == 0 ? nil : AdminMessages.text($0.incarnation))
             }
         }
     }

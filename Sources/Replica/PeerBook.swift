@@ -9,7 +9,7 @@ import Synchronization
 ///      8  8  the group's number
 ///     16  8  this member's number
 ///     24  8  the incarnation of its data directory, random
-///     32  …  for each other member that was met: its number (8), its incarnation (8)
+///     32  …  for each other member that was met, or that the group told of: its number (8), its incarnation (8)
 ///      n  4  crc32c of all before
 ///
 /// All numbers little-endian.
@@ -18,6 +18,17 @@ package final class PeerBook: Sendable {
         var identity: PeerIdentity
         /// Sorted by member.
         var known: [(member: UInt64, incarnation: UInt64)] = []
+        /// What the group says of members that came here with another disk.
+        var contradicted: [UInt64: UInt64] = [:]
+        /// As far as is known here; 0: not at all.
+        var voters = 0
+        /// What was learned is in the file.
+        var isSaved = true
+
+        func place(of member: UInt64) -> (index: Int, isTaken: Bool) {
+            let at = known.firstIndex { $0.member >= member } ?? known.endIndex
+            return (at, at < known.endIndex && known[at].member == member)
+        }
     }
 
     /// More than any group has had; the book must not grow with whatever numbers come.
@@ -79,11 +90,14 @@ package final class PeerBook: Sendable {
             }
             if hello.to != own.member { return .wrongMember(wanted: hello.to, here: own.member) }
             if hello.from == own.member { return .other("member \(Self.hex(own.member)) is this one; two of them run") }
-            let at = state.known.firstIndex { $0.member >= hello.from } ?? state.known.endIndex
-            if at < state.known.endIndex, state.known[at].member == hello.from {
-                let known = state.known[at].incarnation
+            let (at, isKnown) = state.place(of: hello.from)
+            if isKnown {
+                let met = state.known[at].incarnation
+                // Where the group says otherwise, neither disk is let in.
+                let known = met == hello.incarnation ? state.contradicted[hello.from] ?? met : met
                 return known == hello.incarnation
-                    ? nil : .incarnation(member: hello.from, known: known, theirs: hello.incarnation)
+                    ? nil
+                    : .incarnation(member: hello.from, known: known, theirs: hello.incarnation, voters: state.voters)
             }
             guard state.known.count < Self.knownMax else { return .other("too many members were met already") }
             state.known.insert((hello.from, hello.incarnation), at: at)
@@ -91,7 +105,38 @@ package final class PeerBook: Sendable {
                 state.known.remove(at: at)
                 return .other("member \(Self.hex(hello.from)) could not be remembered: \(error)")
             }
+            state.isSaved = true
             return nil
+        }
+    }
+
+    /// Takes in with which disks the members vote, as the group has agreed on it. Whom this member has met it knows already,
+    /// and goes on knowing so; of the others it will let in that disk alone. May block on the disk; what could not be
+    /// written is known all the same until this member ends, and is told again when it starts.
+    /// - Parameters:
+    ///   - incarnations: by member; 0: nobody knows yet.
+    ///   - voters: how many there are, for the text of a refusal.
+    /// - Returns: of whom the group says otherwise than this book, each told once; and why the book could not be written.
+    package func learn(_ incarnations: [UInt64: UInt64], voters: Int) -> (contradictions: [PeerRefusal], trouble: ReplicaError?) {
+        state.withLock { state in
+            state.voters = voters
+            var contradictions: [PeerRefusal] = []
+            for (member, incarnation) in incarnations.sorted(by: { $0.key < $1.key })
+            where member != state.identity.member && incarnation != 0 {
+                let (at, isKnown) = state.place(of: member)
+                if !isKnown {
+                    state.known.insert((member, incarnation), at: at)
+                    state.isSaved = false
+                } else if case let met = state.known[at].incarnation, met != incarnation,
+                    state.contradicted.updateValue(incarnation, forKey: member) != incarnation
+                {
+                    contradictions.append(.incarnation(member: member, known: incarnation, theirs: met, voters: voters))
+                }
+            }
+            guard !state.isSaved else { return (contradictions, nil) }
+            do throws(ReplicaError) { try file.write(Self.encoded(state)) } catch { return (contradictions, error) }
+            state.isSaved = true
+            return (contradictions, nil)
         }
     }
 

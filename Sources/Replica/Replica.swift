@@ -24,7 +24,7 @@ package final class Replica<Machine: StateMachine>: Sendable {
     let disk: MeteredDisk
     let time: any Time
     let transport: (any Transport)?
-    private let book: PeerBook?
+    let book: PeerBook?
     let logger: Logger
     /// What goes on aside.
     private let errands = DispatchGroup()
@@ -143,6 +143,22 @@ package final class Replica<Machine: StateMachine>: Sendable {
 
     /// A member that joined learns the number of its group.
     package func setCluster(_ cluster: UInt64) throws(ReplicaError) { try book?.setCluster(cluster) }
+
+    /// What tells this member's disk from another in its place; 0 where there never are others to tell.
+    package var incarnation: UInt64 { book?.identity.incarnation ?? 0 }
+
+    /// What the machine says of the members' disks: called before `run` with what it holds, and whenever that has changed,
+    /// before anything else is made of it. Whoever came with another disk is spoken with no more. May block on the disk.
+    /// - Parameter incarnations: by member; 0: not known yet.
+    package func learn(_ incarnations: [UInt64: UInt64], voters: Int) {
+        guard let book else { return }
+        let (contradictions, trouble) = book.learn(incarnations, voters: voters)
+        for case .incarnation(let member, let known, let theirs, let voters) in contradictions {
+            logger.error("\(PeerRefusal.incarnation(member: member, known: known, theirs: theirs, voters: voters))")
+            transport?.disconnect(member)
+        }
+        if let trouble { logger.error("what was learned of the members' disks could not be written: \(trouble)") }
+    }
 
     package var status: ReplicaStatus { published.withLock { $0 } }
     package var term: UInt64 { publishedTerm.load(ordering: .acquiring) }

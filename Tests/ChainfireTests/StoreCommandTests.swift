@@ -27,12 +27,15 @@ struct StoreCommandTests {
         #expect(try StoreCommand(decoding: everything.encoded) == everything)
         let member = MemberRecord(
             id: 1 << 62, name: "n", peerURLs: ["https://a:1", "b"], clientURLs: ["c"], isLearner: true, promotes: true, replaces: 5)
+        let told = MemberRecord(id: 2, name: "m", peerURLs: [], replaces: 9, incarnation: 1 << 63)
         for command: StoreCommand in [
             .compaction(1 << 40), .leaseGrant(id: -1, ttl: 60), .leasesRevoke([7]), .leasesRenew([1, 2, .max]),
             .leasesEnd([LeaseSight(id: 3, renewed: 9)]),
             .leasesRecord([.init(sight: LeaseSight(id: 3, renewed: 9), seconds: 400)]), .members([member]),
             .alarm(isRaised: true, Alarm(memberID: 4, kind: .noSpace)), .founded(clusterID: 1 << 60, [member]),
-            .published(memberID: 4, name: "x", clientURLs: ["u", "v"]),
+            .published(memberID: 4, name: "x", clientURLs: ["u", "v"], incarnation: 0),
+            .published(memberID: 4, name: "x", clientURLs: ["u", "v"], incarnation: .max), .members([told]),
+            .founded(clusterID: 1, [member, told]),
         ] {
             #expect(try StoreCommand(decoding: command.encoded) == command)
         }
@@ -51,6 +54,18 @@ struct StoreCommandTests {
         // The first format is read on.
         #expect(try StoreCommand(decoding: [1] + put.encoded.dropFirst()) == put)
         #expect(try StoreCommand(decoding: [1, 2, 0xac, 0x02]) == .compaction(300))
+        // So the second, in which nobody told of its disk; a third is only written where that is told.
+        let published: [UInt8] = [2, 11, 4, 1, 0x78, 1, 1, 0x75]
+        #expect(try StoreCommand(decoding: published) == .published(memberID: 4, name: "x", clientURLs: ["u"], incarnation: 0))
+        #expect(StoreCommand.published(memberID: 4, name: "x", clientURLs: ["u"], incarnation: 0).encoded == published)
+        #expect(
+            StoreCommand.published(memberID: 4, name: "x", clientURLs: ["u"], incarnation: 300).encoded
+                == [3] + published.dropFirst() + [0xac, 0x02])
+        let record: [UInt8] = [2, 8, 1, 7, 1, 0x6e, 0, 0, 1]
+        #expect(StoreCommand.members([MemberRecord(id: 7, name: "n", peerURLs: [], isLearner: true)]).encoded == record)
+        #expect(
+            StoreCommand.members([MemberRecord(id: 7, name: "n", peerURLs: [], isLearner: true, incarnation: 5)]).encoded
+                == [3, 8, 1, 7, 1, 0x6e, 0, 0, 9, 5])
     }
 
     @Test func `a command cut anywhere is refused`() {
@@ -74,8 +89,8 @@ struct StoreCommandTests {
     }
 
     @Test func `a newer format says what to do`() {
-        #expect(throws: CommandProblem.format(3)) { try StoreCommand(decoding: [3, 1, 0, 0, 0]) }
-        #expect(CommandProblem.format(3).description.contains("start the newer version again"))
+        #expect(throws: CommandProblem.format(4)) { try StoreCommand(decoding: [4, 1, 0, 0, 0]) }
+        #expect(CommandProblem.format(4).description.contains("start the newer version again"))
     }
 
     @Test func `a row is read again, and refused when one of its bits flipped or it lies in another place`() {

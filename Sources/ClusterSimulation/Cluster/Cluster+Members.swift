@@ -47,6 +47,11 @@ extension Cluster {
                 "log", disk: member.disk, cluster: Self.clusterNumber, member: member.id, incarnation: worldDice.next() | 1)
             member.book = book
             member.incarnation = book.identity.incarnation
+            // Its ticket says with which disks the voters vote, also those whose disk was wiped meanwhile.
+            if member.membership == .joining {
+                let voters = members.filter { seats.voters.contains($0.id) }
+                _ = book.learn(Dictionary(uniqueKeysWithValues: voters.map { ($0.id, $0.firstIncarnation) }), voters: voters.count)
+            }
         } catch {
             guard member.mayEnd || error == .noSpace else { throw Breach(.opens, "member \(member.id) does not open: \(error)") }
             return try crash(member, losesPower: false, backIn: .milliseconds(500))

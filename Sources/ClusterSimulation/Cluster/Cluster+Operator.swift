@@ -32,7 +32,7 @@ extension Cluster {
             isKnownByAll(victim)
         else { return }
         try crash(victim, losesPower: true, backIn: stay)
-        victim.wipe(seed: worldDice.next(), before: nextMember)
+        victim.wipe(seed: worldDice.next())
         acquaintances = acquaintances.filter { $0.from != victim.id }
         trace(now, "member \(victim.id) lost its disk")
         let id = try addMember(.joining)

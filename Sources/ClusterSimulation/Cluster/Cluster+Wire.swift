@@ -43,10 +43,6 @@ extension Cluster {
 
     /// Whether the sender let the receiver in. One that ended meanwhile had.
     private func mayTalk(_ sender: Member<S>, to receiver: Member<S>) -> Bool {
-        // Who joins after another lost its disk never met that one. It may let it in; but whatever majority the new one is
-        // part of is one without the other as well.
-        if sender.isWiped, receiver.id >= sender.wipedBefore { return false }
-        if receiver.isWiped, sender.id >= receiver.wipedBefore { return false }
         guard sender.isUp, receiver.isUp else { return true }
         return admits(sender, receiver.id, receiver.incarnation)
     }

@@ -34,7 +34,9 @@ final class Member<S: Subject> {
     var tap: Tap<S>?
     var book: PeerBook?
     /// Of the disk, as the others are told.
-    var incarnation: UInt64 = 0
+    var incarnation: UInt64 = 0 { didSet { if firstIncarnation == 0 { firstIncarnation = incarnation } } }
+    /// Of the disk it began with: what the group has agreed on, and tells who joins.
+    private(set) var firstIncarnation: UInt64 = 0
     /// When what is kept aside is done.
     var keepingUntil: Micros = 0
     /// Arrived while the process was busy with the disk, or paused.
@@ -55,8 +57,6 @@ final class Member<S: Subject> {
     var isDamaged = false
     /// It lost its disk, and goes on under its old id with an empty one.
     private(set) var isWiped = false
-    /// Members from this one on joined after that.
-    private(set) var wipedBefore: UInt64 = .max
     var membership: Membership
     /// The last look at it.
     var look = Look()
@@ -81,9 +81,8 @@ final class Member<S: Subject> {
     }
 
     /// An empty disk comes in the place of the one it had.
-    func wipe(seed: UInt64, before next: UInt64) {
+    func wipe(seed: UInt64) {
         isWiped = true
-        wipedBefore = next
         disk = SimulatedDisk(seed: seed)
         storage = SimulatedStorage(name: "member-\(id)", disk: disk)
     }

@@ -114,7 +114,9 @@ struct Admission {
             members: try (document["members"]?.array ?? []).map { member in
                 MemberRecord(
                     id: try id(member["id"]), name: member["name"]?.string ?? "", peerURLs: texts(member["peer_urls"]),
-                    clientURLs: texts(member["client_urls"]), isLearner: member["is_learner"]?.bool ?? false)
+                    clientURLs: texts(member["client_urls"]), isLearner: member["is_learner"]?.bool ?? false,
+                    // A leader of an earlier version does not say.
+                    incarnation: try member["incarnation"].map { try id($0) } ?? 0)
             })
     }
 }

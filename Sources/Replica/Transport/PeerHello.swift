@@ -17,7 +17,8 @@ package struct PeerHello: Hashable, Sendable {
 package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     case cluster(theirs: UInt64, ours: UInt64)
     /// The member's disk was lost or swapped: what it promised is forgotten, so it must not vote under its old id.
-    case incarnation(member: UInt64, known: UInt64, theirs: UInt64)
+    /// Of so many voters; 0: that is not known.
+    case incarnation(member: UInt64, known: UInt64, theirs: UInt64, voters: Int)
     /// It is a member no longer.
     case removed(member: UInt64)
     /// An address leads to somebody else.
@@ -34,10 +35,13 @@ package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
             cluster id differs: \(Self.hex(theirs)) came, this is \(Self.hex(ours)); \
             start that member with this cluster's data, or join it anew
             """
-        case .incarnation(let member, let known, let theirs):
+        case .incarnation(let member, let known, let theirs, let voters):
             """
-            member \(Self.hex(member)) comes with another disk than before (\(Self.hex(theirs)), known is \(Self.hex(known))); \
-            remove that member and join it under a new id
+            member \(Self.hex(member)) comes with another disk than before (\(Self.hex(theirs)), known is \(Self.hex(known))): what \
+            it promised is forgotten, so it never votes again under this id and counts as one that is down\
+            \(voters > 0 ? "; there \(voters == 1 ? "is 1 voter" : "are \(voters) voters"), and \(voters / 2 + 1) must agree" : ""). \
+            Give its place to a new member: plasma chainfire member replace \(Self.hex(member)) NAME --peer-urls URL, and start \
+            that with an empty directory
             """
         case .removed(let member):
             "member \(Self.hex(member)) was removed from this cluster; wipe its data and join it under a new id"

@@ -221,6 +221,11 @@ final class PeerHub {
         ears.lost(link.peer)
     }
 
+    func disconnect(_ peer: UInt64) {
+        if let link = links[peer] { broke(link, because: "it must introduce itself anew") }
+        for connection in Array(connections.values) where connection.peer == peer { connection.close(quietly: true) }
+    }
+
     private func tick() {
         guard !isStopped else { return }
         for connection in Array(connections.values) { connection.tick() }

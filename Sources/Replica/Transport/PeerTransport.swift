@@ -97,6 +97,12 @@ package final class PeerTransport: Transport {
         }
     }
 
+    package func disconnect(_ member: UInt64) {
+        let (hub, loop) = (hub, loop)
+        // After what is being admitted right now.
+        admissions.async { loop.execute { hub.value.disconnect(member) } }
+    }
+
     package func isConnected(to member: UInt64) -> Bool { directory[member]?.isConnected.load(ordering: .relaxed) ?? false }
 
     package func stop() {

@@ -23,6 +23,10 @@ package protocol Transport: Sendable {
     /// is no loss to speak of. May be called before `start`.
     func setPeers(_ peers: [Peer])
 
+    /// Closes all connections with this member, which is a break as any other; when it or we dial again, `admit` is asked
+    /// anew. Never blocks. Who was let in before the call is not spoken with after it took effect.
+    func disconnect(_ member: UInt64)
+
     /// Closes everything; nothing is called any more when it has returned.
     func stop()
 }

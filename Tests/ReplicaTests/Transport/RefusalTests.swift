@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test func `a member with another disk is refused by name`() async throws {
-        let refusal = PeerRefusal.incarnation(member: 2, known: 100, theirs: 200)
+        let refusal = PeerRefusal.incarnation(member: 2, known: 100, theirs: 200, voters: 3)
         let (a, b) = (try await Member(1, admit: { $0.from == 2 ? refusal : nil }), try await Member(2))
         b.transport.setPeers([a.peer()])
         #expect(await eventually { b.counts.refused > 5 })
@@ -40,6 +40,22 @@ import Testing
         #expect(b.counts.connected == 0)
         isTaken.withLock { $0 = false }
         #expect(await a.reaches(b, 1))
+    }
+
+    @Test func `who is let in no more is parted with, and asked anew when it dials again`() async throws {
+        let isKnown = Mutex(true)
+        let (a, b) = (
+            try await Member(1, admit: { hello in isKnown.withLock { $0 } ? nil : .removed(member: hello.from) }), try await Member(2)
+        )
+        connect(a, b)
+        #expect(await a.reaches(b, 1))
+        #expect(await b.reaches(a, 2))
+        isKnown.withLock { $0 = false }
+        a.transport.disconnect(2)
+        #expect(await eventually { a.now.lost == [2] && !a.transport.isConnected(to: 2) && b.counts.refused > 2 })
+        #expect(!b.transport.isConnected(to: 1))
+        isKnown.withLock { $0 = true }
+        #expect(await b.reaches(a, 3))
     }
 
     @Test func `an address that leads to somebody else, or to oneself, is named`() async throws {

@@ -67,7 +67,7 @@ import Testing
         #expect(Greeting(buffer) == greeting)
 
         let refusals: [PeerRefusal] = [
-            .cluster(theirs: 1, ours: 2), .incarnation(member: 1, known: 2, theirs: 3), .removed(member: 4),
+            .cluster(theirs: 1, ours: 2), .incarnation(member: 1, known: 2, theirs: 3, voters: 5), .removed(member: 4),
             .wrongMember(wanted: 1, here: 2), .version(theirs: 2, ours: 1), .certificate("not ours"), .other("tired"),
         ]
         for refusal in refusals {
