@@ -76,9 +76,10 @@ package struct Progress: Sendable {
         state == .replicate && next == first && !isFull(options)
     }
 
-    /// Whether it would not hear of the commit by itself: nothing is on its way, to be answered and followed.
-    func awaits(commit: UInt64) -> Bool {
-        state == .replicate && sentCommit < commit && inflight.isEmpty
+    /// Whether it would not hear of the commit soon: nothing is on its way, to be answered and followed, or all is committed
+    /// and nothing follows by itself.
+    func awaits(commit: UInt64, isAll: Bool) -> Bool {
+        state == .replicate && sentCommit < commit && (isAll || inflight.isEmpty)
     }
 
     func isFull(_ options: Raft.Options) -> Bool {

@@ -136,7 +136,7 @@ extension Raft {
     /// Tells the commit to those who would not hear of it with the next entries.
     mutating func spreadCommit(_ effects: inout Effects) {
         for at in members.ids.indices where members.ids[at] != id {
-            guard members.progress[at].awaits(commit: commit) else { continue }
+            guard members.progress[at].awaits(commit: commit, isAll: commit == log.last.index) else { continue }
             send(toPlace: at, evenEmpty: true, &effects)
         }
     }
