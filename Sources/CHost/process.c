@@ -2,12 +2,14 @@
 #include "chost.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
 
 extern char **environ;
 
@@ -75,4 +77,9 @@ int chost_pipe(int descriptors[2]) { return pipe2(descriptors, O_CLOEXEC) < 0 ? 
 int chost_event(void) {
     int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return descriptor < 0 ? -errno : descriptor;
+}
+
+int chost_heap_steps(int step, int kept) {
+    // mallopt gives 1 at success, and no reason otherwise.
+    return mallopt(M_TOP_PAD, step) == 1 && mallopt(M_TRIM_THRESHOLD, kept) == 1 ? 0 : -EINVAL;
 }

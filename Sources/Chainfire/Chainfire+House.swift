@@ -1,22 +1,36 @@
+import Host
 import Replica
 import Store
 
 /// What a running store does by itself, beside what comes from the log.
 extension Chainfire {
     private static let round = Duration.milliseconds(100)
+    /// Rows wait so long at most while there is no quiet moment: most of those that change often need not be written then.
+    private static let patience = Duration.seconds(5)
 
-    /// Until the task is cancelled: writes what waits, tells the others this member's name and client URLs, promotes
-    /// learners that have caught up.
+    /// Until the task is cancelled: writes what waits in quiet moments, tells the others this member's name and client URLs,
+    /// promotes learners that have caught up.
     func keepHouse() async {
         var isPublished = false
+        var seen = machine.revision.load(ordering: .relaxed)
+        var flushed = time.now()
         while !Task.isCancelled {
             do { try await time.sleep(for: Self.round) } catch { return }
-            do { _ = try await offThread { [machine] in try machine.flush() } } catch {
-                // The next checkpoint meets the same error, and ends the store with it.
-                logger.error("rows could not be written", metadata: ["error": "\(error)"])
+            let revision = machine.revision.load(ordering: .relaxed)
+            if revision == seen || machine.isFull.load(ordering: .relaxed) || time.now() - flushed >= Self.patience {
+                await flush()
+                flushed = time.now()
             }
+            seen = revision
             if !isPublished { isPublished = await publish() }
             await promoteLearners()
+        }
+    }
+
+    private func flush() async {
+        do { _ = try await offThread { [machine] in try machine.flush() } } catch {
+            // The next checkpoint meets the same error, and ends the store with it.
+            logger.error("rows could not be written", metadata: ["error": "\(error)"])
         }
     }
 

@@ -9,7 +9,7 @@ extension Chainfire {
     package var header: Header {
         Header(
             clusterID: machine.identity.clusterID, memberID: machine.identity.memberID,
-            revision: machine.revision.load(ordering: .acquiring), term: replica.status.term)
+            revision: machine.revision.load(ordering: .acquiring), term: replica.term)
     }
 
     /// Evaluates the compares and carries out one of the two branches. A success is durable on a majority.

@@ -35,12 +35,13 @@ extension Keyspace {
             case .put(let key, let value, let lease) = transaction.then[0]
         else { return nil }
         if lease != 0, !leaseExists(lease) { throw Self.leaseNotFound }
-        let previous = try current(key, load)
+        let (place, record) = find(key)
+        let previous = try entry(key, record, load)
         let next = revision + 1
         let change = Change(
             put: ChangeID(next, 0), key, value, createRevision: previous?.createRevision ?? next,
             version: (previous?.version ?? 0) + 1, lease: lease)
-        take(change)
+        take(change, at: place)
         return Applied(
             result: TransactionResult(revision: next, succeeded: true, results: [.put(previous: previous)]),
             changes: [change], events: [change.event(previous: previous)])

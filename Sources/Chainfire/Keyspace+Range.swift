@@ -55,8 +55,10 @@ extension Keyspace {
     }
 
     /// The newest state of one key.
-    func current(_ key: Key, _ load: Load) rethrows -> Entry? {
-        guard let record = self[key], !record.latest.isDeleted else { return nil }
+    func current(_ key: Key, _ load: Load) rethrows -> Entry? { try entry(key, self[key], load) }
+
+    func entry(_ key: Key, _ record: Record?, _ load: Load) rethrows -> Entry? {
+        guard let record, !record.latest.isDeleted else { return nil }
         guard let value = record.value else { return try load(record.latest.id).entry }
         return Entry(
             key: key, value: value, createRevision: record.createRevision, modRevision: record.latest.id.revision,

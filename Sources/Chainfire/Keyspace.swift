@@ -61,16 +61,23 @@ struct Keyspace: Sendable {
 
     subscript(key: Key) -> Record? { records[key] }
 
+    /// What is known of a key, and its place for `take`.
+    func find(_ key: Key) -> (place: SortedMap<Record>.Place, record: Record?) {
+        let place = records.place(of: key)
+        return (place, records[place])
+    }
+
     /// Takes in a change that was decided: by `apply`, or long ago and now read from the history.
-    mutating func take(_ change: Change) {
+    /// - Parameter place: the key's, when nothing was taken in since it was found.
+    mutating func take(_ change: Change, at place: SortedMap<Record>.Place? = nil) {
         revision = max(revision, change.id.revision)
         let stamp = Stamp(id: change.id, checksum: change.checksum, isDeleted: change.isDeleted)
         let fresh = Record(
             latest: stamp, createRevision: change.createRevision, version: change.version, lease: change.lease,
             value: change.value, valueBytes: change.valueBytes)
-        var old: (stamp: Stamp, cached: Int?, bytes: Int)?
-        records.upsert(change.key, fresh) { record in
-            old = (record.latest, record.value?.count, record.valueBytes)
+        var old: (stamp: Stamp, isCached: Bool, bytes: Int)?
+        records.upsert(change.key, at: place, fresh) { record in
+            old = (record.latest, record.value != nil, record.valueBytes)
             record.older.append(record.latest)
             record.latest = stamp
             record.createRevision = change.createRevision
@@ -85,7 +92,7 @@ struct Keyspace: Sendable {
                 liveKeys -= 1
                 liveBytes -= Self.liveBytes(of: change.key, old.bytes)
             }
-            if let bytes = old.cached { cache.forget(bytes: bytes) }
+            if old.isCached { cache.forget(old.stamp.id) }
         }
         if stamp.isDeleted {
             tombstones.append((change.key, change.id))
@@ -105,15 +112,7 @@ struct Keyspace: Sendable {
 
     private mutating func keepToBudget() {
         while let item = cache.takeExcess() {
-            var isHeld = false
-            records.update(item.key) { record in
-                isHeld = record.latest.id == item.id && record.value != nil
-                if isHeld { record.value = nil }
-            }
-            if isHeld { cache.forget(bytes: item.bytes) }
-        }
-        if cache.isUntidy {
-            cache.tidy { item in records[item.key].map { $0.latest.id == item.id && $0.value != nil } ?? false }
+            records.update(item.key) { if $0.latest.id == item.id { $0.value = nil } }
         }
     }
 

@@ -90,7 +90,7 @@ extension Machine.State {
             let applied = try Self.carryOut(transaction, &keyspace, lessor, backlog, storage)
             return (.committed(applied.result), take(applied))
         case .compaction(let revision):
-            for id in try keyspace.compact(through: revision) { garbage.append(id) }
+            for id in try keyspace.compact(through: revision) where !backlog.drop(id) { garbage.append(id) }
             mark.compacted = revision
             hub.forgetPages()
             return (.done, [])

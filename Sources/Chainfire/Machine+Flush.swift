@@ -5,7 +5,7 @@ extension Machine {
     /// Rows deleted with each transaction: bounds how long a compaction holds up the storage.
     private static let garbageMax = 2_000
     /// Bytes that wait before they are written without being asked for.
-    private static let bytesWanted = 8 << 20
+    private static let bytesWanted = 16 << 20
     /// Bytes that wait before the log must wait for them.
     private static let bytesBound = 64 << 20
     /// Bytes that wait before a member with a full disk gives up: its log has them.
@@ -18,7 +18,10 @@ extension Machine {
     package func flush() throws -> Bool {
         try flushing.withLock { _ in
             let start = ContinuousClock.now
-            guard let batch = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
+            guard var (batch, rows) = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
+            // Outside the lock, as is letting go of them in the end: there may be many.
+            batch.rows = rows.compactMap(\.change)
+            defer { rows = [] }
             do {
                 try storage.write(batch)
                 state.withLock { $0.written(batch) }
@@ -91,7 +94,7 @@ extension Machine {
 
 extension Machine.State {
     /// What is to be written now; nil when everything is stored.
-    fileprivate mutating func takeBatch(_ garbageMax: Int) -> StorageBatch? {
+    fileprivate mutating func takeBatch(_ garbageMax: Int) -> (StorageBatch, [Backlog.Row])? {
         guard !backlog.isEmpty || !dirty.isEmpty || !garbage.isEmpty || storedIndex != mark.appliedIndex || isFull
         else { return nil }
         var batch = StorageBatch(mark: mark)
@@ -99,10 +102,9 @@ extension Machine.State {
         while batch.garbage.count < garbageMax, let id = garbage.first, id.revision <= stored, let next = garbage.popFirst() {
             batch.garbage.append(next)
         }
-        batch.rows = backlog.begin()
         batch.facts = dirty.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         dirty = [:]
-        return batch
+        return (batch, backlog.begin())
     }
 
     fileprivate mutating func written(_ batch: StorageBatch) {

@@ -66,13 +66,15 @@ extension Machine {
     /// What fell off the ring. Events may be empty: then nothing concerned the watcher.
     func history(_ interest: Interest, from position: Revision, to ringStart: Revision) throws(StoreError) -> WatchPage {
         do {
-            let (stored, waiting) = try state.withLock { state throws(StoreError) in
+            var (changes, through): ([Change], Revision) = ([], ringStart - 1)
+            let stored = try state.withLock { state throws(StoreError) in
                 guard !state.isStopped else { throw .unavailable(Self.stopped) }
                 guard position >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
-                let isStored = position <= state.stored
-                return (state.stored, isStored ? [] : state.backlog.rows(of: position..<ringStart))
+                if position > state.stored {
+                    (changes, through) = state.backlog.rows(of: position..<ringStart, bytesMax: Self.historyBytesMax)
+                }
+                return state.stored
             }
-            var (changes, through) = (waiting, ringStart - 1)
             if position <= stored {
                 (changes, through) = try storage.history(
                     from: position, to: min(ringStart, stored + 1), bytesMax: Self.historyBytesMax)

@@ -7,22 +7,31 @@ struct SortedMap<Value: Sendable>: Sendable {
         var keys: [Key]
         var values: [Value]
     }
+
+    /// Where a key is, or would be. Good until keys are inserted or removed.
+    struct Place {
+        fileprivate var chunk: Int
+        fileprivate var at: Int
+        var isTaken: Bool
+    }
+
     private static var chunkMax: Int { 256 }
     /// Never empty ones.
     private var chunks: [Chunk] = []
+    /// Of each chunk, so that looking for one touches no other.
+    private var firsts: [Key] = []
     private(set) var count = 0
 
-    subscript(key: Key) -> Value? {
-        guard let (chunk, place) = find(key) else { return nil }
-        return chunks[chunk].values[place]
-    }
+    subscript(key: Key) -> Value? { self[place(of: key)] }
+
+    subscript(place: Place) -> Value? { place.isTaken ? chunks[place.chunk].values[place.at] : nil }
 
     /// Changes the value of a key in place; false when the key is not there.
     @discardableResult
     mutating func update(_ key: Key, _ body: (inout Value) -> Void) -> Bool {
-        guard let (chunk, place) = find(key) else { return false }
-        body(&chunks[chunk].values[place])
-        return true
+        let place = place(of: key)
+        if place.isTaken { body(&chunks[place.chunk].values[place.at]) }
+        return place.isTaken
     }
 
     /// The key must not be there yet.
@@ -31,40 +40,47 @@ struct SortedMap<Value: Sendable>: Sendable {
     }
 
     /// Changes the value of a key in place, or inserts the key with `fresh`.
-    mutating func upsert(_ key: Key, _ fresh: @autoclosure () -> Value, _ body: (inout Value) -> Void) {
-        guard !chunks.isEmpty else {
-            chunks = [Chunk(keys: [key], values: [fresh()])]
-            count = 1
-            return
-        }
-        let chunk = max(0, partition(chunks.count) { chunks[$0].keys[0] > key } - 1)
-        let place = partition(chunks[chunk].keys.count) { chunks[chunk].keys[$0] >= key }
-        if place < chunks[chunk].keys.count, chunks[chunk].keys[place] == key { return body(&chunks[chunk].values[place]) }
+    /// - Parameter known: the key's place, where it was looked for already.
+    mutating func upsert(_ key: Key, at known: Place? = nil, _ fresh: @autoclosure () -> Value, _ body: (inout Value) -> Void) {
+        let place = known ?? place(of: key)
+        if place.isTaken { return body(&chunks[place.chunk].values[place.at]) }
         let value = fresh()
         count += 1
-        chunks[chunk].keys.insert(key, at: place)
-        chunks[chunk].values.insert(value, at: place)
-        if chunks[chunk].keys.count > Self.chunkMax { split(chunk, at: place) }
+        guard !chunks.isEmpty else {
+            chunks = [Chunk(keys: [key], values: [value])]
+            firsts = [key]
+            return
+        }
+        if place.at == 0 { firsts[place.chunk] = key }
+        chunks[place.chunk].keys.insert(key, at: place.at)
+        chunks[place.chunk].values.insert(value, at: place.at)
+        if chunks[place.chunk].keys.count > Self.chunkMax { split(place.chunk, at: place.at) }
     }
 
     @discardableResult
     mutating func remove(_ key: Key) -> Value? {
-        guard let (chunk, place) = find(key) else { return nil }
+        let place = place(of: key)
+        guard place.isTaken else { return nil }
         count -= 1
-        chunks[chunk].keys.remove(at: place)
-        let value = chunks[chunk].values.remove(at: place)
-        if chunks[chunk].keys.isEmpty { chunks.remove(at: chunk) }
+        chunks[place.chunk].keys.remove(at: place.at)
+        let value = chunks[place.chunk].values.remove(at: place.at)
+        if chunks[place.chunk].keys.isEmpty {
+            chunks.remove(at: place.chunk)
+            firsts.remove(at: place.chunk)
+        } else if place.at == 0 {
+            firsts[place.chunk] = chunks[place.chunk].keys[0]
+        }
         return value
     }
 
     /// Hands out the keys of a range in order.
     func forEach(in range: KeyRange, _ body: (Key, Value) throws -> Void) rethrows {
         guard !chunks.isEmpty else { return }
-        let first = max(0, partition(chunks.count) { chunks[$0].keys[0] > range.lower } - 1)
-        var place = partition(chunks[first].keys.count) { chunks[first].keys[$0] >= range.lower }
-        for chunk in first..<chunks.count {
+        let start = place(of: range.lower)
+        var place = start.at
+        for chunk in start.chunk..<chunks.count {
             let end = if let upper = range.upper, chunks[chunk].keys[chunks[chunk].keys.count - 1] >= upper {
-                partition(chunks[chunk].keys.count) { chunks[chunk].keys[$0] >= upper }
+                partition(chunks[chunk].keys.count) { chunks[chunk].keys[$0].compare(upper) >= 0 }
             } else {
                 chunks[chunk].keys.count
             }
@@ -85,14 +101,21 @@ struct SortedMap<Value: Sendable>: Sendable {
         chunks[chunk].keys.removeSubrange(middle...)
         chunks[chunk].values.removeSubrange(middle...)
         chunks.insert(tail, at: chunk + 1)
+        firsts.insert(tail.keys[0], at: chunk + 1)
     }
 
-    private func find(_ key: Key) -> (chunk: Int, place: Int)? {
-        let chunk = partition(chunks.count) { chunks[$0].keys[0] > key } - 1
-        guard chunk >= 0 else { return nil }
-        let place = partition(chunks[chunk].keys.count) { chunks[chunk].keys[$0] >= key }
-        guard place < chunks[chunk].keys.count, chunks[chunk].keys[place] == key else { return nil }
-        return (chunk, place)
+    func place(of key: Key) -> Place {
+        guard !chunks.isEmpty else { return Place(chunk: 0, at: 0, isTaken: false) }
+        let chunk = max(0, firsts.withUnsafeBufferPointer { firsts in partition(firsts.count) { firsts[$0].compare(key) > 0 } } - 1)
+        return chunks[chunk].keys.withUnsafeBufferPointer { keys in
+            var isTaken = false
+            let at = partition(keys.count) { place in
+                let order = keys[place].compare(key)
+                isTaken = isTaken || order == 0
+                return order >= 0
+            }
+            return Place(chunk: chunk, at: at, isTaken: isTaken)
+        }
     }
 }
 

@@ -7,33 +7,52 @@ struct ValueCache: Sendable {
         var key: Key
         var id: ChangeID
         var bytes: Int
+        var isHeld = true
     }
     let bytesMax: Int
     /// Held now; what a key itself and its record take is not counted.
     private(set) var bytes = 0
-    /// In the order they came; most of those that were overwritten since are still in it.
-    private var order = Fifo<Item>()
+    /// As they came, and so by rising ids; those that are not held any more stay in it for a while.
+    private var order: [Item] = []
+    private var head = 0
     private var held = 0
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
 
+    /// Ids only rise.
     mutating func add(_ key: Key, _ id: ChangeID, bytes added: Int) {
+        precondition(order.last.map { $0.id < id } ?? true, "value \(id) comes too late")
         order.append(Item(key: key, id: id, bytes: added))
         bytes += added
         held += 1
+        if order.count > 2 * held + 4096 { tidy() }
     }
 
-    /// The oldest while the budget is exceeded. It may have been overwritten since; if it is still
-    /// held, drop it and call `forget`.
-    mutating func takeExcess() -> Item? { bytes > bytesMax ? order.popFirst() : nil }
+    /// The oldest while the budget is exceeded: it is held no longer.
+    mutating func takeExcess() -> Item? {
+        while bytes > bytesMax, head < order.count {
+            let item = order[head]
+            head += 1
+            guard item.isHeld else { continue }
+            bytes -= item.bytes
+            held -= 1
+            return item
+        }
+        return nil
+    }
 
-    mutating func forget(bytes dropped: Int) {
-        bytes -= dropped
+    /// This one was overwritten or deleted.
+    mutating func forget(_ id: ChangeID) {
+        let place = head + partition(order.count - head) { order[head + $0].id >= id }
+        guard place < order.count, order[place].id == id, order[place].isHeld else { return }
+        bytes -= order[place].bytes
         held -= 1
+        order[place].isHeld = false
+        order[place].key = Key([])
     }
 
-    /// True when the order lists far more than is held, and `tidy` is worth its cost.
-    var isUntidy: Bool { order.count > 2 * held + 4096 }
-
-    mutating func tidy(isHeld: (Item) -> Bool) { order.removeAll { !isHeld($0) } }
+    private mutating func tidy() {
+        order = order[head...].filter(\.isHeld)
+        head = 0
+    }
 }

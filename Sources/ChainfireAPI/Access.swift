@@ -8,7 +8,7 @@ import NIOHTTP1
 /// `authorization: Bearer TOKEN`. A request that carries `origin` was sent by a web page and is refused.
 ///
 /// etcd's own calls know no such rule: as with an etcd without authentication, whoever may speak to the port may call
-/// them. Client certificates (`tls.client.client_auth: required`) decide who may.
+/// them. Client certificates decide who may: see `Guests`.
 struct Access: Sendable {
     let joinToken: String?
 
@@ -18,13 +18,13 @@ struct Access: Sendable {
         """
 
     func allows(_ request: HTTPRequest) -> Bool {
-        allows(address: request.peer.address, commonName: request.peer.commonName, headers: request.headers)
+        allows(address: request.peer.address, isCertified: request.peer.isCertified, headers: request.headers)
     }
 
-    func allows(address: String, commonName: String?, headers: HTTPHeaders) -> Bool {
+    func allows(address: String, isCertified: Bool, headers: HTTPHeaders) -> Bool {
         guard headers["origin"].isEmpty else { return false }
         let isPassedOn = ["forwarded", "x-forwarded-for", "x-real-ip", "via"].contains { !headers[$0].isEmpty }
-        if commonName != nil || (Self.isLoopback(address) && !isPassedOn) { return true }
+        if isCertified || (Self.isLoopback(address) && !isPassedOn) { return true }
         guard let given = headers["authorization"].first, given.hasPrefix("Bearer ") else { return false }
         return knows(String(given.dropFirst("Bearer ".count)))
     }

@@ -63,11 +63,13 @@ package final class ChainfireServer: Service {
         self.time = time
         leader = LeaderWatch { store.status.leader != 0 }
         let health = Health(store: store)
-        let endpoints = Self.endpoints(store, errands, health, leader, options, time)
+        var endpoints = Self.endpoints(store, errands, health, leader, options, time)
+        let boundsGuests = options.tls?.clientCertificates == .optional
+        if boundsGuests { endpoints.boundGuests() }
         let face = HTTPFace(
             gateway: endpoints.gateway, health: health,
             admin: AdminPages(store: store, errands: errands, access: Access(joinToken: options.joinToken)),
-            keys: KeyPages(store: store), metrics: MetricsPage(store: store, process: options.metrics))
+            keys: KeyPages(store: store), metrics: MetricsPage(store: store, process: options.metrics), boundsGuests: boundsGuests)
         clients = try PortServer(
             host: options.host, port: options.port, tls: options.tls, router: endpoints.router,
             http: { face.serve($0, $1) }, limits: options.limits, name: "client", logger: logger)

@@ -4,14 +4,20 @@ import SwiftProtobuf
 
 /// Where a stream's answers go: a gRPC call, or lines of JSON. Thread-safe.
 protocol Sink: AnyObject, Sendable {
-    /// Whether messages leave as protobuf: then what is already encoded may be sent as it is (`EncodedEvents`).
+    /// Whether messages leave as protobuf: then what is encoded already may be sent as it is (`WatchBundle`).
     var isBinary: Bool { get }
     /// Little enough waits for the reader that more may be sent.
     var isWritable: Bool { get }
     /// Calls `body` once, when it is writable again; at once when it is.
     func whenWritable(_ body: @escaping @Sendable () -> Void)
     func send(_ message: some Message)
+    /// Messages that are encoded and framed already. Only where `isBinary`.
+    func send(framed: ByteBuffer)
     func finish(_ status: GRPCStatus)
+}
+
+extension Sink {
+    func send(framed: ByteBuffer) { preconditionFailure("bytes of protobuf are sent as JSON") }
 }
 
 /// The other direction of a stream: what the client sends. Called one at a time.
@@ -31,6 +37,8 @@ struct Endpoints {
     private let leader: LeaderWatch
 
     init(leader: LeaderWatch) { self.leader = leader }
+
+    mutating func boundGuests() { router.bound(guests: Guests.mayCall, refusal: Guests.refusal) }
 
     mutating func unary<Request: Message & Sendable, Response: Message & Sendable>(
         _ method: String, _ paths: [String] = [],
@@ -76,6 +84,7 @@ private final class CallSink: Sink {
     var isWritable: Bool { call.isWritable }
     func whenWritable(_ body: @escaping @Sendable () -> Void) { call.whenWritable(body) }
     func send(_ message: some Message) { call.send(message) }
+    func send(framed: ByteBuffer) { call.send(framed: framed) }
     func finish(_ status: GRPCStatus) { call.finish(status) }
 }
 

@@ -6,49 +6,32 @@ import SwiftProtobuf
 
 /// The events of one page on their way to one watcher.
 ///
-/// Watchers of the same range and options share a page, and its events' bytes with it: a message is its own small head
-/// and then those bytes (`EncodedEvents`).
+/// Watchers of the same range and options share a page, and its events' bytes with it (`WatchBundle`).
 struct EventsToSend {
     let page: WatchPage
     let withPrevious: Bool
 
+    /// As messages of their own, each with the head.
     /// - Parameter fragmentBytes: about the most bytes of one message; at least one event is in each. nil: one message.
-    func send(_ head: Etcdserverpb_WatchResponse, fragmentBytes: Int?, _ sink: any Sink) {
-        if let fragmentBytes, page.events.count > 1 {
-            let parts = fragments(fragmentBytes)
-            if parts.count > 1 {
-                for (number, part) in parts.enumerated() {
-                    var message = head
-                    message.fragment = number < parts.count - 1
-                    message.events = part
-                    sink.send(message)
-                }
-                return
-            }
-        }
-        guard sink.isBinary else {
+    func messages(_ head: Etcdserverpb_WatchResponse, fragmentBytes: Int?) -> [Etcdserverpb_WatchResponse] {
+        let parts = fragmentBytes.map(fragments) ?? [events]
+        return parts.enumerated().map { number, part in
             var message = head
-            message.events = messages
-            return sink.send(message)
-        }
-        sink.send(EncodedEvents(head: head, events: page.encoded(withPrevious ? 1 : 0) { encodedEvents }))
-    }
-
-    private var messages: [Mvccpb_Event] { page.events.map { Mvccpb_Event($0, withPrevious: withPrevious) } }
-
-    private var encodedEvents: [UInt8] {
-        do {
-            return try Etcdserverpb_WatchResponse.with { $0.events = messages }.serializedBytes()
-        } catch {
-            // Only missing required fields can fail, and proto3 has none.
-            preconditionFailure("events cannot be encoded: \(error)")
+            message.fragment = number < parts.count - 1
+            message.events = part
+            return message
         }
     }
+
+    /// The fields of one message that holds them all, made once for all watchers of the page.
+    var encoded: [UInt8] { page.encoded(withPrevious ? 1 : 0) { Etcdserverpb_WatchResponse.with { $0.events = events }.encoded } }
+
+    private var events: [Mvccpb_Event] { page.events.map { Mvccpb_Event($0, withPrevious: withPrevious) } }
 
     private func fragments(_ bytesMax: Int) -> [[Mvccpb_Event]] {
         var parts: [[Mvccpb_Event]] = [[]]
         var bytes = 0
-        for event in messages {
+        for event in events {
             // A tag, a length of up to five bytes, and the event.
             let size = 6 + event.approximateBytes
             if bytes + size > bytesMax, !parts[parts.count - 1].isEmpty {

@@ -10,10 +10,15 @@ struct HTTPFace: Sendable {
     let admin: AdminPages
     let keys: KeyPages
     let metrics: MetricsPage
+    /// Whether those without a client certificate are `Guests`.
+    var boundsGuests = false
+
+    static let pages: Set<String> = ["/health", "/livez", "/readyz", "/version", "/metrics"]
 
     func serve(_ request: HTTPRequest, _ reply: HTTPReply) {
         // A browser says so when a page sends a request; no page has any business here.
         guard request.headers["origin"].isEmpty else { return reply.plain(.forbidden, "requests of web pages are refused\n") }
+        if boundsGuests, !request.peer.isCertified, !Guests.mayAsk(request.path) { return Gateway.refuse(Guests.refusal, reply) }
         if let method = gateway[request.path] {
             guard request.method == .POST else { return reply.methodNotAllowed(nil) }
             return method.serve(request.body, reply)
@@ -28,7 +33,7 @@ struct HTTPFace: Sendable {
 
     /// The pages of the metrics port too.
     func servePage(_ request: HTTPRequest, _ reply: HTTPReply) {
-        guard ["/health", "/livez", "/readyz", "/version", "/metrics"].contains(request.path) else { return reply.notFound() }
+        guard Self.pages.contains(request.path) else { return reply.notFound() }
         guard request.method == .GET || request.method == .HEAD else { return reply.methodNotAllowed("GET") }
         switch request.path {
         case "/health": serveHealth(request, reply)

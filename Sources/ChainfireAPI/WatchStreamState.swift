@@ -32,6 +32,8 @@ struct WatchStreamState {
     private let options: WatchService.Options
     private var entries: [Int64: Entry] = [:]
     private var ready = ReadyQueue()
+    /// Gathered by the pump, which sends it before it ends.
+    private var bundle = WatchBundle()
     private var nextID: Int64 = 0
     private var generations: UInt64 = 0
     private var hasProgress = false
@@ -116,19 +118,26 @@ struct WatchStreamState {
     mutating func pump(_ signalled: [WatchNumber]) -> Pumped {
         guard isOpen else { return .done }
         for number in signalled { ready.append(number) }
+        let header = store.header
+        guard sink.isWritable else { return .blocked }
         while true {
-            guard sink.isWritable else { return .blocked }
+            if bundle.isFull {
+                sendBundle()
+                guard sink.isWritable else { return .blocked }
+            }
             guard let number = ready.popFirst() else { break }
             guard let entry = entries[number.id], entry.generation == number.generation else { continue }
             do throws(StoreError) {
                 guard let page = try entry.watcher.next() else { continue }
-                send(page, number.id, entry)
+                send(page, number.id, entry, header)
                 entries[number.id]?.wasTold = true
                 ready.append(number)
             } catch {
+                sendBundle()
                 end(number.id, error)
             }
         }
+        sendBundle()
         answerProgress()
         return .done
     }
@@ -202,12 +211,17 @@ struct WatchStreamState {
         })
     }
 
-    private func send(_ page: WatchPage, _ id: Int64, _ entry: Entry) {
+    private mutating func send(_ page: WatchPage, _ id: Int64, _ entry: Entry, _ header: Header) {
+        let events = EventsToSend(page: page, withPrevious: entry.wantsPrevious)
+        let mayBeParted = entry.isFragmented && page.events.count > 1
+        if sink.isBinary && !mayBeParted { return bundle.append(header, page.revision, watchID: id, events: events.encoded) }
+        sendBundle()
         let head = Etcdserverpb_WatchResponse.with {
-            $0.header = .init(store.header, revision: page.revision)
+            $0.header = .init(header, revision: page.revision)
             $0.watchID = id
         }
-        let events = EventsToSend(page: page, withPrevious: entry.wantsPrevious)
-        events.send(head, fragmentBytes: entry.isFragmented ? options.fragmentBytes : nil, sink)
+        for message in events.messages(head, fragmentBytes: mayBeParted ? options.fragmentBytes : nil) { sink.send(message) }
     }
+
+    private mutating func sendBundle() { if let framed = bundle.take() { sink.send(framed: framed) } }
 }

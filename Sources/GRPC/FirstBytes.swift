@@ -78,7 +78,9 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
 
     private func addHTTP2(_ context: ChannelHandlerContext) throws {
         let pipeline = context.pipeline.syncOperations
-        let connection = ServerConnection(router: router, limits: limits, peer: peer(context), meters: meters)
+        let peer = peer(context)
+        let connection = ServerConnection(router: router.seen(by: peer), limits: limits, peer: peer, meters: meters)
+        try pipeline.addHandler(WriteGatherer())
         try pipeline.addHandler(ServerConnection.http2(limits))
         try pipeline.addHandler(connection)
     }
@@ -100,7 +102,8 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
             "\(address.ipAddress ?? ""):\(address.port ?? 0)"
         }
         let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-        let name = (handler?.peerCertificate).flatMap { try? $0.toDERBytes() }.flatMap { CertificateSubject.commonName(der: $0) }
-        return Peer(address: address ?? "", commonName: name)
+        let certificate = handler?.peerCertificate
+        let name = certificate.flatMap { try? $0.toDERBytes() }.flatMap { CertificateSubject.commonName(der: $0) }
+        return Peer(address: address ?? "", commonName: name, isCertified: certificate != nil)
     }
 }

@@ -43,6 +43,12 @@ struct FramedMessage: SwiftProtobufContiguousBytes {
 }
 
 extension ByteBuffer {
+    /// Writes the prefix of a message of so many bytes, which are to follow.
+    package mutating func writeFramed(count: Int) {
+        writeInteger(UInt8(0))
+        writeInteger(UInt32(count))
+    }
+
     /// Reads a message out of all that is readable.
     package func decoded<M: Message>(as type: M.Type = M.self) throws(GRPCStatus) -> M {
         do {

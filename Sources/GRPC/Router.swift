@@ -19,8 +19,22 @@ package struct Router: Sendable {
         case stream(@Sendable (ServerCall) -> any CallHandler)
     }
     private var routes: [String: Route] = [:]
+    /// Answers what is not served; nil: as grpc-go does.
+    private var refusal: GRPCStatus?
+    /// What a connection without a client certificate sees.
+    private var guests: [Router] = []
 
     package init() {}
+
+    /// From now on a connection without a client certificate is answered `refusal`, but for the methods that `mayCall` allows.
+    package mutating func bound(guests mayCall: (String) -> Bool, refusal: GRPCStatus) {
+        var bounded = Router()
+        bounded.routes = routes.filter { mayCall($0.key) }
+        bounded.refusal = refusal
+        guests = [bounded]
+    }
+
+    func seen(by peer: Peer) -> Router { peer.isCertified ? self : guests.first ?? self }
 
     /// `body` is called on the connection's event loop, must not block, and answers sooner or later by
     /// `ServerCall.reply` or `finish`.
@@ -42,6 +56,7 @@ package struct Router: Sendable {
 
     /// What grpc-go says of a method that is not served.
     func unknown(_ method: String) -> GRPCStatus {
+        if let refusal { return refusal }
         let parts = method.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].isEmpty else {
             return GRPCStatus(.unimplemented, "malformed method name: \(method.debugDescription)")

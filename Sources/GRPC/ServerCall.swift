@@ -69,9 +69,14 @@ package final class ServerCall: Sendable {
     /// Sends the one message and ends with `.ok`.
     package func reply(_ message: some Message) { put(message, .ok) }
 
+    /// Sends messages that are encoded and framed already (`ByteBuffer.writeFramed`), in one piece.
+    package func send(framed: ByteBuffer) { put(framed, nil) }
+
     private func put(_ message: some Message, _ end: GRPCStatus?) {
-        let framed: ByteBuffer
-        do throws(GRPCStatus) { framed = try FramedMessage.encode(message) } catch { return finish(error) }
+        do throws(GRPCStatus) { put(try FramedMessage.encode(message), end) } catch { finish(error) }
+    }
+
+    private func put(_ framed: ByteBuffer, _ end: GRPCStatus?) {
         let bytes = framed.readableBytes
         // Calls that were taken in time may all be answered at once.
         if isUnary, let refusal = outbox.refusal(of: bytes) { return finish(refusal) }
@@ -153,4 +158,6 @@ package struct Peer: Sendable, Hashable {
     package var address: String
     /// The subject's common name of the client certificate that was verified.
     package var commonName: String?
+    /// Showed a client certificate, and it was verified.
+    package var isCertified = false
 }

@@ -107,6 +107,8 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // Two of these come with every call, and trying what else it could be costs more than the rest of this.
+        if type(of: event) == NIOHTTP2StreamCreatedEvent.self { return }
         switch event {
         case let closed as StreamClosedEvent:
             if let stream = streams.removeValue(forKey: closed.streamID) { abandon(stream) }

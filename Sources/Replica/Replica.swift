@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Glibc
 import Host
 import Logging
 import Raft
@@ -15,6 +16,8 @@ package final class Replica<Machine: StateMachine>: Sendable {
     /// Held by the writing thread while it runs; nil afterwards, which closes the files and lets go of the lock.
     private let core: Mutex<ReplicaCore<Machine>?>
     let published: Mutex<ReplicaStatus>
+    /// The published term, for those who want no more.
+    private let publishedTerm: Atomic<UInt64>
     let commandBytesMax: Int
     let machine: Machine
     let options: ReplicaOptions
@@ -23,7 +26,8 @@ package final class Replica<Machine: StateMachine>: Sendable {
     let transport: (any Transport)?
     private let book: PeerBook?
     let logger: Logger
-    let background = DispatchQueue(label: "plasma.replica.background", qos: .utility, attributes: .concurrent)
+    /// What goes on aside.
+    private let errands = DispatchGroup()
     /// Keeps the parts of snapshots, one after another.
     let receiving = DispatchQueue(label: "plasma.replica.receiving", qos: .utility)
 
@@ -47,7 +51,9 @@ package final class Replica<Machine: StateMachine>: Sendable {
             ? nil : try PeerBook.open(directory, disk: disk, cluster: options.cluster, member: options.id)
         inbox = Inbox(bytesMax: options.waitingBytesMax)
         commandBytesMax = core.commandBytesMax
-        published = Mutex(core.status)
+        let status = core.status
+        published = Mutex(status)
+        publishedTerm = Atomic(status.term)
         self.core = Mutex(consume core)
         self.machine = machine
         self.options = options
@@ -139,6 +145,29 @@ package final class Replica<Machine: StateMachine>: Sendable {
     package func setCluster(_ cluster: UInt64) throws(ReplicaError) { try book?.setCluster(cluster) }
 
     package var status: ReplicaStatus { published.withLock { $0 } }
+    package var term: UInt64 { publishedTerm.load(ordering: .acquiring) }
+
+    /// Runs what nobody waits for on a thread of its own, which lets those go first that serve.
+    func aside(_ body: @escaping @Sendable () -> Void) {
+        errands.enter()
+        let thread = Thread { [errands] in
+            // On Linux this is the thread alone.
+            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+            body()
+            errands.leave()
+        }
+        thread.name = "replica aside"
+        thread.stackSize = 1 << 20
+        thread.start()
+    }
+
+    /// Returns when all that goes on aside has ended.
+    func waitForErrands() { errands.wait() }
+
+    func publish(_ status: ReplicaStatus) {
+        published.withLock { $0 = status }
+        publishedTerm.store(status.term, ordering: .releasing)
+    }
 
     private func work() -> Result<Void, ReplicaError> {
         let result = core.withLock { core -> Result<Void, ReplicaError> in

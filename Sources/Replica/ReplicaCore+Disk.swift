@@ -119,8 +119,8 @@ extension ReplicaCore {
             throw .storage("could not apply entries up to \(commands[commands.count - 1].index): \(error)")
         }
         precondition(some.count == commands.count, "the machine gave \(some.count) outputs for \(commands.count) commands")
-        for (id, output) in zip(ids, some) {
-            if let id { outputs.answers.append((id, .success(output))) }
+        for at in ids.indices {
+            if let id = ids[at] { outputs.answers.append((id, .success(some[at]))) }
         }
     }
 

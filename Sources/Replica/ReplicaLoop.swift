@@ -47,7 +47,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
         end(result)
         // What is being made must not outlive the lock.
-        replica.background.sync(flags: .barrier) {}
+        replica.waitForErrands()
         replica.receiving.sync {}
         return result
     }
@@ -138,7 +138,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         let transport = replica.transport
         let outputs = try core.step(inputs, now: now) { transport?.send($0) }
         let status = core.status
-        replica.published.withLock { $0 = status }
+        replica.publish(status)
         var bytes = 0
         for (id, result) in outputs.answers {
             guard let asked = asked.take(id) else { continue }
@@ -177,12 +177,12 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
 
     private func makeSnapshot(_ path: String) {
         let (machine, disk, inbox) = (replica.machine, replica.disk, replica.inbox)
-        replica.background.async { inbox.put(.snapshotMade(SnapshotFile.make(path, machine: machine, disk: disk))) }
+        replica.aside { inbox.put(.snapshotMade(SnapshotFile.make(path, machine: machine, disk: disk))) }
     }
 
     private func makeCheckpoint() {
         let (machine, inbox) = (replica.machine, replica.inbox)
-        replica.background.async { inbox.put(.checkpointMade(ReplicaCore<Machine>.makeCheckpoint(of: machine))) }
+        replica.aside { inbox.put(.checkpointMade(ReplicaCore<Machine>.makeCheckpoint(of: machine))) }
     }
 
     private func keep(_ part: SnapshotPart) {
@@ -194,7 +194,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         guard core.log.wantsSpare, spareAskedBy != core.log.segments.last?.name else { return }
         spareAskedBy = core.log.segments.last?.name
         let (spare, logger) = (core.log.spare, replica.logger)
-        replica.background.async {
+        replica.aside {
             do { try spare.prepare() } catch { logger.info("no segment was prepared: \(error)") }
         }
     }

@@ -13,8 +13,8 @@ struct Slots<Content: Sendable>: Sendable {
 
     mutating func take(_ number: UInt64) -> Content? {
         guard number >= first, number - first < UInt64(slots.count) else { return nil }
-        let content = slots[Int(number - first)]
-        slots[Int(number - first)] = nil
+        var content: Content?
+        swap(&content, &slots[Int(number - first)])
         while case .some(.none) = slots.first {
             slots.removeFirst()
             first += 1

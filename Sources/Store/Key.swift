@@ -4,14 +4,14 @@ import Glibc
 package struct Key: Hashable, Comparable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     package var bytes: [UInt8]
 
-    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+    @inlinable package init(_ bytes: [UInt8]) { self.bytes = bytes }
     package init(_ text: String) { bytes = Array(text.utf8) }
     package init(stringLiteral text: String) { self.init(text) }
 
-    package static func < (a: Key, b: Key) -> Bool { a.compare(b) < 0 }
+    @inlinable package static func < (a: Key, b: Key) -> Bool { a.compare(b) < 0 }
 
     /// Negative when this key comes before the other, 0 when they are equal.
-    package func compare(_ other: Key) -> Int {
+    @inlinable package func compare(_ other: Key) -> Int {
         bytes.withUnsafeBytes { mine in
             other.bytes.withUnsafeBytes { theirs in
                 let shared = min(mine.count, theirs.count)

@@ -4,6 +4,7 @@ import GRPC
 import NIOHTTP1
 import Store
 import Testing
+@testable import Chainfire
 @testable import ChainfireAPI
 
 struct PiecesTests {
@@ -61,16 +62,27 @@ struct PiecesTests {
     }
 
     @Test func `a change needs a certificate, loopback or the token, and no web page`() {
-        func allowed(_ address: String, name: String? = nil, _ headers: HTTPHeaders = [:]) -> Bool {
-            Access(joinToken: "secret").allows(address: address, commonName: name, headers: headers)
+        func allowed(_ address: String, isCertified: Bool = false, _ headers: HTTPHeaders = [:]) -> Bool {
+            Access(joinToken: "secret").allows(address: address, isCertified: isCertified, headers: headers)
         }
         #expect(allowed("127.0.0.1:9"))
         #expect(!allowed("127.0.0.1:9", ["origin": "http://evil.example"]))
         #expect(!allowed("10.0.0.1:9"))
-        #expect(allowed("10.0.0.1:9", name: "operator"))
+        #expect(allowed("10.0.0.1:9", isCertified: true))
         #expect(allowed("10.0.0.1:9", ["authorization": "Bearer secret"]))
         #expect(!allowed("10.0.0.1:9", ["authorization": "Bearer secre"]))
         #expect(!allowed("10.0.0.1:9", ["authorization": "secret"]))
+    }
+
+    @Test func `guests see how the cluster stands and nothing of what it keeps`() {
+        for path in ["/health", "/version", "/metrics", "/admin/cluster/members", "/admin/cluster/join"] { #expect(Guests.mayAsk(path), "\(path)") }
+        for path in ["/v3/kv/range", "/v3beta/kv/put", "/v3/watch", "/api/v1/kv/a", "/api/v1/kv/", "//v3/kv/range", ""] {
+            #expect(!Guests.mayAsk(path), "\(path)")
+        }
+        for method in ["/grpc.health.v1.Health/Check", "/etcdserverpb.Maintenance/Status"] { #expect(Guests.mayCall(method), "\(method)") }
+        for method in ["KV/Range", "KV/Put", "Watch/Watch", "Lease/LeaseGrant", "Maintenance/Snapshot", "Maintenance/MoveLeader", "Cluster/MemberRemove"] {
+            #expect(!Guests.mayCall("/etcdserverpb." + method), "\(method)")
+        }
     }
 
     @Test func `a watcher waits in the queue once, and the order is kept`() {
@@ -90,20 +102,30 @@ struct PiecesTests {
         #expect(last == nil)
     }
 
-    @Test func `events that are bytes already read as the message they are part of`() throws {
-        let head = Etcdserverpb_WatchResponse.with {
-            $0.header.revision = 7
-            $0.watchID = 3
+    @Test func `events that are bytes already read as the messages they are part of`() throws {
+        let header = Header(clusterID: 1, memberID: 2, revision: 9, term: 4)
+        let event = Mvccpb_Event(.put(Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2), previous: nil), withPrevious: true)
+        let events = Etcdserverpb_WatchResponse.with { $0.events = [event] }.encoded
+        let told: [(id: Int64, revision: Revision)] = [(0, 7), (3, 7), (127, 8), (128, 8), (1 << 40, 8), (-1, 8)]
+        var bundle = WatchBundle()
+        for (id, revision) in told { bundle.append(header, revision, watchID: id, events: events) }
+        let taken = bundle.take()
+        var bytes = try #require(taken)
+        for (id, revision) in told {
+            let flag = bytes.readInteger(as: UInt8.self)
+            let message = bytes.readLengthPrefixedSlice(as: UInt32.self)
+            let whole = try #require(message)
+            let read: Etcdserverpb_WatchResponse = try whole.decoded()
+            #expect(flag == 0)
+            #expect(read == .with {
+                $0.header = .init(header, revision: revision)
+                $0.watchID = id
+                $0.events = [event]
+            })
         }
-        let entry = Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2)
-        let whole = Etcdserverpb_WatchResponse.with {
-            $0 = head
-            $0.events = [Mvccpb_Event(.put(entry, previous: nil), withPrevious: true)]
-        }
-        let events: [UInt8] = try Etcdserverpb_WatchResponse.with { $0.events = whole.events }.serializedBytes()
-        let bytes: [UInt8] = try EncodedEvents(head: head, events: events).serializedBytes()
-        let read = try Etcdserverpb_WatchResponse(serializedBytes: bytes)
-        #expect(read == whole)
+        #expect(bytes.readableBytes == 0)
+        let nothing = bundle.take()
+        #expect(nothing == nil)
     }
 
     @Test func `every status has etcd's HTTP status`() {

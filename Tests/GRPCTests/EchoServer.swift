@@ -120,12 +120,14 @@ private final class FloodHandler: CallHandler {
 /// Runs `body` beside a server on a free loopback port.
 func withServer(
     tls: ServerTLS? = nil, limits: Limits = Limits(), http: @escaping HTTPHandler = { $1.notFound() },
-    _ body: (EchoServer, PortServer, Int) async throws -> Void
+    bounding: (inout Router) -> Void = { _ in }, _ body: (EchoServer, PortServer, Int) async throws -> Void
 ) async throws {
     let echo = EchoServer()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let server = try PortServer(host: "127.0.0.1", port: 0, tls: tls, router: echo.router, http: http, limits: limits, logger: logger)
+    var router = echo.router
+    bounding(&router)
+    let server = try PortServer(host: "127.0.0.1", port: 0, tls: tls, router: router, http: http, limits: limits, logger: logger)
     let port = try await server.start()
     do {
         try await body(echo, server, port)

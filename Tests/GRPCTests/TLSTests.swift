@@ -52,6 +52,23 @@ import Testing
         }
     }
 
+    @Test func `where guests are bounded, who shows no certificate is refused all but what guests may`() async throws {
+        let files = try Files()
+        let refusal = GRPCStatus(.permissionDenied, "show a certificate")
+        try await withServer(tls: files.server(.optional), bounding: { $0.bound(guests: { $0 == "/test.Echo/Text" }, refusal: refusal) }) { echo, _, port in
+            let (known, guest) = (try await connect(port, tls: files.named), try await connect(port, tls: files.nameless))
+            for client in [known, guest] {
+                let answer: Text = try await client.unary("/test.Echo/Text", Text("x"))
+                #expect(answer.value == "x")
+            }
+            _ = try await known.unary("/test.Echo/Blob", Blob(Data([1])), as: Blob.self)
+            for method in ["/test.Echo/Blob", "/test.Echo/Stream", "/test.Echo/Unknown"] {
+                await #expect(throws: refusal) { _ = try await guest.unary(method, Blob(Data([1])), as: Blob.self) }
+            }
+            #expect(echo.notes.withLock { $0.calls.isEmpty })
+        }
+    }
+
     @Test func `a required certificate is required, a wrong authority is refused, plain text is garbage`() async throws {
         let files = try Files()
         try await withServer(tls: files.server(.required), http: Self.http) { _, _, port in

@@ -116,6 +116,14 @@ def first_boot(world):
     expect(sorted(m["name"] for m in members) == ["node01", "node02", "node03"] and sum(m["leader"] for m in members) == 1, f"{members}")
     expect(all(m["healthy"] for m in members), f"{members}")
     flags = ["--ca-file", nodes[0].path("ca.crt")]
+    # Those who show no certificate are told how the cluster stands, and nothing of what it keeps.
+    for arguments in (["put", "first", "boot"], ["get", "first"]):
+        done = run([BINARY, "chainfire", *arguments, "--endpoints", f"https://{nodes[0].address}:2379", *flags])
+        expect(done.code == 1 and "a client certificate is needed" in done.err, f"{arguments}: {done}")
+    for path, body in (("v3/kv/range", '{"key": "AA==", "range_end": "AA=="}'), ("api/v1/kv/first", None)):
+        said = must(["curl", "-sk", "--noproxy", "*", "-w", "%{http_code}", f"https://{nodes[0].address}:2379/{path}", *(["-d", body] if body else [])]).out
+        expect(said.endswith("403") and "a client certificate is needed" in said, f"{path}: {said}")
+    flags += ["--cert-file", nodes[0].path("node01.crt"), "--key-file", nodes[0].path("node01.key")]
     must([BINARY, "chainfire", "put", "first", "boot", "--endpoints", f"https://{nodes[0].address}:2379", *flags])
     for node in nodes[1:]:
         found = must([BINARY, "chainfire", "get", "first", "--endpoints", f"https://{node.address}:2379", *flags])

@@ -34,6 +34,12 @@ int chost_pipe(int descriptors[2]);
 /// An eventfd, close-on-exec and non-blocking, to wake a poll.
 int chost_event(void);
 
+// Memory
+
+/// Lets a thread's heap of malloc grow in steps of `step` bytes, and give memory back only when `kept` bytes are free at its
+/// end (mallopt(3)): by itself glibc calls the kernel for every few requests of a busy server.
+int chost_heap_steps(int step, int kept);
+
 // Network interfaces (netdevice(7), tun.txt, if_bridge.h). Names are at most 15 bytes.
 
 /// Opens the TAP device `name`, made when absent: whole Ethernet frames, no header before them.

@@ -20,6 +20,7 @@ struct MemberProcess {
         let scratch = directory + "/scratch"
         try makeEmpty(scratch)
         DescriptorLimit.raise(logger)
+        Heap.serveMany()
         let transport = try await openPeerPort()
         do {
             try await run(over: transport, scratch: scratch)

@@ -1,7 +1,6 @@
 import Etcd
 import Foundation
 import GRPC
-import SwiftProtobuf
 
 @main
 struct BenchChainfire {
@@ -42,6 +41,10 @@ final class Bench {
         if options.rows.contains("restart") { try await restarts() }
         print(Row.header)
         for row in rows { print(row.markdown) }
+        if options.rows.contains("put") {
+            let alone = try syncAlone(folder)
+            print("\nThe least that a durable write of one client costs: 256 bytes and fdatasync, nothing else: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
+        }
         guard let path = options.json else { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -74,21 +77,23 @@ final class Bench {
         for row in options.rows {
             switch row {
             case "put":
+                let requests = try Workload.encoded(Workload.put)
                 for clients in options.clients {
-                    try await byTurns { try await self.closed("put, \(clients) clients", nodes, $0, clients, Method.put, Etcdserverpb_PutResponse.self, Workload.put) }
+                    try await byTurns { try await self.closed("put, \(clients) client\(clients == 1 ? "" : "s")", nodes, $0, clients, Method.put, requests) }
                 }
             case "range":
                 for clients in options.clients where clients > 1 {
                     for serializable in [false, true] {
+                        let requests = try Workload.encoded(Workload.range(serializable: serializable))
                         try await byTurns {
                             try await self.closed(
-                                "\(serializable ? "serializable" : "linearizable") range, \(clients) clients", nodes, $0, clients, Method.range,
-                                Etcdserverpb_RangeResponse.self, Workload.range(serializable: serializable))
+                                "\(serializable ? "serializable" : "linearizable") range, \(clients) clients", nodes, $0, clients, Method.range, requests)
                         }
                     }
                 }
             case "txn":
-                try await byTurns { try await self.closed("txn, 100 clients", nodes, $0, 100, Method.txn, Etcdserverpb_TxnResponse.self, Workload.txn) }
+                let requests = try Workload.encoded(Workload.txn)
+                try await byTurns { try await self.closed("txn, 100 clients", nodes, $0, 100, Method.txn, requests) }
             case "watch":
                 try await byTurns { cluster in
                     let found = try await watchLatency(cluster, seconds: self.options.seconds)
@@ -111,15 +116,13 @@ final class Bench {
         for cluster in clusters.values { cluster.end() }
     }
 
-    private func closed<Request: Message, Response: Message>(
-        _ name: String, _ nodes: Int, _ cluster: Cluster, _ clients: Int, _ method: String, _: Response.Type,
-        _ make: @escaping @Sendable (Int, Int) -> Request
+    private func closed(
+        _ name: String, _ nodes: Int, _ cluster: Cluster, _ clients: Int, _ method: String, _ requests: [[UInt8]]
     ) async throws {
-        let connections = try await cluster.connect(min(clients, max(nodes, clients / 10)))
+        let ports = cluster.ports(min(clients, max(nodes, clients / 10)))
         let before = cluster.members.reduce(0) { $0 + $1.processorSeconds }
-        let outcome = await ClosedLoop<Request, Response>(method, connections, make: make).run(clients: clients, seconds: options.seconds)
+        let outcome = try await ClosedLoop.run(method, ports: ports, clients: clients, seconds: options.seconds, requests: requests)
         let used = cluster.members.reduce(0) { $0 + $1.processorSeconds } - before
-        for connection in connections { await connection.close() }
         if let error = outcome.firstError { say("\(name), \(cluster.product.rawValue): \(outcome.errors) errors, the first: \(error)") }
         add(cluster.product, outcome.perSecond, Row(name, nodes: nodes, "per second", isMoreBetter: true, aim: 1.5))
         add(cluster.product, outcome.latencies.at(0.5), Row("\(name): p50", nodes: nodes, "ms", isMoreBetter: false))

@@ -3,83 +3,94 @@ import Foundation
 import GRPC
 import NIOCore
 import NIOPosix
-import SwiftProtobuf
 import Synchronization
 
 /// What clients in a closed loop got done.
 struct Outcome: Sendable {
     var latencies = Histogram()
     var errors = 0
-    var firstError: GRPCStatus?
+    var firstError: String?
     var seconds = 0.0
 
     var perSecond: Double { Double(latencies.count) / seconds }
 }
 
-/// Clients that send one request after the other, each as soon as the one before was answered. Many share a connection.
-final class ClosedLoop<Request: Message, Response: Message>: Sendable {
-    private let method: String
-    private let connections: [GRPCClient]
-    private let make: @Sendable (_ client: Int, _ round: Int) -> Request
-    /// One for each connection, whose callbacks come on one thread.
-    private let tallies: [Tally]
-    private let end = Mutex<(running: Int, done: CheckedContinuation<Void, Never>?)>((0, nil))
-
-    private final class Tally: Sendable {
-        let outcome = Mutex(Outcome())
+/// Clients that send one request after the other, each as soon as the one before was answered. Many share a connection; one
+/// thread serves them all, and finds its requests encoded.
+final class ClosedLoop {
+    private struct Call {
+        var client: Int
+        var round: Int
+        var begun: ContinuousClock.Instant
+        var hasAnswer = false
     }
 
-    init(_ method: String, _ connections: [GRPCClient], make: @escaping @Sendable (_ client: Int, _ round: Int) -> Request) {
-        self.method = method
-        self.connections = connections
-        self.make = make
-        tallies = connections.map { _ in Tally() }
+    private let requests: [[UInt8]]
+    private let loop = WireLoop()
+    private var connections: [WireConnection] = []
+    /// Under way, of each connection by its stream.
+    private var calls: [[UInt32: Call]]
+    private var outcome = Outcome()
+    private var running = 0
+    private let from: ContinuousClock.Instant
+    private let until: ContinuousClock.Instant
+
+    /// - Parameters:
+    ///   - ports: of a connection each.
+    ///   - requests: framed; every client takes them in an order of its own.
+    static func run(
+        _ method: String, ports: [Int], clients: Int, seconds: Double, requests: [[UInt8]]
+    ) async throws -> Outcome {
+        try await onThread {
+            let loop = ClosedLoop(connections: ports.count, seconds: seconds, requests: requests)
+            return try loop.run(method, ports, clients)
+        }
     }
 
     /// Latencies of requests begun in the first tenth of the time are not counted.
-    func run(clients: Int, seconds: Double) async -> Outcome {
-        let start = ContinuousClock.now
-        let from = start + .seconds(seconds / 10)
-        let until = from + .seconds(seconds)
-        end.withLock { $0.running = clients }
-        await withCheckedContinuation { done in
-            end.withLock { $0.done = done }
-            for client in 0..<clients { send(client, 0, from, until) }
-        }
-        var sum = Outcome()
-        for tally in tallies {
-            tally.outcome.withLock { one in
-                sum.latencies.add(one.latencies)
-                sum.errors += one.errors
-                sum.firstError = sum.firstError ?? one.firstError
-            }
-        }
-        sum.seconds = seconds
-        return sum
+    private init(connections: Int, seconds: Double, requests: [[UInt8]]) {
+        self.requests = requests
+        calls = Array(repeating: [:], count: connections)
+        from = .now + .seconds(seconds / 10)
+        until = from + .seconds(seconds)
+        outcome.seconds = seconds
     }
 
-    private func send(_ client: Int, _ round: Int, _ from: ContinuousClock.Instant, _ until: ContinuousClock.Instant) {
-        let begun = ContinuousClock.now
-        guard begun < until else {
-            let done = end.withLock { end -> CheckedContinuation<Void, Never>? in
-                end.running -= 1
-                return end.running == 0 ? end.done : nil
-            }
-            done?.resume()
-            return
+    private func run(_ method: String, _ ports: [Int], _ clients: Int) throws -> Outcome {
+        for (place, port) in ports.enumerated() {
+            let connection = try WireConnection(
+                port: port, method: method, message: { [unowned self] stream, _ in calls[place][stream]?.hasAnswer = true },
+                ended: { [unowned self] stream, problem in ended(place, stream, problem) })
+            connections.append(connection)
+            loop.add(connection)
         }
-        let place = client % connections.count
-        connections[place].unary(method, make(client, round)) { [self] (result: Result<Response, GRPCStatus>) in
-            let now = ContinuousClock.now
-            tallies[place].outcome.withLock { outcome in
-                switch result {
-                case .success: if begun >= from, now < until { outcome.latencies.add(nanoseconds: (now - begun).nanoseconds) }
-                case .failure(let status):
-                    outcome.errors += 1
-                    outcome.firstError = outcome.firstError ?? status
-                }
-            }
-            send(client, round + 1, from, until)
+        running = clients
+        for client in 0..<clients { try send(client % ports.count, client, 0) }
+        for connection in connections { try connection.flush() }
+        try loop.run(until: { running == 0 })
+        return outcome
+    }
+
+    private func send(_ place: Int, _ client: Int, _ round: Int) throws {
+        let begun = ContinuousClock.now
+        guard begun < until else { return running -= 1 }
+        let stream = try connections[place].call(requests[Workload.place(client, round)])
+        calls[place][stream] = Call(client: client, round: round, begun: begun)
+    }
+
+    private func ended(_ place: Int, _ stream: UInt32, _ problem: String?) {
+        guard let call = calls[place].removeValue(forKey: stream) else { return }
+        let now = ContinuousClock.now
+        if let problem = problem ?? (call.hasAnswer ? nil : "the call ended without a message") {
+            outcome.errors += 1
+            outcome.firstError = outcome.firstError ?? problem
+        } else if call.begun >= from, now < until {
+            outcome.latencies.add(nanoseconds: (now - call.begun).nanoseconds)
+        }
+        do { try send(place, call.client, call.round + 1) } catch {
+            outcome.errors += 1
+            outcome.firstError = outcome.firstError ?? "\(error)"
+            running -= 1
         }
     }
 }
@@ -100,14 +111,6 @@ final class Counter: Sendable {
     func take() -> Int { next.add(1, ordering: .acquiringAndReleasing).oldValue }
 }
 
-/// One task that waits for another.
-final class Waiting: Sendable {
-    private let continuation = Mutex<CheckedContinuation<Void, Never>?>(nil)
-
-    func wait(_ one: CheckedContinuation<Void, Never>) { continuation.withLock { $0 = one } }
-    func resume() { continuation.withLock { $0.take() }?.resume() }
-}
-
 enum Method {
     static let put = "/etcdserverpb.KV/Put"
     static let range = "/etcdserverpb.KV/Range"
@@ -116,16 +119,17 @@ enum Method {
     static let status = "/etcdserverpb.Maintenance/Status"
 }
 
-/// The load's own event loops, for all clusters the same.
+/// What is not measured, as filling, goes over these loops.
 let loops = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
 extension Cluster {
+    /// Ports of so many connections, spread over all members.
+    func ports(_ count: Int) -> [Int] { (0..<count).map { members[$0 % members.count].client } }
+
     /// Connections spread over all members.
     func connect(_ count: Int) async throws -> [GRPCClient] {
         var clients: [GRPCClient] = []
-        for at in 0..<count {
-            clients.append(try await GRPCClient.connect(host: "127.0.0.1", port: members[at % members.count].client, group: loops))
-        }
+        for port in ports(count) { clients.append(try await GRPCClient.connect(host: "127.0.0.1", port: port, group: loops)) }
         return clients
     }
 
