@@ -40,7 +40,7 @@ package struct Plasma: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            ApplyCommand.self, DiffCommand.self, GetCommand.self, DescribeCommand.self, TreeCommand.self, WaitCommand.self,
+            ApplyCommand.self, DiffCommand.self, GetCommand.self, DescribeCommand.self, TreeCommand.self, TimelineCommand.self, WaitCommand.self,
             DeleteCommand.self, EventsCommand.self, LogsCommand.self, ConsoleCommand.self, AnnotateCommand.self, SuspendCommand.self,
             ResumeCommand.self,
             ReconcileCommand.self, EditCommand.self, ValidateCommand.self, ExplainCommand.self, RenderCommand.self,

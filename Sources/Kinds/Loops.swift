@@ -56,6 +56,9 @@ package struct Drivers: Sendable {
         Installation.Keeper.log(ofNode: installation.spec.node.scalarText, in: installations)
     }
 
+    /// Makes what drivers need before anything is looked at: a look makes nothing.
+    package func prepare() async throws { _ = try await identity.publicKey() }
+
     /// Every kind that has a reconcile loop.
     /// - Parameter performs: false leaves every performer out: what remains can only look.
     package func loops(performs: Bool) -> [AnyLoop] {
@@ -69,7 +72,10 @@ package struct Drivers: Sendable {
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         let installations = Installation.Keeper(
             directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
-        let netBoots = NetBoot.Keeper(servers: bootServers) { [identity] in [try await identity.publicKey()] }
+        let netBoots = NetBoot.Keeper(servers: bootServers) { [identity] in
+            guard let key = identity.knownKey else { throw NixOSError.system("plasma has no SSH key yet: its server makes one when it starts") }
+            return [key]
+        }
         return [
             AnyLoop(Loop<Cluster.Planning>(observer: Cluster.Keeper(), performer: performs ? Cluster.Keeper() : nil, interval: .seconds(60))),
             AnyLoop(Loop<Host.Planning>(observer: hostDriver, performer: performs ? hostDriver : nil, interval: .seconds(30))),

@@ -30,6 +30,8 @@ package enum BootPath: Hashable, Sendable {
             return .failure(.bad("the path is too long or no text"))
         }
         let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        // What does not begin at the root is another server's, or nobody's.
+        guard halves[0].hasPrefix("/") else { return .failure(.notFound) }
         let path = halves[0], query = query(halves.count > 1 ? halves[1] : "")
         let isRead = method == "GET" || method == "HEAD"
         if path == "/progress" { return method == "GET" || method == "POST" ? progress(query) : .failure(.notAllowed("GET, POST")) }

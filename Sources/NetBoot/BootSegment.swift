@@ -67,6 +67,13 @@ final class BootSegment: Sendable {
         tellAll()
     }
 
+    /// What came at `began` has its answer now. No news: it is told with the next phase.
+    func noteAnswer(to mac: HardwareAddress?, since began: Instant) {
+        guard let mac else { return }
+        let wait = time.now() - began
+        state.withLock { $0.noteAnswer(to: mac, after: wait) }
+    }
+
     /// - Returns: false when there are as many as there may be.
     func enterConnection() -> Bool {
         connections.withLock { count in

@@ -62,6 +62,8 @@ struct BootState: Sendable {
         return isFirst || wasLooping != loops.isLooping(mac, now: now)
     }
 
+    mutating func noteAnswer(to mac: HardwareAddress, after wait: Duration) { timelines[mac]?.noteAnswer(after: wait) }
+
     /// Only as many as a person reads of those that nobody named.
     private func isTracked(_ mac: HardwareAddress) -> Bool {
         service.machine(mac) != nil || (service.servesUnknown && (timelines[mac] != nil || timelines.count < service.machines.count + Self.pendingMax))

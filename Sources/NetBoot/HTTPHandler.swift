@@ -1,3 +1,4 @@
+import Host
 import NIOCore
 import NIOHTTP1
 
@@ -11,6 +12,8 @@ final class HTTPHandler: ChannelInboundHandler {
     private var bodyBytes = 0
     private var deadline: Scheduled<Void>?
     private var isCounted = false
+    /// Whose request is in hand, as far as that is known, and since when; nil when it was answered.
+    private var asking: (mac: HardwareAddress?, since: Instant)?
 
     /// For a whole request to arrive, the wait for it on a kept connection included.
     private static let requestTime = TimeAmount.seconds(20)
@@ -52,6 +55,7 @@ final class HTTPHandler: ChannelInboundHandler {
             guard let head else { return }
             self.head = nil
             expect(context, within: Self.pieceTime)
+            asking = (nil, segment.time.now())
             respond(context, head)
         }
     }
@@ -65,6 +69,7 @@ final class HTTPHandler: ChannelInboundHandler {
         case .failure(.notAllowed(let methods)): answer(context, head, .methodNotAllowed, "", [("Allow", methods)])
         case .success(.script(let named)):
             let mac = segment.mac(named: named, at: from)
+            asking?.mac = mac
             if head.method == .GET { segment.note(.ipxe, of: mac) }
             answer(context, head, .ok, BootScript.text(for: mac.flatMap { service.machine($0) }, mac: mac, in: service))
         case .success(.authorizedKeys):
@@ -86,6 +91,7 @@ final class HTTPHandler: ChannelInboundHandler {
 
     private func serve(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ artefact: PinnedFile, _ part: BootPath.Part, _ mac: HardwareAddress?) {
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        asking?.mac = mac
         // A file that has changed is read again whole before a byte of it goes out.
         expect(context, within: .seconds(300))
         segment.artefacts.open(artefact, on: context.eventLoop).assumeIsolated().whenComplete { result in
@@ -159,6 +165,8 @@ final class HTTPHandler: ChannelInboundHandler {
         var fields = HTTPHeaders([("Content-Length", String(count)), ("Content-Type", type)] + headers)
         if !head.isKeepAlive { fields.add(name: "Connection", value: "close") }
         context.write(Self.wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: fields))), promise: nil)
+        if let asking { segment.noteAnswer(to: asking.mac, since: asking.since) }
+        asking = nil
     }
 
     private func end(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead) {

@@ -33,14 +33,15 @@ final class TFTPListener: ChannelInboundHandler {
             guard sessions.count < Self.sessionsMax, perAddress[address, default: 0] < Self.sessionsPerAddress else {
                 return refuse(client, 0, "too many transfers")
             }
-            segment.note(.tftp, of: segment.mac(named: mac, at: address))
-            open(context, client, address, request, content)
+            let machine = segment.mac(named: mac, at: address)
+            segment.note(.tftp, of: machine)
+            open(context, client, address, machine, request, content)
         case .write: refuse(client, 2, "nothing is taken here")
         case .data, .acknowledge, .error, .options: break
         }
     }
 
-    private static func parse(_ file: String) -> (HardwareAddress?, String) {
+    static func parse(_ file: String) -> (HardwareAddress?, String) {
         let name = file.hasPrefix("/") ? file.dropFirst() : file[...]
         if name.utf8.count > prefixCount, let mac = HardwareAddress(name.prefix(17)), name.dropFirst(17).first == "/" {
             return (mac, String(name.dropFirst(prefixCount)))
@@ -54,7 +55,8 @@ final class TFTPListener: ChannelInboundHandler {
     }
 
     private func open(
-        _ context: ChannelHandlerContext, _ client: SocketAddress, _ address: Address4, _ request: TFTPPacket.Request, _ content: [UInt8]
+        _ context: ChannelHandlerContext, _ client: SocketAddress, _ address: Address4, _ machine: HardwareAddress?, _ request: TFTPPacket.Request,
+        _ content: [UInt8]
     ) {
         let service = segment.service
         // IPv4 and UDP take 28 bytes of a frame, TFTP itself 4.
@@ -73,7 +75,7 @@ final class TFTPListener: ChannelInboundHandler {
         let opened = DatagramBootstrap(group: context.eventLoop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(TFTPSessionHandler(segment, session, client))
+                    try channel.pipeline.syncOperations.addHandler(TFTPSessionHandler(segment, session, client, machine))
                 }
             }
             .withBoundSocket(descriptor)
@@ -102,14 +104,16 @@ final class TFTPSessionHandler: ChannelInboundHandler {
     private let segment: BootSegment
     private var session: TFTPSession
     private let client: SocketAddress
+    private let machine: HardwareAddress?
     private var isEnding = false
 
     private static let tick = TimeAmount.milliseconds(250)
 
-    init(_ segment: BootSegment, _ session: TFTPSession, _ client: SocketAddress) {
+    init(_ segment: BootSegment, _ session: TFTPSession, _ client: SocketAddress, _ machine: HardwareAddress?) {
         self.segment = segment
         self.session = session
         self.client = client
+        self.machine = machine
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -118,10 +122,11 @@ final class TFTPSessionHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let envelope = Self.unwrapInboundIn(data)
+        let envelope = Self.unwrapInboundIn(data), began = segment.time.now()
         // RFC 1350: who is not the client has come to the wrong port.
         guard envelope.remoteAddress == client, let packet = TFTPPacket(Array(envelope.data.readableBytesView)) else { return }
         carryOut(context, session.receive(packet, now: segment.time.now()))
+        segment.noteAnswer(to: machine, since: began)
     }
 
     private func waitForTick(_ context: ChannelHandlerContext) {

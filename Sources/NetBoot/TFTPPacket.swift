@@ -10,11 +10,22 @@ package enum TFTPPacket: Hashable, Sendable {
         package var mode: String
         /// Names small, in the order they came.
         package var options: [Option]
+
+        package init(file: String, mode: String, options: [Option]) {
+            self.file = file
+            self.mode = mode
+            self.options = options
+        }
     }
 
     package struct Option: Hashable, Sendable {
         package var name: String
         package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     case read(Request)

@@ -29,8 +29,8 @@ package struct TFTPSession: Sendable {
     private(set) var window = 1
     private(set) var timeout = Duration.seconds(1)
     /// Blocks that the client has; the first block is number 1, and numbers do not wrap here.
-    private var acknowledged = 0
-    private var isOpen: Bool
+    private(set) var acknowledged = 0
+    private(set) var isOpen: Bool
     private var tries = 1
     private var hasRepeated = false
     private var deadline: Instant
@@ -64,7 +64,7 @@ package struct TFTPSession: Sendable {
     }
 
     /// The last block is shorter than the others, and may be empty.
-    private var blocks: Int { content.count / blockSize + 1 }
+    var blocks: Int { content.count / blockSize + 1 }
 
     package mutating func start() -> [TFTPPacket] { isOpen ? burst() : [.options(answer)] }
 

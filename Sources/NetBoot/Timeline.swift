@@ -14,10 +14,11 @@ package struct Timeline: Hashable, Sendable {
         case installer
     }
 
-    /// Dates in whole seconds.
     package private(set) var phases: [Phase: Date] = [:]
     /// Boots that were seen, since the server started.
     package private(set) var boots = 0
+    /// How long this boot's requests waited for us in all: from each one in hand to the first byte of its answer sent.
+    package private(set) var served = Duration.zero
 
     package init() {}
 
@@ -28,7 +29,7 @@ package struct Timeline: Hashable, Sendable {
     package mutating func note(_ phase: Phase, at date: Date) -> Bool {
         if phases.isEmpty { boots += 1 }
         guard phases[phase] == nil else { return false }
-        phases[phase] = Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
+        phases[phase] = date
         return true
     }
 
@@ -41,9 +42,12 @@ package struct Timeline: Hashable, Sendable {
         // Whatever system runs now: its asking is no boot.
         case .system: return false
         }
-        if isNewBoot { phases = [:] }
+        if isNewBoot { (phases, served) = ([:], .zero) }
         return note(.dhcp, at: date)
     }
+
+    /// A request of this boot was answered after so long. Before the first phase there is no boot.
+    package mutating func noteAnswer(after wait: Duration) { if !phases.isEmpty { served += wait } }
 
     private func isOlder(than seconds: TimeInterval, at date: Date) -> Bool {
         phases.values.max().map { date.timeIntervalSince($0) > seconds } ?? false

@@ -77,7 +77,7 @@ package struct SSH: Sendable {
     package func run(
         _ script: String, on target: SSHTarget, trusting trust: SSHTrust, limit: Duration = .seconds(30), outputMax: Int = 1 << 20
     ) async throws -> ProgramResult {
-        _ = try await identity.publicKey()
+        guard identity.knownKey != nil else { throw SSHFailure.other("plasma has no SSH key yet: its server makes one when it starts") }
         if case .pinned(let alias, let key) = trust { try knownHosts.pin(alias, key) }
         if case .firstSeen(_, let file) = trust { try makePrivateDirectory((file as NSString).deletingLastPathComponent) }
         let options = options(trust).flatMap { ["-o", $0] }

@@ -17,6 +17,9 @@ package struct SSHIdentity: Sendable {
 
     package var privateKeyFile: String { directory + "/id_ed25519" }
 
+    /// As in authorized_keys, without a line end; nil: there is none yet. Whoever only looks makes none.
+    package var knownKey: String? { read() }
+
     /// As in authorized_keys, without a line end; the pair is made when there is none.
     package func publicKey() async throws -> String {
         if let key = read() { return key }

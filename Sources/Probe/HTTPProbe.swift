@@ -24,13 +24,28 @@ package enum HTTPProbe {
     package static func get(
         _ path: String, at address: ProbeAddress, trust: ProbeTrust?, within limit: Duration, now: Date
     ) async throws(ProbeFailure) -> Answer {
+        try await send(.GET, path, at: address, trust: trust, within: limit, now: now)
+    }
+
+    /// One request of any method.
+    static func send(
+        _ method: HTTPMethod, _ path: String, at address: ProbeAddress, body: [UInt8] = [], headers: [(String, String)] = [],
+        trust: ProbeTrust?, within limit: Duration, now: Date
+    ) async throws(ProbeFailure) -> Answer {
         let context = try trust?.context(["http/1.1"])
+        var head = HTTPRequestHead(version: .http1_1, method: method, uri: path)
+        head.headers.add(name: "host", value: "\(address)")
+        head.headers.add(name: "connection", value: "close")
+        head.headers.add(name: "user-agent", value: "plasma-probe")
+        for (name, value) in headers { head.headers.add(name: name, value: value) }
+        if method != .GET { head.headers.add(name: "content-length", value: String(body.count)) }
+        let request = (head: head, body: body)
         do throws(ProbeFailure) {
             return try await Dial.run(address, within: limit) { channel, promise in
                 let pipeline = channel.pipeline.syncOperations
                 if let context { try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: Dial.serverName(address.host))) }
                 try pipeline.addHTTPClientHandlers()
-                try pipeline.addHandler(Exchange(path, address, promise))
+                try pipeline.addHandler(Exchange(request.head, request.body, promise))
             }
         } catch {
             guard error.category == .certificate, trust != nil else { throw error }
@@ -54,20 +69,19 @@ package enum HTTPProbe {
         typealias OutboundOut = HTTPClientRequestPart
 
         private let head: HTTPRequestHead
+        private let body: [UInt8]
         private let promise: EventLoopPromise<Answer>
         private var answer = Answer(status: 0, body: [], served: nil, isTruncated: false)
 
-        init(_ path: String, _ address: ProbeAddress, _ promise: EventLoopPromise<Answer>) {
-            var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: path)
-            head.headers.add(name: "host", value: "\(address)")
-            head.headers.add(name: "connection", value: "close")
-            head.headers.add(name: "user-agent", value: "plasma-probe")
+        init(_ head: HTTPRequestHead, _ body: [UInt8], _ promise: EventLoopPromise<Answer>) {
             self.head = head
+            self.body = body
             self.promise = promise
         }
 
         func channelActive(context: ChannelHandlerContext) {
             context.write(wrapOutboundOut(.head(head)), promise: nil)
+            if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: body)))), promise: nil) }
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
             context.fireChannelActive()
         }

@@ -30,7 +30,7 @@ package struct HealthJudge: Hashable, Sendable {
         /// Why it is not healthy; empty when it is.
         package var reason: String
         package var category: ProbeFailure.Category?
-        /// When it came to stand so, to the second; nil: never judged.
+        /// When it came to stand so; nil: never judged.
         package var since: Date?
 
         package init(standing: Standing = .unknown, reason: String = "", category: ProbeFailure.Category? = nil, since: Date? = nil) {
@@ -78,7 +78,7 @@ package struct HealthJudge: Hashable, Sendable {
         }
         if let before, isWell != before { changes.append(now) }
         changes.removeAll { now - $0 > thresholds.window }
-        verdict = next(at: now, date: Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down)))
+        verdict = next(at: now, date: date)
     }
 
     private mutating func next(at now: Instant, date: Date) -> Verdict {

@@ -10,6 +10,13 @@ package enum MembersPage {
         var learner: Bool
         var leader: Bool
         var term: UInt64
+        var healthy: Bool?
+        var peerURLs: [String]?
+        var clientURLs: [String]?
+
+        enum CodingKeys: String, CodingKey {
+            case id, name, learner, leader, term, healthy, peerURLs = "peer_urls", clientURLs = "client_urls"
+        }
     }
 
     package static func ask(
@@ -24,12 +31,17 @@ package enum MembersPage {
     package static func read(_ body: [UInt8]) throws(ProbeFailure) -> MembershipCheck.View {
         let entries: [Entry]
         do {
-            entries = try JSONDecoder().decode([Entry].self, from: Data(body))
+            // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
+            entries = try JSONDecoder().decode([Entry].self, from: Data(body) + [0x20])
         } catch {
             throw ProbeFailure(.protocolError, "\(path) is no list of members")
         }
         return MembershipCheck.View(
-            members: entries.map { .init(name: $0.name.isEmpty ? $0.id : $0.name, isLearner: $0.learner, isLeader: $0.leader) },
+            members: entries.map {
+                .init(
+                    name: $0.name.isEmpty ? $0.id : $0.name, isLearner: $0.learner, isLeader: $0.leader, id: $0.id, isHealthy: $0.healthy ?? true,
+                    peerURLs: $0.peerURLs ?? [], clientURLs: $0.clientURLs ?? [])
+            },
             term: entries.map(\.term).max() ?? 0)
     }
 }

@@ -4,12 +4,28 @@ package enum MembershipCheck {
         package var name: String
         package var isLearner: Bool
         package var isLeader: Bool
+        /// Hexadecimal; empty: not told.
+        package var id: String
+        /// It was heard of lately.
+        package var isHealthy: Bool
+        package var peerURLs: [String]
+        /// Every member publishes them when it first starts.
+        package var clientURLs: [String]
 
-        package init(name: String, isLearner: Bool = false, isLeader: Bool = false) {
+        package init(
+            name: String, isLearner: Bool = false, isLeader: Bool = false, id: String = "", isHealthy: Bool = true, peerURLs: [String] = [],
+            clientURLs: [String] = []
+        ) {
             self.name = name
             self.isLearner = isLearner
             self.isLeader = isLeader
+            self.id = id
+            self.isHealthy = isHealthy
+            self.peerURLs = peerURLs
+            self.clientURLs = clientURLs
         }
+
+        package var hasStarted: Bool { !clientURLs.isEmpty }
     }
 
     /// What one node says.
@@ -18,12 +34,24 @@ package enum MembershipCheck {
         package var term: UInt64
 
         package init(members: [Member], term: UInt64) {
-            self.members = members.sorted { $0.name < $1.name }
+            self.members = members.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
             self.term = term
         }
 
         package var leader: String? { members.first(where: \.isLeader)?.name }
         package var names: [String] { members.map(\.name) }
+
+        /// Followers only guess who is well, each for itself.
+        var withoutHealth: View {
+            var view = self
+            for index in view.members.indices { view.members[index].isHealthy = true }
+            return view
+        }
+    }
+
+    package struct NodeView: Hashable, Sendable {
+        package var node: String
+        package var view: View
     }
 
     package struct Finding: Hashable, Sendable {
@@ -37,6 +65,40 @@ package enum MembershipCheck {
         package var foreign: [String]
         /// What is wrong, in the order of its weight; empty: nothing is.
         package var problems: [String]
+        /// As the leader sees them where it was asked, otherwise as the one that knows best.
+        package var members: [Member]
+        /// What it was found from; whether somebody is well is only told by `members`.
+        package var views: [NodeView]
+
+        /// The same, held against another manifest.
+        package func against(_ wanted: [String]) -> Finding {
+            guard var other = check(wanted: wanted, views: views.map { ($0.node, $0.view) }) else { return self }
+            other.members = members
+            return other
+        }
+
+        /// What will be found when a change was made.
+        package func after(_ change: MemberChange) -> Finding {
+            func changed(_ members: [Member]) -> [Member] {
+                switch change {
+                case .remove(let id, _): return members.filter { $0.id != id }
+                case .replace(_, let name, let peerURLs):
+                    return members + [Member(name: name, isLearner: true, id: "new", isHealthy: false, peerURLs: peerURLs)]
+                case .transfer(let id, _):
+                    return members.map { member in
+                        var member = member
+                        member.isLeader = member.id == id
+                        return member
+                    }
+                }
+            }
+            let names = Set(views.flatMap(\.view.names))
+            let wanted = names.subtracting(foreign).union(missing).sorted()
+            let next = views.map { NodeView(node: $0.node, view: View(members: changed($0.view.members), term: $0.view.term)) }
+            guard var other = check(wanted: wanted, views: next.map { ($0.node, $0.view) }) else { return self }
+            other.members = View(members: changed(members), term: 0).members
+            return other
+        }
     }
 
     /// - Parameters:
@@ -49,7 +111,9 @@ package enum MembershipCheck {
         let names = Set(best.view.names)
         var finding = Finding(
             leader: nil, term: nil, voters: best.view.members.count { !$0.isLearner }, learners: best.view.members.count(where: \.isLearner),
-            missing: wanted.filter { !names.contains($0) }.sorted(), foreign: best.view.names.filter { !wanted.contains($0) }, problems: [])
+            missing: wanted.filter { !names.contains($0) }.sorted(), foreign: best.view.names.filter { !wanted.contains($0) }, problems: [],
+            members: best.view.members, views: views.map { NodeView(node: $0.node, view: $0.view.withoutHealth) })
+        if let own = views.first(where: { $0.view.term == best.view.term && $0.view.leader == $0.node }) { finding.members = own.view.members }
         let leaders = Set(views.compactMap(\.view.leader))
         let terms = Set(views.map(\.view.term))
         if leaders.count == 1, let leader = leaders.first, views.allSatisfy({ $0.view.leader != nil }) { finding.leader = leader }

@@ -36,6 +36,12 @@ struct ProbeEntry: Sendable {
         self.serial = serial
     }
 
+    /// What was seen of the members is older than a change of them.
+    mutating func forgetMembers(serial: UInt64) {
+        (members, membersSeen) = (nil, nil)
+        self.serial = serial
+    }
+
     mutating func note(_ answer: Answer, at now: Instant, date: Date) {
         switch answer {
         case .health(let failure): judge.note(failure, at: now, date: date)

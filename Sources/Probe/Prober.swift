@@ -67,6 +67,19 @@ package final class Prober: Sendable {
         }
     }
 
+    /// The members were changed: they are asked again at once, and until then nothing is known of them.
+    package func renewMembers(of subject: String) {
+        state.withLock { state in
+            let key = Key(subject: subject, node: "", facet: .members)
+            guard var entry = state.subjects[subject]?[key] else { return }
+            state.serial += 1
+            entry.forgetMembers(serial: state.serial)
+            state.subjects[subject]?[key] = entry
+            state.mailbox?.yield(.due(key, state.serial))
+            for listener in state.listeners.values { listener.yield(subject) }
+        }
+    }
+
     package func findings(of subject: String) -> ProbeFindings { state.withLock { $0.findings(of: subject) } }
 
     /// Subjects whose findings changed.

@@ -44,7 +44,8 @@ package enum QMPValue: Hashable, Sendable, Codable {
 
     /// `nil` when it is not JSON.
     init?(parsing line: some Collection<UInt8>) {
-        guard let value = try? JSONDecoder().decode(QMPValue.self, from: Data(line)) else { return nil }
+        // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
+        guard let value = try? JSONDecoder().decode(QMPValue.self, from: Data(line) + [0x20]) else { return nil }
         self = value
     }
 

@@ -19,7 +19,7 @@ import Testing
     @Test(arguments: [
         "/", "", "//boot.ipxe", "/boot.ipxe/", "/../boot.ipxe", "/artifacts", "/artifacts/", "/artifacts/../kernel",
         "/artifacts/0f/kernel", "/artifacts/%2e%2e/kernel", "/loaders/", "/loaders/../ipxe.efi", "/loaders/passwd", "/loaders/..%2f..%2fetc%2fpasswd",
-        "/etc/passwd", "/authorized_keys/..", "http://192.168.100.1/boot.ipxe",
+        "/etc/passwd", "/authorized_keys/..", "../boot.ipxe", "x/boot.ipxe", "boot.ipxe", "http://192.168.100.1/boot.ipxe",
     ])
     func `every other path is not found`(target: String) {
         #expect(BootPath.read("GET", target) == .failure(.notFound))

@@ -1,3 +1,4 @@
+import Simulation
 import Testing
 
 @testable import NetBoot
@@ -106,8 +107,8 @@ import Testing
     }
 
     @Test func `a lossy network delivers every file whole`() {
-        for seed in 0..<UInt64(fuzzCount(3000) / 10) {
-            var dice = Dice(seed)
+        for seed in 0..<UInt64(FuzzDice.count(3000) / 10) {
+            var dice = FuzzDice(seed)
             let content = dice.bytes(Int.random(in: 0...20_000, using: &dice))
             let size = [8, 100, 512, 1468].randomElement(using: &dice) ?? 512
             // More blocks than 16 bits count, now and then.

@@ -55,6 +55,25 @@ import Testing
         let disk = try #require(facts.devices?.first)
         #expect(disk.serial == "vda" && disk.bytes == 2 << 30 && disk.children.first?.mountpoints == ["/boot"])
         #expect(NodeLook.read(Array(answer.dropLast(16).utf8)) == nil, "an answer that breaks off is none")
+        #expect(facts.boot == nil)
+    }
+
+    @Test func `how long ago its units came up is read of its own clock`() throws {
+        let units = "Id=ssh.service\nActiveEnterTimestampMonotonic=15250000\n\nId=sshd.service\nActiveEnterTimestampMonotonic=0\n\n"
+            + "Id=chainfire-cluster-join.service\nActiveEnterTimestampMonotonic=0\n\nId=x.service\nActiveEnterTimestampMonotonic=99000000\n"
+        let answer = line("boot-id", "6d0b-1\n") + line("units", units) + line("uptime", "60.25 41.00\n") + "plasma end 0 \n"
+        let facts = try #require(NodeLook.read(Array(answer.utf8)))
+        #expect(facts.boot == BootFacts(id: "6d0b-1", uptime: 60.25, units: ["ssh.service": 15.25], pending: ["chainfire-cluster-join.service"]))
+        let without = line("boot-id", "6d0b-1\n") + line("uptime", "60.25 41.00\n") + "plasma end 0 \n"
+        #expect(NodeLook.read(Array(without.utf8))?.boot == BootFacts(id: "6d0b-1", uptime: 60.25), "a system without systemd")
+    }
+
+    @Test func `lists that are nested too deeply are none`() {
+        for count in 505...520 {
+            let deep = String(repeating: "[", count: count)
+            let facts = NodeLook.read(Array((line("lsblk", deep) + line("lvs", deep) + "plasma end 0 \n").utf8))
+            #expect(facts != nil && facts?.devices == nil && facts?.volumes == nil)
+        }
     }
 
     @Test func `any answer is read or refused`() {

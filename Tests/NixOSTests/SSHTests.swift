@@ -17,6 +17,10 @@ import Testing
 
     /// An ssh that asks a machine made of a script: `$alias` is the alias, and standard input what it was given to run.
     private func looks(_ script: String) throws -> MachineLooks {
+        try FileManager.default.createDirectory(atPath: identity.directory, withIntermediateDirectories: true)
+        for (name, text) in [("id_ed25519", "a private key\n"), ("id_ed25519.pub", "ssh-ed25519 AAAA plasma\n")] {
+            try Data(text.utf8).write(to: URL(filePath: "\(identity.directory)/\(name)"))
+        }
         let program = try scratch.program(
             "ssh-\(UUID().uuidString)",
             """
@@ -42,6 +46,13 @@ import Testing
         #expect(told.output.hasPrefix(again.split(separator: " ").prefix(2).joined(separator: " ")))
         let mode = try FileManager.default.attributesOfItem(atPath: identity.privateKeyFile)[.posixPermissions] as? Int
         #expect(mode == 0o600)
+    }
+
+    @Test func `who looks makes no key`() async throws {
+        let looks = MachineLooks(ssh: SSH(identity: identity, processes: processes), identity: identity)
+        let seen = try await looks.look(at: "node01", target, hostKey: "ssh-ed25519 AAAA", NodeLook())
+        #expect(seen == .unreachable(.other("plasma has no SSH key yet: its server makes one when it starts")))
+        #expect(identity.knownKey == nil && !FileManager.default.fileExists(atPath: identity.directory))
     }
 
     @Test func `the pinned system is asked first, with its key in the file of known hosts`() async throws {

@@ -237,6 +237,33 @@ private func failure(_ body: () async throws(ProbeFailure) -> Void) async -> Pro
         }
     }
 
+    @Test func `a change of members carries the token, and a refusal comes with its words`() async throws {
+        let asked = Mutex<[String]>([])
+        try await withServer(certificate: TestCertificates.server, key: TestCertificates.serverKey, asks: .optional, http: { request, reply in
+            asked.withLock {
+                $0.append("\(request.method.rawValue) \(request.path) \(request.headers["authorization"].first ?? "-") \(String(decoding: request.body, as: UTF8.self))")
+            }
+            if request.path.hasSuffix("/b2") {
+                reply.send(.preconditionFailed, contentType: "application/json", body: Array(#"{"error":"not now: 3 voters, 2 healthy"}"#.utf8))
+            } else {
+                reply.send(.ok, contentType: "application/json", body: Array("[]".utf8))
+            }
+        }) { address in
+            func change(_ change: MemberChange) async throws {
+                try await MembersPage.change(change, at: address, trust: trust, token: "secret", within: .seconds(5), now: Date())
+            }
+            try await change(.remove(id: "a1", name: "n1"))
+            try await change(.transfer(id: "a1", name: "n1"))
+            try await change(.replace(id: "a1", name: "n1", peerURLs: ["https://10.0.0.1:2380"]))
+            await #expect(throws: ProbeFailure(.status, "not now: 3 voters, 2 healthy")) { try await change(.remove(id: "b2", name: "n2")) }
+        }
+        let lines = asked.withLock { $0 }
+        #expect(lines.count == 4 && lines[0] == "DELETE /admin/cluster/members/a1 Bearer secret ")
+        #expect(lines[1] == #"POST /admin/cluster/transfer Bearer secret {"id":"a1"}"#)
+        let replaced = try #require(lines[2].split(separator: " ", maxSplits: 4).last)
+        #expect(lines[2].hasPrefix("POST /admin/cluster/replace Bearer secret ") && replaced.contains(#""id":"a1""#) && replaced.contains(#""peer_urls":["#))
+    }
+
     private final class Flag: Sendable {
         private let state = Mutex((isWell: true, asked: 0))
         var isWell: Bool {

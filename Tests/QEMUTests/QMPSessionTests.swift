@@ -77,6 +77,16 @@ private let breaches: [(String, QMPProblem)] = [
         #expect(refused == nil)
     }
 
+    @Test func `a text that ends with the bracket that is one too deep is no message, and nobody's end`() {
+        // 512 is Foundation's limit; its decoder traps on the 513th when nothing follows.
+        for count in 500...530 {
+            #expect(QMPValue(parsing: [UInt8](repeating: UInt8(ascii: "["), count: count)) == nil)
+            var session = ready()
+            let effects = session.receive([UInt8](repeating: UInt8(ascii: "["), count: count) + [UInt8(ascii: "\n")])
+            #expect(effects == [.broken(.malformed(String(repeating: "[", count: 120)))])
+        }
+    }
+
     @Test func `a message without an end is given up at its limit`() {
         var session = ready()
         let half = [UInt8](repeating: 0x20, count: QMPSession.messageMax)

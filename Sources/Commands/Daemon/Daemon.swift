@@ -35,6 +35,7 @@ struct Daemon {
         let store = home.store
         let mirror = Mirror(store: store, kinds: Catalog.table, time: time, logger: logger)
         let drivers = Drivers(directory: directory.path, host: host, store: store, processes: processes, time: time, logger: logger)
+        do { try await drivers.prepare() } catch { logger.warning("machines cannot be installed", metadata: ["why": "\(error)"]) }
         let workshop = Workshop(
             mirror: mirror, store: store, time: time, kinds: Catalog.table, footing: Footing(drivers.loops(performs: false)), logger: logger)
         let hooks = Hooks(

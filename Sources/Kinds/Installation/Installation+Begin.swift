@@ -51,8 +51,10 @@ extension InstallationRound {
         }
         status.wantsNetBoot = false
         if let obstacle = preparation() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
+        // Whether there is a cluster to join is decided once, with the run: what the node was given stays what it is held to.
+        let (joinsThrough, formerMembers) = entry()
         let flake: [RenderedFile]
-        switch rendered() {
+        switch rendered(joinsThrough) {
         case .success(let files): flake = files
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
         }
@@ -75,15 +77,17 @@ extension InstallationRound {
         let id = again ?? nextRun(status)
         started.run = id
         started.isRunning = true
+        (started.joinsThrough, started.formerMembers, started.diskConsents) = (joinsThrough, formerMembers, diskConsents)
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
-        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, [:])
+        (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, beginnings)
+        (started.servedMilliseconds, started.firstBoot) = (ownBoot?["servedMilliseconds"]?.integer.map { Int($0) }, nil)
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
         var plan = Decision(
-            .converging("starting the installation"), [.start(order, Installation.needs(of: name, reader))], status: started,
+            .converging("starting the installation"), [.start(order, Installation.needs(of: name, joinsThrough: joinsThrough, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))
         plan.statusIfHeld = status
         return plan
@@ -134,15 +138,33 @@ extension InstallationRound {
 
     /// How far the machine came in its boot from the network, as NetBoot tells it.
     private var netBootSays: String {
-        guard let name = spec.netBoot?.scalarText, let record = reader.get(Reference(NetBoot.self, name)),
-            let machines = (try? record.json())?["status"]?["machines"]?.array,
-            let own = machines.first(where: { $0["node"]?.string == self.name })
-        else { return "" }
+        guard let name = spec.netBoot?.scalarText, let own = ownBoot else { return "" }
         if let problem = own["problem"]?.string { return "; NetBoot/\(name): \(problem)" }
         return own["phase"]?.string.map { "; NetBoot/\(name) saw it last at \($0)" } ?? ""
     }
 
-    private func rendered() -> Result<[RenderedFile], Rendering.Refusal> {
+    /// How it comes into its cluster: a founder begins it with the others, but once that was done it has to join like
+    /// anybody else: its member's disk is not what it was.
+    /// - Returns: the node to join through; nil: as the manifest says. And the members whose disk the run formats.
+    private func entry() -> (through: String?, former: [String]) {
+        guard let cluster, cluster.spec.bootstrap.mode == .bootstrap,
+            let members = reader.get(Service.self, Service.clustered)?.status?.detail.membership?.members
+        else { return (nil, []) }
+        let peers = cluster.spec.bootstrap.initialPeers
+        let others = (peers + cluster.spec.nodes.filter { !peers.contains($0) }).map(\.scalarText).filter { $0 != name }
+        // The cluster is where it runs: on nodes that have their system, as voters that have started.
+        let through = others.first { other in
+            members.contains { $0.name == other && $0.isVoter && $0.hasStarted }
+                && reader.get(Installation.self, other)?.status?.detail.system != nil
+        }
+        guard let through else { return (nil, []) }
+        let own = members.filter { $0.name == name }
+        let former = own.filter(\.hasStarted).map(\.id)
+        // A founder that has never come yet is waited for as one.
+        return own.isEmpty || !former.isEmpty ? (through, former) : (nil, [])
+    }
+
+    private func rendered(_ joinsThrough: String?) -> Result<[RenderedFile], Rendering.Refusal> {
         guard spec.flake == nil else { return .success([]) }
         guard let cluster else {
             return .failure(Rendering.Refusal(problems: [
@@ -150,7 +172,7 @@ extension InstallationRound {
             ]))
         }
         do throws(Rendering.Refusal) {
-            var description = try Rendering.description(of: cluster, lookup: reader, only: name)
+            var description = try Rendering.description(of: cluster, lookup: reader, only: name, joinsThrough: joinsThrough)
             description.authorizedKeys += [seen.authorizedKey].compactMap { $0 }
             // Nix's store is no place for secrets, and a node's flake none for the others' configuration.
             return .success(ClusterRendering(description: description).files().filter { !$0.path.contains("/secrets/") })

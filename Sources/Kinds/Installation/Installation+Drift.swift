@@ -11,13 +11,11 @@ extension InstallationRound {
         status.wantsNetBoot = false
         if let word = installation.metadata.annotations[Installation.reinstallAnnotation], word == reinstallWord(status) {
             status.spentConsents.append(word)
-            (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
-            (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
-            (status.wantsNetBoot, status.isReinstalling) = (true, true)
-            return Plan(.converging("beginning anew"), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
+            return anew(status, "beginning anew")
         }
         guard case .system(let facts)? = seen.machine else {
             status.drift = []
+            if let disk = blankedDisk(status) { return anew(status, "beginning anew; Disk/\(disk) was made blank under a consent") }
             return absent(status)
         }
         if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current { status.system = accepted }
@@ -29,7 +27,7 @@ extension InstallationRound {
         let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage
         status.drift = differences.map(\.path)
         if !outdated.isEmpty {
-            let action = Installation.Action.copyFiles(Installation.needs(of: name, reader), node.sshTarget(spec), paths: outdated.map(\.path))
+            let action = Installation.Action.copyFiles(Installation.needs(of: name, joinsThrough: status.joinsThrough, reader), node.sshTarget(spec), paths: outdated.map(\.path))
             return Plan(.converging("copying files"), [action], status: status, differences: differences, lookAgain: Self.patience)
         }
         if let current = facts.current, let expected = status.system, current != expected {
@@ -41,7 +39,31 @@ extension InstallationRound {
         if seen.runs.contains(where: { $0.hasSecrets && $0.state != .running }) {
             return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
         }
-        return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(60))
+        // What its first boot still does is of interest to those who measure it.
+        return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(seen.boot?.isPending == true ? 15 : 60))
+    }
+
+    private func anew(_ old: Installation.Status, _ phase: String) -> Decision {
+        var status = old
+        (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
+        (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
+        (status.wantsNetBoot, status.isReinstalling) = (true, true)
+        return Plan(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
+    }
+
+    /// A disk that a person let be made blank since the system was installed: whoever consented to that wants another one.
+    private func blankedDisk(_ status: Installation.Status) -> String? {
+        guard let before = status.diskConsents, spec.wipes else { return nil }
+        return diskConsents.filter { $0.value > before[$0.key] ?? 0 }.keys.min()
+    }
+
+    /// How often each of its laid out disks was given up, by name; nil before there is one.
+    var diskConsents: [String: Int] {
+        guard case .virtual = node.spec.machine else { return [:] }
+        let names = node.spec.disks.filter { $0.layout != nil }.map { "\(name)-\($0.deviceName)" }
+        return Dictionary(names.compactMap { name in
+            reader.get(Disk.self, name).map { (name, $0.status?.detail.spentConsents.count ?? 0) }
+        }, uniquingKeysWith: { first, _ in first })
     }
 
     /// An installed node that is not to be seen: it may be booting, off, or not itself any more.
@@ -60,7 +82,9 @@ extension InstallationRound {
                 lookAgain: .seconds(15))
         case .unreachable(let why)?:
             return Plan(
-                .converging("waiting for the node to answer; \(why)"), status: status,
+                .converging(
+                    "waiting for the node to answer; \(why). If what its disks held is lost, install it anew: \(reinstallCommand(status))"),
+                status: status,
                 differences: [Difference("system", seen: .string(why.description), wanted: status.system.map { .string($0) }, impact: .none)],
                 lookAgain: Self.patience)
         case .system?: return Plan(.ready, status: status)

@@ -31,9 +31,11 @@ extension Installation {
             /// By node.
             let machines = Mutex<[String: Seen]>([:])
             /// When a phase of a run began, by run.
-            let phases = Mutex<[String: (phase: InstallerProgress.Phase, began: Instant, date: Date)]>([:])
+            let phases = Mutex<[String: (phase: InstallerProgress.Phase, began: Instant, date: Moment)]>([:])
             /// When a run was asked to end.
             let endings = Mutex<[String: Instant]>([:])
+            /// The boot of the system that a node runs, by node: reckoned once, so that it stays equal to itself.
+            let boots = Mutex<[String: NodeBoot]>([:])
         }
 
         /// Nobody is asked again so soon.
@@ -70,8 +72,8 @@ extension Installation {
             }
             guard case .present = goal, !sight.runs.contains(where: { $0.state == .running }), let node = reader.get(Node.self, name) else { return sight }
             // Machines that boot from the network are given its public half: it must be there before they are.
-            sight.authorizedKey = try await identity.publicKey()
-            let needs = Installation.needs(of: name, reader)
+            sight.authorizedKey = identity.knownKey
+            let needs = Installation.needs(of: name, joinsThrough: status?.joinsThrough, reader)
             let gathered = try await files.gather(needs, makesMissing: false)
             sight.files = gathered.files.map(Sight.File.init)
             if case .partial(_, let lacks) = gathered { sight.lacks = lacks }
@@ -79,6 +81,7 @@ extension Installation {
             sight.hostKey = try await files.hostKey(of: name)?.publicKey
             if let run { sight.isOverdue = isOverdue(bootAfter: run, installation) }
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
+            if case .system? = sight.machine { sight.boot = memory.boots.withLock { $0[node.name] } }
             if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
                 throw NixOSError.system("the node cannot be asked: \(why)")
             }
@@ -136,10 +139,25 @@ extension Installation {
             let question = NodeLook(files: sight.files.map(\.path), disks: installation.status?.detail.system == nil ? disks : [])
             let last = memory.machines.withLock { $0[node.name] }
             if let last, last.question == question, time.now() - last.at < Self.freshness { return last.machine }
-            let machine = try await machines.look(
+            var machine = try await machines.look(
                 at: node.name, node.sshTarget(installation.spec), hostKey: sight.hostKey, installerKey: installation.spec.target?.hostKey, question)
+            if case .system(var facts) = machine {
+                if let boot = facts.boot { noteBoot(boot, of: node.name) }
+                facts.boot = nil
+                machine = .system(facts)
+            }
             memory.machines.withLock { $0[node.name] = Memory.Seen(machine: machine, question: question, at: time.now()) }
             return machine
+        }
+
+        private func noteBoot(_ facts: BootFacts, of node: String) {
+            let now = time.date()
+            memory.boots.withLock { boots in
+                var boot = boots[node] ?? NodeBoot(id: "", began: Moment(now), seen: Moment(now))
+                if boot.id != facts.id { boot = NodeBoot(id: facts.id, began: Moment(now.addingTimeInterval(-facts.uptime)), seen: Moment(now)) }
+                boot.note(facts)
+                boots[node] = boot
+            }
         }
 
         private func forget(_ node: String) { memory.machines.withLock { $0[node] = nil } }
@@ -153,9 +171,9 @@ extension Installation {
                 if let known = phases[run.run], known.phase == phase { return known }
                 // Of what another process saw begin, the calendar tells how long it has been going on.
                 let isSame = status?.run == run.run && status?.phase?.rawValue == phase.rawValue
-                let since = isSame ? status?.phaseSince ?? date : date
+                let since = isSame ? status?.phaseSince?.date ?? date : date
                 let elapsed = Duration.seconds(max(0, date.timeIntervalSince(since)))
-                let began = (phase: phase, began: Instant(sinceStart: now.sinceStart - elapsed), date: Date(timeIntervalSince1970: since.timeIntervalSince1970.rounded(.down)))
+                let began = (phase: phase, began: Instant(sinceStart: now.sinceStart - elapsed), date: isSame ? status?.phaseSince ?? Moment(date) : Moment(date))
                 phases[run.run] = began
                 return began
             }
@@ -172,7 +190,7 @@ extension Installation {
         private func isOverdue(bootAfter run: RunSight, _ installation: Resource<Installation>) -> Bool {
             guard let finished = run.finishedAt ?? run.startedAt else { return false }
             let limit = Double(installation.spec.deadlines.reboot.milliseconds) / 1000
-            return time.date().timeIntervalSince1970 - Double(finished) >= limit
+            return time.date().timeIntervalSince1970 - finished >= limit
         }
     }
 }

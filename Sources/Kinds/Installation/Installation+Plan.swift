@@ -23,7 +23,7 @@ extension Installation {
         /// What this host knows of the node's runs, by name.
         package var runs: [RunSight]
         /// When the running run's phase was first seen.
-        package var phaseSince: Date?
+        package var phaseSince: Moment?
         /// The phase, or the boot after the run, had its time.
         package var isOverdue: Bool
         /// The run was asked to end, and is still there although it had time for it.
@@ -40,11 +40,13 @@ extension Installation {
         package var files: [File]
         /// What is missing of them.
         package var lacks: String?
+        /// Of the installed system that runs.
+        package var boot: NodeBoot?
 
         package init(
-            runs: [RunSight] = [], phaseSince: Date? = nil, isOverdue: Bool = false, isEnding: Bool = false, isDeaf: Bool = false,
+            runs: [RunSight] = [], phaseSince: Moment? = nil, isOverdue: Bool = false, isEnding: Bool = false, isDeaf: Bool = false,
             machine: MachineSight? = nil, hasProgram: Bool? = nil, hostKey: String? = nil, authorizedKey: String? = nil,
-            files: [File] = [], lacks: String? = nil
+            files: [File] = [], lacks: String? = nil, boot: NodeBoot? = nil
         ) {
             self.runs = runs
             self.phaseSince = phaseSince
@@ -57,6 +59,7 @@ extension Installation {
             self.authorizedKey = authorizedKey
             self.files = files
             self.lacks = lacks
+            self.boot = boot
         }
     }
 
@@ -98,6 +101,7 @@ extension Installation {
             }
             let run = seen.runs.first { $0.run == status.run }
             note(run, seen, &status)
+            noteBoot(seen.boot, &status)
             let round = InstallationRound(installation: installation, node: record, seen: seen, run: run, reader: reader)
             if let run, run.state == .running { return round.follow(run, status) }
             status.isRunning = false
@@ -151,7 +155,7 @@ extension Installation {
         /// What the run says goes into the status.
         private static func note(_ run: RunSight?, _ seen: Sight, _ status: inout Status) {
             guard let run else { return }
-            func date(_ seconds: Int?) -> Date? { seconds.map { Date(timeIntervalSince1970: TimeInterval($0)) } }
+            func date(_ seconds: Double?) -> Date? { seconds.map { Date(timeIntervalSince1970: $0.rounded(.down)) } }
             let phase = Phase(rawValue: run.progress.phase.rawValue) ?? (run.progress.phase == .done ? .reboot : nil)
             status.step = run.progress.step
             status.phaseSince = run.state == .running ? seen.phaseSince ?? status.phaseSince : nil
@@ -159,6 +163,8 @@ extension Installation {
             if let phase, let since = seen.phaseSince, status.timeline[phase.rawValue] == nil { status.timeline[phase.rawValue] = since }
             status.startedAt = date(run.startedAt) ?? status.startedAt
             status.finishedAt = date(run.finishedAt)
+            status.timeline[Milestone.started] = run.startedAt.map { Moment(Date(timeIntervalSince1970: $0)) } ?? status.timeline[Milestone.started]
+            status.timeline[Milestone.finished] = run.finishedAt.map { Moment(Date(timeIntervalSince1970: $0)) }
             status.log = run.log
             if case .exited(let code) = run.state { status.exitCode = code } else { status.exitCode = nil }
             if run.progress.hasFormatted { status.formattedBy = run.run }

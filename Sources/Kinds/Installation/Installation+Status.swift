@@ -9,9 +9,13 @@ extension Installation {
         var step: String?
         var phase: Phase?
         /// When the phase was first seen.
-        var phaseSince: Date?
-        /// When each phase of the latest run was first seen.
-        var timeline: [String: Date] = [:]
+        var phaseSince: Moment?
+        /// When the latest run came how far, and its machine before and after it; see `Milestone`.
+        var timeline: [String: Moment] = [:]
+        /// For how many milliseconds in all its machine's requests waited for the boot servers.
+        var servedMilliseconds: Int?
+        /// The first boot of what was installed, which the timeline tells of; the kernel's name for it.
+        var firstBoot: String?
         var startedAt: Date?
         var finishedAt: Date?
         var exitCode: Int?
@@ -37,6 +41,13 @@ extension Installation {
         var system: String?
         /// What that was made from.
         var source: String?
+        /// How often each of its disks had been given up under a consent when the latest run was decided on, by the Disk's name.
+        var diskConsents: [String: Int]?
+        /// Names the node through which it joins its cluster, which had formed when the latest run was decided on; nil: as the
+        /// manifest says.
+        var joinsThrough: String?
+        /// Hexadecimal ids of the members of that cluster whose disk the latest run formats.
+        var formerMembers: [String] = []
         /// A person wants it installed anew, though it runs.
         var isReinstalling: Bool?
         /// The node's SSH host key, which plasma gave it.
@@ -48,8 +59,9 @@ extension Installation {
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
-            case run, step, phase = "installerPhase", phaseSince, timeline, startedAt, finishedAt, exitCode, isRunning
+            case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
+            case diskConsents, joinsThrough, formerMembers
         }
 
         package init(from decoder: any Decoder) throws {
@@ -60,6 +72,8 @@ extension Installation {
             phase = try read(.phase)
             phaseSince = try read(.phaseSince)
             timeline = try read(.timeline) ?? [:]
+            servedMilliseconds = try read(.servedMilliseconds)
+            firstBoot = try read(.firstBoot)
             startedAt = try read(.startedAt)
             finishedAt = try read(.finishedAt)
             exitCode = try read(.exitCode)
@@ -78,6 +92,9 @@ extension Installation {
             isReinstalling = try read(.isReinstalling)
             hostKey = try read(.hostKey)
             drift = try read(.drift) ?? []
+            diskConsents = try read(.diskConsents)
+            joinsThrough = try read(.joinsThrough)
+            formerMembers = try read(.formerMembers) ?? []
         }
     }
 

@@ -28,13 +28,17 @@ extension Installation {
         }
     }
 
-    static func needs(of node: String, _ lookup: some RecordLookup) -> Needs {
+    /// Under which the vault has what the members of a cluster share.
+    static func tokenName(ofCluster name: String) -> String { "join-token/\(name)" }
+
+    /// - Parameter joinsThrough: the node through which it joins a cluster that has formed; nil: as the manifest says.
+    static func needs(of node: String, joinsThrough: String?, _ lookup: some RecordLookup) -> Needs {
         var needs = Needs(node: node)
         guard let cluster = Rendering.cluster(of: node, lookup) else { return needs }
         needs.cluster = cluster.name
         if cluster.spec.trust != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
         do throws(Rendering.Refusal) {
-            let description = try Rendering.description(of: cluster, lookup: lookup, only: node)
+            let description = try Rendering.description(of: cluster, lookup: lookup, only: node, joinsThrough: joinsThrough)
             needs.configuration = ClusterRendering(description: description).clusterConfig(ofNode: node)
         } catch {
             needs.problem = "\(error)"
@@ -71,7 +75,7 @@ extension Installation {
                 }
             }
             if let cluster = needs.cluster {
-                let name = "join-token/\(cluster)"
+                let name = Installation.tokenName(ofCluster: cluster)
                 secrets.joinToken = makesMissing
                     ? try await vault.token(name) : try await vault.get(name).map { String(decoding: $0, as: UTF8.self) }
             }

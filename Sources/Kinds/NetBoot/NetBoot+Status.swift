@@ -31,11 +31,13 @@ extension NetBoot {
         var mac: String
         /// The furthest one: dhcp, tftp, ipxe, kernel, initrd or installer.
         var phase: String?
-        /// By phase, in whole seconds.
-        var phases: [String: Date]
+        /// By phase.
+        var phases: [String: Moment]
         /// Boots that were seen since the server started.
         var boots: Int
         var problem: String?
+        /// For how many milliseconds in all its requests waited for the boot servers, up to the last phase.
+        var servedMilliseconds: Int?
     }
 }
 
@@ -53,10 +55,10 @@ extension Resource where K == NetBoot {
         let now = found.map { machine in
             NetBoot.Machine(
                 node: nodes[machine.mac] ?? machine.mac.description, mac: machine.mac.description, phase: machine.timeline.last?.rawValue,
-                phases: Dictionary(uniqueKeysWithValues: machine.timeline.phases.map { ($0.key.rawValue, $0.value) }), boots: machine.timeline.boots,
+                phases: Dictionary(uniqueKeysWithValues: machine.timeline.phases.map { ($0.key.rawValue, Moment($0.value)) }), boots: machine.timeline.boots,
                 problem: machine.isLooping
                     ? "boot loop: it fetched its kernel \(LoopDetector.kernels) times within \(LoopDetector.window.components.seconds / 60) min and did not reach the installer; look at its console"
-                    : machine.trouble)
+                    : machine.trouble, servedMilliseconds: served(machine))
         }
         // What was seen before the server was started anew is still what was seen last.
         let known = Set(now.map(\.mac)), named = Set(machines.map(\.mac.description))
@@ -67,6 +69,14 @@ extension Resource where K == NetBoot {
         }
         status.machines = (now + earlier).sorted { ($0.node, $0.mac) < ($1.node, $1.mac) }
         return status
+    }
+
+    /// What is recorded already stands until the next phase: no status is written for every packet.
+    private func served(_ machine: BootSight.Machine) -> Int? {
+        let before = status?.detail.machines.first { $0.mac == machine.mac.description }
+        let phases = machine.timeline.phases.mapValues { Moment($0) }
+        if let before, before.phases.count == phases.count, phases.allSatisfy({ before.phases[$0.key.rawValue] == $0.value }) { return before.servedMilliseconds }
+        return Int(machine.timeline.served / .milliseconds(1))
     }
 
     /// What the status has that the record does not have yet.

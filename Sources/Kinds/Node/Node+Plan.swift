@@ -16,7 +16,12 @@ extension Node {
             var status = Status()
             status.addresses = node.spec.interfaces.compactMap { $0.address?.scalarText }
             switch (goal, node.spec.machine) {
-            case (.absent, _):
+            case (.absent, .virtual(let machine)):
+                guard let obstacle = Node.kept(node, reader) else { return Plan(.ready, status: status) }
+                status.machine = "virtual"
+                let children = (Node.children(of: node, machine) ?? []).filter { reader.get($0.reference) != nil }
+                return Plan(obstacle, children: children, status: status)
+            case (.absent, .metal):
                 return Plan(.ready, status: status)
             case (.present, .metal):
                 status.machine = "metal"

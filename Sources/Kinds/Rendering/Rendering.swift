@@ -40,11 +40,13 @@ package enum Rendering {
 
     /// - Parameter only: the one node that is to be rendered, and whose own record must be complete; of the others only
     ///   what it needs of them is asked for (their names and addresses). nil: all are.
+    /// - Parameter joinsThrough: names the node through which that one joins a cluster that has formed already, though it
+    ///   may be one of its founders.
     /// - Throws: `Refusal` with everything that is missing.
     package static func description(
-        of cluster: Resource<Cluster>, lookup: some RecordLookup, only: String? = nil
+        of cluster: Resource<Cluster>, lookup: some RecordLookup, only: String? = nil, joinsThrough: String? = nil
     ) throws(Refusal) -> ClusterDescription {
-        var reading = ClusterReading(cluster: cluster, lookup: lookup, only: only)
+        var reading = ClusterReading(cluster: cluster, lookup: lookup, only: only, joinsThrough: joinsThrough)
         let description = reading.read()
         guard reading.problems.isEmpty else { throw Refusal(problems: reading.problems) }
         return description
@@ -56,6 +58,7 @@ private struct ClusterReading<Lookup: RecordLookup> {
     let cluster: Resource<Cluster>
     let lookup: Lookup
     let only: String?
+    let joinsThrough: String?
     var problems: [Rendering.Problem] = []
 
     mutating func note(_ object: Reference, _ message: String) { problems.append(Rendering.Problem(object: object, message: message)) }
@@ -134,7 +137,7 @@ private struct ClusterReading<Lookup: RecordLookup> {
             interfaces: isWhole ? node.spec.interfaces.compactMap { read($0, of: node) } : [], devices: devices,
             espMountpoint: disks.lazy.compactMap { $0.1.espMountpoint }.first,
             bootDisks: disks.contains { $0.1.hasBIOSBootPartition } ? [] : disks.first.map { [$0.0.device.scalarText] } ?? [],
-            services: running.map(\.description.name), isRendered: isWhole)
+            services: running.map(\.description.name), isRendered: isWhole, joinsThrough: only == node.name ? joinsThrough : nil)
     }
 
     private mutating func read(_ interface: Node.Interface, of node: Resource<Node>) -> InterfaceDescription? {

@@ -11,11 +11,17 @@ package protocol CertificateSource: Sendable {
     func trust(ofAuthority name: String) async throws -> String?
     /// nil: not issued yet.
     func credentials(ofCertificate name: String) async throws -> (certificate: String, key: String)?
+    /// Which the members of a Cluster share; nil: not made yet.
+    func joinToken(ofCluster name: String) async throws -> String?
 }
 
 extension Vault: CertificateSource {
     package func credentials(ofCertificate name: String) async throws -> (certificate: String, key: String)? {
         try await identity(ofCertificate: name).map { ($0.certificatePEM, $0.keyPEM) }
+    }
+
+    package func joinToken(ofCluster name: String) async throws -> String? {
+        try await get(Installation.tokenName(ofCluster: name)).map { String(decoding: $0, as: UTF8.self) }
     }
 }
 
@@ -56,7 +62,31 @@ extension Service {
             return sight
         }
 
-        package func perform(_ action: NoAction) async throws {}
+        package func perform(_ action: Action) async throws {
+            switch action {
+            case .change(let change, let access, let service):
+                guard let token = try await certificates?.joinToken(ofCluster: access.cluster) else {
+                    throw ProbeFailure(.impossible, "could not \(change): Cluster/\(access.cluster) has no join token yet")
+                }
+                var trust: ProbeTrust?
+                if let authority = access.authority {
+                    guard let roots = try await certificates?.trust(ofAuthority: authority) else {
+                        throw ProbeFailure(.impossible, "could not \(change): CertificateAuthority/\(authority) was not issued yet")
+                    }
+                    trust = ProbeTrust(authorities: roots)
+                }
+                // Whatever comes of it, what was seen before is no longer what is.
+                defer { prober.renewMembers(of: service) }
+                do throws(ProbeFailure) {
+                    try await MembersPage.change(change, at: access.address, trust: trust, token: token, within: Self.changeLimit, now: Date())
+                } catch {
+                    throw ProbeFailure(error.category, "could not \(change): \(access.address) says: \(error)")
+                }
+            }
+        }
+
+        /// Longer than an election.
+        private static let changeLimit = Duration.seconds(15)
 
         /// Names of Services whose judged health changed.
         package func wakes() -> AsyncStream<String> { prober.wakes() }

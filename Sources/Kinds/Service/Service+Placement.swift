@@ -17,6 +17,8 @@ struct ServicePlacement {
 
     /// By node name, each once: those the Service names, else those of the Clusters that name it; and all Nodes that name it.
     let places: [Place]
+    /// The one Cluster whose nodes these are; nil: none, or several, or the Service names its nodes itself.
+    let cluster: String?
 
     init(of service: Resource<Service>, _ reader: Reader) {
         let reference = service.reference
@@ -28,8 +30,14 @@ struct ServicePlacement {
         }
         var names = Set(service.spec.nodes.map(\.scalarText))
         if names.isEmpty { for cluster in clusters { names.formUnion(cluster.spec.nodes.map(\.scalarText)) } }
+        cluster = service.spec.nodes.isEmpty && clusters.count == 1 ? clusters[0].name : nil
         names.formUnion(reader.mentioning(reference, Node.self).filter { !$0.metadata.isLeaving }.map(\.name))
         places = names.sorted().map { Place(node: $0, record: reader.get(Node.self, $0), authority: authorities[$0]) }
+    }
+
+    /// The authority that a cluster trusts.
+    func authority(of cluster: String, _ reader: Reader) -> String? {
+        reader.get(Cluster.self, cluster)?.spec.trust?.certificateAuthority.scalarText
     }
 }
 

@@ -34,15 +34,26 @@ extension Service {
     package enum Planning: Planner {
         package typealias K = Service
 
-        package static func plan(_ goal: Goal<Service>, given seen: Sight, _ reader: Reader) -> Plan<Service, NoAction> {
+        package static func plan(_ goal: Goal<Service>, given seen: Sight, _ reader: Reader) -> Plan<Service, Action> {
             guard case .present(let service) = goal else { return Plan(.ready, status: Status()) }
             let placement = ServicePlacement(of: service, reader)
             guard !placement.places.isEmpty else { return Plan(.ready, status: Status()) }
             let judgement = Judgement(service, placement, seen, reader)
-            return Plan(judgement.condition, status: judgement.status, differences: judgement.differences)
+            var plan = Plan<Service, Action>(judgement.condition, status: judgement.status, differences: judgement.differences)
+            if let (action, phase) = judgement.change {
+                plan.condition = .converging(phase)
+                plan.actions = [action]
+            }
+            return plan
         }
 
-        package static func foresee(_ action: NoAction, in seen: Sight) -> Sight { seen }
+        package static func foresee(_ action: Action, in seen: Sight) -> Sight {
+            var next = seen
+            switch action {
+            case .change(let change, _, _): next.members?.finding = seen.members?.finding?.after(change)
+            }
+            return next
+        }
     }
 }
 
@@ -50,6 +61,8 @@ extension Service {
 private struct Judgement {
     private(set) var status = Service.Status()
     private(set) var differences: [Difference] = []
+    /// What is done about the members, whatever else is amiss.
+    private(set) var change: (Service.Action, phase: String)?
     private var failing: String?
     /// Of the first node that is not well.
     private var first: Condition?
@@ -63,7 +76,19 @@ private struct Judgement {
         let previous = Dictionary((service.status?.detail.nodes ?? []).map { ($0.node, $0) }, uniquingKeysWith: { first, _ in first })
         for place in placement.places { judge(service, place, seen, previous[place.node], reader) }
         status.healthy = "\(status.nodes.count(where: \.healthy))/\(status.nodes.count)"
-        if let members = seen.members { judge(members, hadAll: previous.values.contains { $0.wasHealthy == true }) }
+        let before = service.status?.detail.membership
+        status.membership = before
+        guard let members = seen.members else {
+            // What was seen before stays true until it is known better.
+            if before?.problems.isEmpty == false, !seen.health.isEmpty { note(.converging("membership; looking again")) }
+            return
+        }
+        guard let finding = members.finding?.against(placement.places.map(\.node)) else {
+            status.membership?.problems = [members.failure ?? "no node can be asked"]
+            if before == nil { status.membership = .init(problems: [members.failure ?? "no node can be asked"]) }
+            return
+        }
+        judge(service, finding, placement, hadAll: previous.values.contains { $0.wasHealthy == true }, reader)
     }
 
     private mutating func judge(
@@ -71,6 +96,7 @@ private struct Judgement {
     ) {
         let node = place.node
         var entry = Service.NodeHealth(node: node, healthy: false, wasHealthy: old?.healthy == true ? true : old?.wasHealthy)
+        entry.firstHealthy = old?.firstHealthy
         defer { status.nodes.append(entry) }
         if let boot = seen.firstBoot[node] { entry.firstBoot = boot.summary }
         if let served = seen.served[node] {
@@ -95,11 +121,12 @@ private struct Judgement {
             return
         }
         let verdict = seen.health[node] ?? .init()
-        entry.since = verdict.since
+        entry.since = verdict.since.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }
         switch verdict.standing {
         case .healthy:
             entry.healthy = true
             entry.wasHealthy = true
+            if old?.wasHealthy != true, old?.healthy != true { entry.firstHealthy = verdict.since.map { Moment($0) } }
         case .unknown:
             // A daemon that has just started knows nothing; what it knew before is told until it knows better.
             if let old { (entry.healthy, entry.reason, entry.since) = (old.healthy, old.reason, old.since) }
@@ -152,23 +179,25 @@ private struct Judgement {
         return authority.isReady ? nil : .waiting(on: reference, reason(authority))
     }
 
-    private mutating func judge(_ members: ProbeFindings.Members, hadAll: Bool) {
-        guard let finding = members.finding else {
-            status.membership = .init(problems: [members.failure ?? "no node can be asked"])
-            return
-        }
-        status.membership = .init(
-            leader: finding.leader, term: finding.term.map { Int64(clamping: $0) }, voters: finding.voters, learners: finding.learners,
-            problems: finding.problems)
-        guard let problem = finding.problems.first else { return }
-        if hadAll, !finding.missing.isEmpty || !finding.foreign.isEmpty {
-            let wanted = status.nodes.map(\.node)
-            let there = (Set(wanted).subtracting(finding.missing).union(finding.foreign)).sorted()
+    private mutating func judge(
+        _ service: Resource<Service>, _ finding: MembershipCheck.Finding, _ placement: ServicePlacement, hadAll: Bool, _ reader: Reader
+    ) {
+        let wanted = placement.places.map(\.node)
+        var membership = Service.Membership(finding, wanted: wanted, before: status.membership)
+        let (step, action) = Service.membersStep(of: service, placement, finding, membership, reader)
+        if case .wait(let why) = step { membership.problems.append(why) }
+        status.membership = membership
+        let problem = membership.problems.last
+        if hadAll || action != nil, !finding.missing.isEmpty || !finding.foreign.isEmpty || action != nil {
+            let names = finding.members.map { $0.isLearner ? "\($0.name) (learner)" : $0.name }
             differences.append(
                 Difference(
-                    "membership", seen: .string(there.joined(separator: ", ")), wanted: .string(wanted.joined(separator: ", ")), impact: .none))
+                    "membership", seen: .string(names.joined(separator: ", ")), wanted: .string(wanted.joined(separator: ", ")), impact: .none))
         }
-        note(.converging("membership; \(problem)"))
+        if let action, case .change(_, let phase) = step { change = (action, phase) }
+        guard let first = membership.problems.first else { return }
+        // Why nothing is done tells more than what is amiss.
+        if case .wait = step, let problem { note(.converging("membership; \(problem)")) } else { note(.converging("membership; \(first)")) }
     }
 
     private mutating func note(_ condition: Condition) { first = first ?? condition }

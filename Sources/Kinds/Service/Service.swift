@@ -102,6 +102,8 @@ package enum Service: Kind {
         var since: Date?
         /// Whether it has ever been healthy.
         var wasHealthy: Bool?
+        /// When it first was.
+        var firstHealthy: Moment?
         /// How far its first boot has come: "joining: waiting for a leader (attempt 3)".
         var firstBoot: String?
         /// The certificate it serves.
@@ -116,6 +118,8 @@ package enum Service: Kind {
         var learners: Int?
         /// What is wrong; empty: the members are the manifest's nodes, and all agree.
         var problems: [String]
+        /// As they were seen last; nil in records of earlier versions.
+        var members: [Known]?
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {

@@ -8,8 +8,6 @@ import Resource
 struct ServiceJobs {
     /// Services whose first boot leaves its state on the node.
     private static let booting: Set<String> = ["chainfire", "flaredb", "iam"]
-    /// The one whose members are a Raft group with a page that lists them.
-    private static let clustered = "chainfire"
 
     private let certificates: (any CertificateSource)?
     private let canRunCommands: Bool
@@ -43,7 +41,7 @@ struct ServiceJobs {
                 issued[place.node] = own
                 jobs.append(ProbeJob(node: place.node, .certificate(.init(host: address, port: port)), every: .seconds(30), within: .seconds(5)))
             }
-            if service.name == Self.clustered, !secured || identity.trust != nil, let port = clientPort(service) {
+            if service.name == Service.clustered, !secured || identity.trust != nil, let port = clientPort(service) {
                 members.append(.init(node: place.node, address: .init(host: address, port: port)))
                 memberTrust = memberTrust ?? identity.trust
             }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Host
 import QEMU
 import Reconcile
@@ -104,14 +105,17 @@ extension VirtualMachine {
     }
 }
 
-/// Turns the start time that the kernel keeps of a process into a date, to the second.
+/// Turns the start time that the kernel keeps of a process into a date, to a hundredth of a second.
 private enum ClockTicks {
+    /// When the machine that we run on was started, by its calendar; reckoned once, so that a process's start stays what it is.
+    private static let boot: TimeInterval? = {
+        var sinceBoot = timespec()
+        guard clock_gettime(CLOCK_BOOTTIME, &sinceBoot) == 0 else { return nil }
+        return Date().timeIntervalSince1970 - TimeInterval(sinceBoot.tv_sec) - TimeInterval(sinceBoot.tv_nsec) / 1e9
+    }()
+
     static func date(_ ticks: UInt64) -> Date? {
-        guard let stat = FileManager.default.contents(atPath: "/proc/stat"),
-            let line = String(decoding: stat, as: UTF8.self).split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),
-            let boot = TimeInterval(line.dropFirst("btime ".count))
-        else { return nil }
         // USER_HZ is 100 on every Linux that Swift runs on (proc(5)).
-        return Date(timeIntervalSince1970: (boot + TimeInterval(ticks) / 100).rounded(.down))
+        boot.map { Date(timeIntervalSince1970: $0 + TimeInterval(ticks) / 100) }
     }
 }

@@ -268,9 +268,13 @@ extension Resource where K == VirtualMachine {
             status.startedAt = nil
             status.disks = []
         case .running(let running):
-            if status.pid != running.pid { status.starts += 1 }
+            if status.pid != running.pid {
+                status.starts += 1
+                status.startedAt = nil
+            }
             status.pid = running.pid
-            status.startedAt = running.startedAt
+            // Another server reckons the same start some milliseconds apart: the first one's word stands.
+            status.startedAt = status.startedAt ?? running.startedAt.map { Moment($0) }
             status.disks = Set(status.disks + spec.disks.map(\.disk.scalarText)).sorted().filter { name in
                 guard let path = reader.get(Disk.self, name)?.status?.detail.path else { return false }
                 return running.commandLine.contains { $0.hasSuffix("file=" + escaped(path)) }

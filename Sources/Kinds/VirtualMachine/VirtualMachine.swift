@@ -82,7 +82,7 @@ package enum VirtualMachine: Kind {
         var uuid: String?
         var host: String?
         var accelerator: String?
-        var startedAt: Date?
+        var startedAt: Moment?
         /// Path of the serial console's log.
         var serialLog: String?
         /// Path of the serial console's socket.
@@ -226,7 +226,7 @@ extension VirtualMachine.Status {
         uuid = try fields.decodeIfPresent(String.self, forKey: .uuid)
         host = try fields.decodeIfPresent(String.self, forKey: .host)
         accelerator = try fields.decodeIfPresent(String.self, forKey: .accelerator)
-        startedAt = try fields.decodeIfPresent(Date.self, forKey: .startedAt)
+        startedAt = try fields.decodeIfPresent(Moment.self, forKey: .startedAt)
         serialLog = try fields.decodeIfPresent(String.self, forKey: .serialLog)
         console = try fields.decodeIfPresent(String.self, forKey: .console)
         addresses = try fields.decodeIfPresent([String].self, forKey: .addresses) ?? []

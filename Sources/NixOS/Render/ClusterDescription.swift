@@ -89,11 +89,14 @@ package struct NodeDescription: Hashable, Sendable {
     package var services: [String]
     /// Whether it is rendered itself; else only the others know of it.
     package var isRendered: Bool
+    /// Names the node through which it joins the cluster, which has formed already; nil: as a founder, or as the
+    /// description says for those that are none.
+    package var joinsThrough: String?
 
     package init(
         name: String, hostname: String, domain: String, role: String, isVirtual: Bool, firmware: Firmware, address: String,
         interfaces: [InterfaceDescription], devices: NixValue, espMountpoint: String?, bootDisks: [String], services: [String],
-        isRendered: Bool = true
+        isRendered: Bool = true, joinsThrough: String? = nil
     ) {
         self.name = name
         self.hostname = hostname
@@ -108,6 +111,7 @@ package struct NodeDescription: Hashable, Sendable {
         self.bootDisks = bootDisks
         self.services = services
         self.isRendered = isRendered
+        self.joinsThrough = joinsThrough
     }
 
     package var fullName: String { domain.isEmpty ? hostname : "\(hostname).\(domain)" }

@@ -15,13 +15,15 @@ extension ClusterRendering {
         let founders = description.initialPeers.compactMap(description.node)
         func peers(_ port: Int) -> NixValue { .strings(founders.map { "\($0.name)=\(url($0.address, port))" }) }
 
-        let leader = founders.first.map { url($0.address, clients) } ?? description.leaderURL
-        let flaredbLeader = founders.first.map { url($0.address, flaredbClients) }
+        // A founder that joins cannot do it through itself.
+        let door = node.joinsThrough.map { through in description.node(through) ?? founders.first { $0.name != node.name } } ?? founders.first
+        let leader = door.map { url($0.address, clients) } ?? description.leaderURL
+        let flaredbLeader = door.map { url($0.address, flaredbClients) }
             ?? description.leaderURL.flatMap(ClusterRendering.host).map { url($0, flaredbClients) }
         return .set([
             "advertise_client": .string(url(node.address, clients)),
             "advertise_peer": .string(url(node.address, raft)),
-            "bootstrap": .bool(description.initialPeers.contains(node.name)),
+            "bootstrap": .bool(node.joinsThrough == nil && description.initialPeers.contains(node.name)),
             "cluster_name": .string(description.name),
             "domain": .string(description.domain),
             "election_timeout": description.electionTimeout.map(NixValue.string),

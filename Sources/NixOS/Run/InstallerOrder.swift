@@ -67,15 +67,15 @@ package struct RunSight: Hashable, Sendable {
     package var run: String
     package var state: State
     package var progress: InstallerProgress
-    /// When it was started and when it ended, in whole seconds since 1970; nil when not yet, or not known.
-    package var startedAt: Int?
-    package var finishedAt: Int?
+    /// When it was started and when it ended, in seconds since 1970; nil when not yet, or not known.
+    package var startedAt: Double?
+    package var finishedAt: Double?
     /// What it was given for the node is still here.
     package var hasSecrets: Bool
     package var log: String
 
     package init(
-        run: String, state: State, progress: InstallerProgress = InstallerProgress(), startedAt: Int? = nil, finishedAt: Int? = nil,
+        run: String, state: State, progress: InstallerProgress = InstallerProgress(), startedAt: Double? = nil, finishedAt: Double? = nil,
         hasSecrets: Bool = false, log: String = ""
     ) {
         self.run = run

@@ -151,11 +151,11 @@ package struct InstallerRuns: Sendable {
     /// The lock of the newest run that succeeded with a flake of plasma's own: what installs next is built from the
     /// same inputs.
     package func newestLock() -> [UInt8]? {
-        var newest: (at: Int, path: String)?
+        var newest: (at: Double, path: String)?
         for node in nodes() {
             for run in names("\(directory)/\(node)") where exitCode(path(node, run)) == 0 {
                 let lock = path(node, run) + "/flake/flake.lock"
-                if let at = modified(path(node, run) + "/exit"), at > newest?.at ?? .min, access(lock, R_OK) == 0 { newest = (at, lock) }
+                if let at = modified(path(node, run) + "/exit"), at > newest?.at ?? -.infinity, access(lock, R_OK) == 0 { newest = (at, lock) }
             }
         }
         return newest.flatMap { FileManager.default.contents(atPath: $0.path).map { Array($0) } }
@@ -202,9 +202,9 @@ package struct InstallerRuns: Sendable {
         return Int(String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
-    private func modified(_ path: String) -> Int? {
+    private func modified(_ path: String) -> Double? {
         var status = stat()
-        return stat(path, &status) == 0 ? status.st_mtim.tv_sec : nil
+        return stat(path, &status) == 0 ? Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9 : nil
     }
 
     private func write(_ files: [RenderedFile], below place: String) throws {

@@ -50,8 +50,30 @@ package struct NodeFacts: Hashable, Sendable {
         self.signatures = signatures
     }
 
+    /// When the running system came how far; nil: it did not say.
+    package var boot: BootFacts?
+
     /// As nixos-anywhere tells it; the lab's installer has another ID and the same variant.
     package var isInstaller: Bool { variant == "installer" }
+}
+
+/// How long ago a system was booted and its units came up, by its own clock that never jumps.
+package struct BootFacts: Hashable, Sendable {
+    /// The kernel's; another one is another boot.
+    package var id: String
+    /// Seconds since the kernel was started, when the answer ended.
+    package var uptime: Double
+    /// Seconds since then, by unit, of those that are up.
+    package var units: [String: Double]
+    /// Units that are not up yet, sorted.
+    package var pending: [String]
+
+    package init(id: String, uptime: Double, units: [String: Double] = [:], pending: [String] = []) {
+        self.id = id
+        self.uptime = uptime
+        self.units = units
+        self.pending = pending
+    }
 }
 
 /// A line of lsblk with what is below it.

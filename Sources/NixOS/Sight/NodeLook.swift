@@ -43,6 +43,9 @@ package struct NodeLook: Hashable, Sendable {
             [ $# = 0 ] || say files sha256sum -- "$@"
             [ $# = 0 ] || say modes stat -L -c '%a %n' -- "$@"
             for disk in\(disks.isEmpty ? "" : " " + disks); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
+            say boot-id cat /proc/sys/kernel/random/boot_id
+            say units systemctl show --no-pager --property=Id,ActiveEnterTimestampMonotonic sshd.service ssh.service '*-cluster-join.service'
+            say uptime cat /proc/uptime
             printf 'plasma end 0 \\n'
 
             """
@@ -83,6 +86,23 @@ package struct NodeLook: Hashable, Sendable {
         facts.files = files(sections["files"] ?? "", modes: sections["modes"] ?? "")
         facts.devices = sections["lsblk"].flatMap(blockDevices)?.map { $0.known(by: mounts(sections["mounts"] ?? "")) }
         facts.volumes = sections["lvs"].flatMap(logicalVolumes)
+        facts.boot = boot(sections)
+        return facts
+    }
+
+    /// systemd's moments are microseconds since the kernel was started; 0: never.
+    private static func boot(_ sections: [String: String]) -> BootFacts? {
+        guard let id = sections["boot-id"]?.trimmingCharacters(in: .whitespacesAndNewlines), !id.isEmpty,
+            let uptime = sections["uptime"]?.split(separator: " ").first.flatMap({ Double($0) }), uptime.isFinite, uptime >= 0
+        else { return nil }
+        var facts = BootFacts(id: id, uptime: uptime)
+        for block in (sections["units"] ?? "").components(separatedBy: "\n\n") {
+            let values = assignments(block)
+            guard let unit = values["Id"], let reached = values["ActiveEnterTimestampMonotonic"].flatMap({ UInt64($0) }) else { continue }
+            let seconds = Double(reached) / 1e6
+            if reached > 0, seconds <= uptime { facts.units[unit] = seconds } else if unit.hasSuffix("-cluster-join.service") { facts.pending.append(unit) }
+        }
+        facts.pending.sort()
         return facts
     }
 

@@ -19,6 +19,10 @@ final class PretendedMachine: Sendable {
     init() throws {
         path = FileManager.default.temporaryDirectory.appendingPathComponent("plasma-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: path + "/root", withIntermediateDirectories: true)
+        // A server has made it; who looks makes none.
+        try FileManager.default.createDirectory(atPath: path + "/keys", withIntermediateDirectories: true)
+        try set("keys/id_ed25519", "a private key\n")
+        try set("keys/id_ed25519.pub", "ssh-ed25519 AAAAC3PRETENDED plasma\n")
         try write("ssh", Self.ssh, mode: 0o700)
         try write("installer", Self.installer, mode: 0o700)
         try set("state", "off")

@@ -208,5 +208,5 @@ struct SimulatedServices: Observer, Performer {
         return sight
     }
 
-    func perform(_ action: NoAction) async throws {}
+    func perform(_ action: Service.Action) async throws {}
 }

@@ -38,6 +38,7 @@ struct Bench {
             case "foresee": tell(try await foreseeRows(options))
             case "reconcile": tell(try await reconcileRows(options))
             case "latency": tell(try await latencyRows(options))
+            case "certificates": tell(try await certificateRows(options))
             default: tell(try await idleRows(options))
             }
         }

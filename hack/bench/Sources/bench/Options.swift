@@ -1,7 +1,7 @@
 import Foundation
 
 struct Options {
-    static let rowNames = ["sync", "manifest", "diff", "foresee", "reconcile", "latency", "idle"]
+    static let rowNames = ["sync", "manifest", "diff", "foresee", "reconcile", "latency", "certificates", "idle"]
     static let usage = """
         hack/bench/run [ROW…] [--objects N] [--nodes N] [--runs N] [--samples N] [--dir FOLDER] [--json FILE] [--verbose]
 
@@ -13,9 +13,11 @@ struct Options {
           foresee    `diff` of N objects that are all new
           reconcile  the daemon's loops over Chainfire bring N objects from manifest to ready
           latency    from a change to the driver's action, beside N objects at rest
+          certificates  N certificates issued and then rotated, by the room alone and by the daemon's loops
           idle       resident memory of `plasma server`, in a network namespace of its own
 
           --objects N   objects in diff, reconcile, latency and idle (10000)
+          --certificates N  certificates in their row (10000)
           --nodes N     nodes in the large diff; 0 leaves it out (10000)
           --runs N      runs that are told, after one that is not (7)
           --samples N   changes in latency (500)
@@ -27,6 +29,7 @@ struct Options {
     var rows: [String] = []
     var objects = 10_000
     var nodes = 10_000
+    var certificates = 10_000
     var runs = 7
     var samples = 500
     var directory = FileManager.default.currentDirectoryPath + "/data"
@@ -43,6 +46,7 @@ struct Options {
             switch argument {
             case "--objects": objects = max(100, try number(argument))
             case "--nodes": nodes = try number(argument)
+            case "--certificates": certificates = max(1, try number(argument))
             case "--runs": runs = max(1, try number(argument))
             case "--samples": samples = max(1, try number(argument))
             case "--dir", "--json":

@@ -1,49 +1,6 @@
-import Foundation
 import Host
 
 @testable import NetBoot
-
-/// SplitMix64: a seed replays a run.
-struct Dice: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(count + 8)
-        while bytes.count < count { withUnsafeBytes(of: next()) { bytes.append(contentsOf: $0) } }
-        return Array(bytes.prefix(count))
-    }
-
-    /// Some bytes changed, taken out, doubled or cut off.
-    mutating func spoiled(_ bytes: [UInt8]) -> [UInt8] {
-        var bytes = bytes
-        for _ in 0..<Int.random(in: 1...6, using: &self) where !bytes.isEmpty {
-            let at = Int.random(in: 0..<bytes.count, using: &self)
-            switch Int.random(in: 0..<6, using: &self) {
-            case 0: bytes[at] = UInt8.random(in: 0...255, using: &self)
-            case 1: bytes[at] = [0, 1, 127, 128, 255].randomElement(using: &self) ?? 0
-            case 2: bytes.remove(at: at)
-            case 3: bytes.insert(bytes[at], at: at)
-            case 4: bytes.removeLast(bytes.count - at)
-            default: bytes += Array(bytes[at...].prefix(300))
-            }
-        }
-        return bytes
-    }
-}
-
-/// PLASMA_FUZZ=1000000 asks for so many inputs of each decoder instead of the everyday number.
-func fuzzCount(_ usual: Int) -> Int { ProcessInfo.processInfo.environment["PLASMA_FUZZ"].flatMap(Int.init) ?? usual }
 
 func at(_ seconds: Double) -> Instant { Instant(sinceStart: .milliseconds(Int64(seconds * 1000))) }
 
