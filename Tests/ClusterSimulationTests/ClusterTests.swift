@@ -42,6 +42,25 @@ private enum Budget {
         #expect(first.counts.description == second.counts.description)
     }
 
+    @Test func `is of every temper in some seeds, and as usual in about half`() {
+        let tempers = (1...UInt64(200)).map { Scenario(seed: $0, length: .seconds(60)).temper }
+        for temper in [Scenario.Temper.siege, .ambush, .late, .leases] {
+            #expect(tempers.count { $0 == temper } >= 5, "\(temper)")
+        }
+        #expect((70...130).contains(tempers.count { $0 == .usual }))
+    }
+
+    @Test func `springs its traps: a voter loses power as its vote leaves, an old leader's appends come after it`() {
+        var sum = Counts()
+        for temper in [Scenario.Temper.ambush, .siege] {
+            let seed = (1...UInt64(200)).first { Scenario(seed: $0, length: .seconds(60)).temper == temper } ?? 0
+            let verdict = simulate(seed: seed, minutes: 1)
+            #expect(verdict.breach == nil, "seed \(seed)")
+            sum.add(verdict.counts)
+        }
+        #expect(sum.ambushes > 0 && sum.lateAppends > 0, "\(sum)")
+    }
+
     @Test func `is asked, answered, broken and mended: a simulation of nothing proves nothing`() {
         var sum = Counts()
         for seed in 1...UInt64(6) { sum.add(simulate(seed: seed, minutes: 1).counts) }

@@ -10,7 +10,9 @@ extension Cluster {
         guard case .raft(let message) = message.body else { return }
         switch message.body {
         case .voteRequest: try truth.votes(member.id, term: message.term, for: member.id)
-        case .voteAnswer(granted: true): try truth.votes(member.id, term: message.term, for: message.to)
+        case .voteAnswer(granted: true):
+            try truth.votes(member.id, term: message.term, for: message.to)
+            release(to: member.id)
         case .append(let previous, let entries, _):
             try truth.leads(member.id, term: message.term, at: now)
             var before = previous.term
@@ -19,8 +21,9 @@ extension Cluster {
                 before = entry.term
             }
         case .heartbeat: try truth.leads(member.id, term: message.term, at: now)
-        case .appendAnswer(let index): matched = max(matched, index)
-        case .heartbeatAnswer(_, let index): matched = max(matched, index)
+        case .appendAnswer(let index), .heartbeatAnswer(_, let index):
+            matched = max(matched, index)
+            truth.says(member.id, term: message.term, matched: index)
         default: break
         }
     }
@@ -34,6 +37,8 @@ extension Cluster {
         let before = member.look
         guard look != before else { return }
         member.look = look
+        let configurations = [member.configuration, status.configuration]
+        member.configuration = status.configuration
         truth.reaches(look.applied)
         if look.last != before.last || look.term != before.term { try checkLog(member, after: min(before.last, look.last)) }
         if look.role == .leader {
@@ -53,6 +58,18 @@ extension Cluster {
             }
         } else if before.role == .leader {
             trace(now, "member \(member.id) leads no more: \(look.role) of term \(look.term)")
+        }
+        if look.role == .leader, before.role == .leader, look.term == before.term, look.commit > before.commit {
+            // A step may commit a change of members and apply it: what it counted by is one of the two.
+            let isHeld = configurations.contains { configuration in
+                Quorum.verdict(of: configuration) { voter in
+                    (voter == member.id ? look.durable : truth.saidMatched(voter, term: look.term)) >= look.commit
+                } == .won
+            }
+            guard isHeld else {
+                throw Breach(
+                    .committed, "member \(member.id) committed entry \(look.commit) of \(status.configuration), which no majority said to have")
+            }
         }
         if look.role == .leader, before.role == .leader, look.term == before.term, look.commit > before.commit,
             let term = member.core?.term(at: look.commit), term != look.term

@@ -131,7 +131,8 @@ extension Cluster {
         clients[number].misses += 1
         if isHealing { clients[number].hasLastWord = false }
         let others = seats.all.isEmpty ? members.map(\.id) : seats.all
-        clients[number].target = others[worldDice.below(others.count)]
+        let goesHome = scenario.load.keepsHome && !isHealing && worldDice.oneIn(2)
+        clients[number].target = others[goesHome ? number % others.count : worldDice.below(others.count)]
     }
 
     private func pause(_ number: Int) {

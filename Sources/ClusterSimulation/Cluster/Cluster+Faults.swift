@@ -21,10 +21,11 @@ extension Cluster {
         case .outage:
             for member in up where !faultDice.oneIn(5) { try crash(member, losesPower: true, backIn: faultDice.below(stay)) }
         case .flip: try flip(victim, backIn: stay)
-        case .pause:
-            victim.state = .paused
-            victim.pausedAt = now
-            plan(.end(.resume(victim.id)), in: stay)
+        case .pause: pause(victim, stay)
+        case .pauseLeader: pause(leader ?? victim, stay)
+        case .siege: disturb(.isolate, (leader ?? victim).id, stay)
+        case .ambush: try ambush()
+        case .lateLink: delay(victim.id, stay)
         case .isolate, .split, .oneWay, .lossy, .slowNetwork: disturb(fault, victim.id, stay)
         case .slowDisk:
             victim.syncLatency = .milliseconds(faultDice.pick([5, 40, 300]))
@@ -50,7 +51,7 @@ extension Cluster {
         }
     }
 
-    private func disturb(_ fault: Scenario.Fault, _ victim: UInt64, _ stay: Micros) {
+    func disturb(_ fault: Scenario.Fault, _ victim: UInt64, _ stay: Micros) {
         let ids = members.map(\.id)
         func touch(_ from: UInt64, _ to: UInt64, _ body: (inout Network.Link) -> Void) {
             network.change(from, to, body)
@@ -111,12 +112,15 @@ extension Cluster {
             trace(now, "member \(id) goes on")
             // The shell sees by its clock how long it stood still.
             let missed = (now - member.pausedAt) / Self.tick
-            let inputs = [.ticks(Int(missed) + 1)] + member.inbox
+            // Which of its sockets it reads first is chance.
+            let readsClientsFirst = scenario.temper == .siege && faultDice.oneIn(2)
+            let inputs = [.ticks(Int(missed) + 1)] + (readsClientsFirst ? Self.clientsFirst(member.inbox) : member.inbox)
             member.inbox = []
             plan(.tick(id, life: member.life), in: Self.tick)
             try step(member, inputs)
         case .link(let from, let to): network.change(from, to) { $0.isCut = false }
         case .links: network.standard = Network.Link()
+        case .pace(let from, let to): network.change(from, to) { $0 = Network.Link(isCut: $0.isCut) }
         case .latency(let id): member(id)?.syncLatency = 300
         case .room(let id):
             member(id)?.disk.setFullness(.none)

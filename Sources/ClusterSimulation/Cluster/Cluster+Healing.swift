@@ -11,6 +11,8 @@ extension Cluster {
         isHealing = true
         trace(now, "all is healed")
         network.heal()
+        heldBack = [:]
+        trapUntil = 0
         for member in members where member.state != .gone {
             member.syncLatency = 300
             member.disk.setFullness(.none)

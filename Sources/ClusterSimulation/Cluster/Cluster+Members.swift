@@ -144,10 +144,14 @@ extension Cluster {
         var sent: [(PeerMessage, syncs: Int)] = []
         var outputs: ReplicaOutputs<Answer>?
         var failure: ReplicaError?
+        var lure: UInt64?
         do throws(ReplicaError) {
             outputs = try member.core?.step(inputs, now: member.clock(now)) { messages in
                 let syncs = member.disk.syncs - syncsBefore
-                for message in messages { sent.append((message, syncs)) }
+                for message in messages {
+                    sent.append((message, syncs))
+                    lure = lure ?? spring(member, message)
+                }
             }
             // The shell has a quiet moment now and then.
             if case .ticks = inputs[0], member.inbox.isEmpty { try member.core?.rest() }
@@ -163,6 +167,7 @@ extension Cluster {
             post(message, from: member, at: now + Micros(syncs) * member.syncLatency)
         }
         try drain(member)
+        if let lure { return try close(member, lure) }
         if let failure {
             guard member.mayEnd else { throw Breach(.stands, "member \(member.id) ended by itself: \(failure)") }
             return try crash(member, losesPower: true, backIn: faultDice.within(10_000...2_000_000))

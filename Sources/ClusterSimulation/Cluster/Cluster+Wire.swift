@@ -9,6 +9,7 @@ extension Cluster {
         guard let receiver = member(message.to), mayTalk(sender, to: receiver) else { return }
         let letter = Letter.message(message.encoded, from: sender.id, incarnation: sender.incarnation)
         let (first, second) = network.arrivals(message.from, message.to, at: time, &networkDice)
+        if first == nil { holdBack(message, letter) }
         if let first { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: first) }
         if let second { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: second) }
     }

@@ -34,6 +34,7 @@ final class Cluster<S: Subject> {
         case links
         case latency(UInt64)
         case room(UInt64)
+        case pace(UInt64, UInt64)
     }
 
     enum Letter {
@@ -88,6 +89,10 @@ final class Cluster<S: Subject> {
     var meetings: Set<Meeting> = []
     /// Who has met whom, and will know it again: the books of all disks.
     var acquaintances: Set<Network.Ends> = []
+    /// Until then whoever votes loses power as its vote leaves.
+    var trapUntil: Micros = 0
+    /// What a cut kept from a member, and may still come from its sender's buffers.
+    var heldBack: [UInt64: [Letter]] = [:]
 
     init(_ scenario: Scenario, trace: Trace, make: @escaping (Member<S>) throws -> S) throws(Breach) {
         self.scenario = scenario
@@ -97,7 +102,11 @@ final class Cluster<S: Subject> {
         networkDice = dice.fork()
         faultDice = dice.fork()
         worldDice = dice.fork()
-        clients = (0..<scenario.load.clients).map { number in Client(number: number, dice: dice.fork(), target: 1) }
+        clients = (0..<scenario.load.clients).map { number in
+            Client(
+                number: number, dice: dice.fork(),
+                target: scenario.load.keepsHome ? UInt64(number % scenario.members + 1) : 1)
+        }
         let founders = Configuration(voters: (1...UInt64(scenario.members)).map { $0 })
         for _ in 0..<scenario.members { try addMember(.bootstrap(founders)) }
         seats.voters = founders.voters

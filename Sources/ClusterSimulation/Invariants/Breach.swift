@@ -5,6 +5,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case majority = "a leader has the votes of a majority"
         case oneVote = "one vote per term"
         case leaderComplete = "a leader has all that is committed"
+        case committed = "what is committed is on a majority"
         case ownTerm = "a leader counts only entries of its own term"
         case logMatching = "log matching"
         case committedStays = "committed entries never change"

@@ -22,6 +22,8 @@ struct Truth {
     /// to it (Raft §5.3), which is this for every entry by itself.
     private var entries: [Place: (digest: UInt64, before: UInt64)] = [:]
     private var applied: [UInt64: Seal] = [:]
+    /// How much of a term's log each member said that it holds durably.
+    private var said: [Ballot: UInt64] = [:]
     private(set) var lastApplied: UInt64 = 0
     /// The highest index that any member called applied, entries without a command included.
     private(set) var lastEntry: UInt64 = 0
@@ -40,6 +42,12 @@ struct Truth {
 
     /// Whom a member was seen to vote for.
     func vote(of voter: UInt64, term: UInt64) -> UInt64? { votes[Ballot(voter: voter, term: term)] }
+
+    mutating func says(_ member: UInt64, term: UInt64, matched: UInt64) {
+        said[Ballot(voter: member, term: term), default: 0] = max(said[Ballot(voter: member, term: term)] ?? 0, matched)
+    }
+
+    func saidMatched(_ member: UInt64, term: UInt64) -> UInt64 { said[Ballot(voter: member, term: term)] ?? 0 }
 
     /// The newest term that anybody was seen to lead.
     private(set) var newestTerm: UInt64 = 0

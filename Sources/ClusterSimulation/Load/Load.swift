@@ -16,6 +16,8 @@ struct Load {
     var patience: Micros
     var watchers: Int
     var weights: [(Kind, Int)]
+    /// Each client stays with one member, whatever becomes of that.
+    var keepsHome = false
 
     init(_ dice: inout Dice) {
         clients = dice.pick([2, 3, 3, 4, 6])
@@ -31,6 +33,16 @@ struct Load {
         weights = usual
         for place in weights.indices where dice.oneIn(5) { weights[place].1 *= dice.pick([0, 4]) }
         weights[0].1 = max(weights[0].1, 10)
+    }
+
+    /// Many short calls, at all members.
+    mutating func keepHome(_ weights: [(Kind, Int)], _ dice: inout Dice) {
+        keepsHome = true
+        clients = 6
+        keys = 2
+        pause = .milliseconds(dice.pick([60, 150]))
+        patience = .milliseconds(dice.pick([800, 2_000]))
+        self.weights = weights
     }
 }
 

@@ -60,6 +60,7 @@ final class Member<S: Subject> {
     var membership: Membership
     /// The last look at it.
     var look = Look()
+    var configuration = Configuration()
     /// The newest revision it answered in this life.
     var answered: Int64 = 0
 

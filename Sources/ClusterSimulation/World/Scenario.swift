@@ -4,9 +4,14 @@ struct Scenario {
         case kill, losePower, losePowerMidway, outage, pause, isolate, split, oneWay, lossy, slowNetwork
         case slowDisk, fullDisk, flip, clockRate, clockJump
         case transfer, addMember, removeMember, replaceMember, loseConnection, wipe
+        // These are aimed, and happen where a seed's temper says so.
+        case siege, pauseLeader, ambush, lateLink
+
+        static let usual = allCases.filter { ![.siege, .pauseLeader, .ambush, .lateLink].contains($0) }
     }
 
     var seed: UInt64
+    var temper: Temper
     var members: Int
     var load: Load
     var faults: [(Fault, Int)]
@@ -29,7 +34,7 @@ struct Scenario {
         self.seed = seed
         members = dice.pick([3, 3, 3, 5])
         load = Load(&dice)
-        faults = Fault.allCases.map { fault in
+        faults = Fault.usual.map { fault in
             let usual =
                 switch fault {
                 case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk, .wipe: 2
@@ -48,5 +53,8 @@ struct Scenario {
         checkpointsAside = !dice.oneIn(3)
         snapshotsAside = !dice.oneIn(3)
         leaseReads = dice.oneIn(3)
+        var mood = Dice(seed: seed &* 0xA24B_AED4_963E_E407 ^ 0x7E3)
+        temper = mood.pick(weighted: [(.usual, 5), (.siege, 2), (.ambush, 1), (.late, 1), (.leases, 1)])
+        bend(&mood)
     }
 }
