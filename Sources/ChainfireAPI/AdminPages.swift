@@ -1,6 +1,7 @@
 import Chainfire
 import Foundation
 import GRPC
+import Host
 import NIOHTTP1
 import Store
 
@@ -127,8 +128,7 @@ struct AdminPages: Sendable {
 
     private static func decode<Message: Decodable>(_ request: HTTPRequest) throws -> Message {
         do {
-            // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
-            return try JSONDecoder().decode(Message.self, from: Data(request.body) + [0x20])
+            return try JSONDecoder().decode(Message.self, fromOutside: request.body)
         } catch DecodingError.keyNotFound(let key, _) {
             throw GRPCStatus(.invalidArgument, #""\#(key.stringValue)" is missing"#)
         } catch DecodingError.typeMismatch(_, let context) {

@@ -1,4 +1,5 @@
 import Foundation
+import Host
 
 /// How far a service's first boot on its node has come: what `plasma first-boot` writes there, and a daemon reads.
 ///
@@ -37,8 +38,7 @@ package struct FirstBootState: Codable, Hashable, Sendable {
         guard bytes.count <= 16 << 10 else { throw ProbeFailure(.protocolError, "the state of the first boot is too large") }
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
-        self = try decoder.decode(FirstBootState.self, from: Data(bytes) + [0x20])
+        self = try decoder.decode(FirstBootState.self, fromOutside: bytes)
     }
 
     /// "joining: waiting for a leader (attempt 3)", "initialized", "failed: gave up …".

@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import NIOHTTP1
 
 /// One change of the members of a Chainfire cluster. Each is safe to ask for twice.
@@ -53,7 +54,7 @@ extension MembersPage {
             request.method, request.path, at: address, body: request.body,
             headers: [("authorization", "Bearer \(token)"), ("content-type", "application/json")], trust: trust, within: limit, now: now)
         guard !(200..<300).contains(answer.status) else { return }
-        let words = try? JSONDecoder().decode(Refusal.self, from: Data(answer.body)).error
+        let words = try? JSONDecoder().decode(Refusal.self, fromOutside: answer.body).error
         throw ProbeFailure(.status, words ?? "HTTP \(answer.status)")
     }
 }

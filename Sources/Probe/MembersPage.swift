@@ -1,4 +1,5 @@
 import Foundation
+import Host
 
 /// `GET /admin/cluster/members` of Chainfire.
 package enum MembersPage {
@@ -31,8 +32,7 @@ package enum MembersPage {
     package static func read(_ body: [UInt8]) throws(ProbeFailure) -> MembershipCheck.View {
         let entries: [Entry]
         do {
-            // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
-            entries = try JSONDecoder().decode([Entry].self, from: Data(body) + [0x20])
+            entries = try JSONDecoder().decode([Entry].self, fromOutside: body)
         } catch {
             throw ProbeFailure(.protocolError, "\(path) is no list of members")
         }

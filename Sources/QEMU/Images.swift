@@ -138,7 +138,7 @@ extension Image {
             }
         }
         let info: Info
-        do { info = try JSONDecoder().decode(Info.self, from: Data(bytes)) } catch {
+        do { info = try JSONDecoder().decode(Info.self, fromOutside: bytes) } catch {
             throw .image(path: path, "qemu-img's answer could not be read: \(error)")
         }
         self.init(

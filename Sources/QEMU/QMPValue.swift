@@ -1,4 +1,5 @@
 import Foundation
+import Host
 
 /// What QMP speaks: JSON (QMP specification, section 2).
 package enum QMPValue: Hashable, Sendable, Codable {
@@ -44,8 +45,7 @@ package enum QMPValue: Hashable, Sendable, Codable {
 
     /// `nil` when it is not JSON.
     init?(parsing line: some Collection<UInt8>) {
-        // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
-        guard let value = try? JSONDecoder().decode(QMPValue.self, from: Data(line) + [0x20]) else { return nil }
+        guard let value = try? JSONDecoder().decode(QMPValue.self, fromOutside: line) else { return nil }
         self = value
     }
 

@@ -88,6 +88,7 @@ package enum Wire {
     package static func decode<T: Decodable>(_: T.Type, from bytes: [UInt8]) throws -> T {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .iso8601
-        return try decoder.decode(T.self, from: Data(bytes))
+        // The byte behind it: see `JSONDecoder.decode(_:fromOutside:)` in Host, which this room does not see.
+        return try decoder.decode(T.self, from: Data(bytes) + [0x20])
     }
 }

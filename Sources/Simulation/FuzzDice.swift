@@ -1,13 +1,13 @@
 import Glibc
 
-/// What the fuzz tests of all rooms throw: numbers (SplitMix64, so that a seed replays a run), and inputs spoiled as
+/// What the fuzz tests of all rooms throw: numbers (a seed replays a run), and inputs spoiled as
 /// an enemy, a broken peer or a bad cable would.
 package struct FuzzDice: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    private var dice: SimulatedDisk.Dice
 
     /// - Parameter seed: PLASMA_SEED, when it is set, makes another run of each.
     package init(_ seed: UInt64) {
-        state = seed ^ (Self.number("PLASMA_SEED").map { UInt64(truncatingIfNeeded: $0) &* 0xD6E8_FEB8_6659_FD93 } ?? 0)
+        dice = SimulatedDisk.Dice(seed: seed ^ (Self.number("PLASMA_SEED").map { UInt64(truncatingIfNeeded: $0) &* 0xD6E8_FEB8_6659_FD93 } ?? 0))
     }
 
     /// PLASMA_FUZZ=2000000 asks for so many inputs of each decoder instead of the everyday number.
@@ -15,13 +15,7 @@ package struct FuzzDice: RandomNumberGenerator, Sendable {
 
     private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
 
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
+    package mutating func next() -> UInt64 { dice.next() }
 
     package mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
 

@@ -64,7 +64,7 @@ struct IncarnationTests {
         #expect(text.contains("(b)") && text.contains("member replace"), "\(text)")
     }
 
-    @Test func `a founder tells its disk by itself, and who joins knows it from its ticket`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `a founder tells its disk by itself, and who joins knows it from its ticket`() async throws {
         let first = try TemporaryDirectory()
         let second = try TemporaryDirectory()
         let store = try open(first.path, founding("a"))

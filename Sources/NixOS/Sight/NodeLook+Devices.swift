@@ -1,15 +1,15 @@
 import Foundation
+import Host
 
 extension NodeLook {
     /// The answer of `lsblk --json --bytes`; nil when it is none.
     static func blockDevices(_ text: String) -> [BlockDevice]? {
-        // Foundation's decoder traps, and does not throw, where a text ends with the bracket that is one too deep; not before a space.
-        (try? JSONDecoder().decode(Listing.self, from: Data((text + " ").utf8)))?.blockdevices.map(\.device)
+        (try? JSONDecoder().decode(Listing.self, fromOutside: text.utf8))?.blockdevices.map(\.device)
     }
 
     /// The answer of `lvs --reportformat json --units b --nosuffix`.
     static func logicalVolumes(_ text: String) -> [LogicalVolume]? {
-        guard let report = try? JSONDecoder().decode(Report.self, from: Data((text + " ").utf8)) else { return nil }
+        guard let report = try? JSONDecoder().decode(Report.self, fromOutside: text.utf8) else { return nil }
         return report.report.flatMap { $0.lv ?? [] }.compactMap { line in
             guard let bytes = UInt64(line.lv_size.prefix { $0.isNumber }) else { return nil }
             return LogicalVolume(group: line.vg_name, name: line.lv_name, bytes: bytes)
