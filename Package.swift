@@ -56,7 +56,7 @@ let rooms: [Room] = [
     Room(name: "QEMU", sees: ["Host"], uses: [nioCore, nioPosix, logging]),
     Room(name: "Segment", sees: ["Host"], uses: ["CHost", logging]),
     Room(name: "PKI", sees: ["Store", "Host", "Bytes"], uses: [x509, crypto, cryptoExtras, asn1, logging]),
-    Room(name: "NetBoot", sees: ["Host", "Bytes"], uses: ["CHost", nioCore, nioPosix, nioHTTP1, crypto, logging]),
+    Room(name: "NetBoot", sees: ["Host", "Bytes"], uses: ["CHost", nioCore, nioPosix, nioHTTP1, httpClient, crypto, logging]),
     Room(name: "NixOS", sees: ["Host", "Bytes"], uses: [crypto, logging]),
     Room(name: "Probe", sees: ["Host", "GRPC", "Etcd"], uses: [nioCore, nioPosix, nioHTTP1, nioSSL, x509, httpClient, logging]),
     // 3

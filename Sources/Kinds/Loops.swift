@@ -23,6 +23,7 @@ package struct Drivers: Sendable {
     /// What plasma shows to the machines that it installs.
     private let identity: SSHIdentity
     package let bootServers: BootServers
+    private let fetched: FetchedFiles
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
@@ -43,6 +44,7 @@ package struct Drivers: Sendable {
         segments = Segments(logger: logger)
         images = Images(processes: processes)
         bootServers = BootServers(time: time, logger: logger)
+        fetched = FetchedFiles(directory: directory + "/netboot")
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
         identity = SSHIdentity(directory: directory + "/ssh", processes: processes)
         prober = Prober(time: time, shell: NodeShell(identity: identity, vault: vault, processes: processes))
@@ -72,7 +74,7 @@ package struct Drivers: Sendable {
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         let installations = Installation.Keeper(
             directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
-        let netBoots = NetBoot.Keeper(servers: bootServers) { [identity] in
+        let netBoots = NetBoot.Keeper(servers: bootServers, fetched: fetched) { [identity] in
             guard let key = identity.knownKey else { throw NixOSError.system("plasma has no SSH key yet: its server makes one when it starts") }
             return [key]
         }

@@ -24,8 +24,10 @@ package enum SSHTrust: Hashable, Sendable {
     case firstSeen(alias: String, file: String)
 
     /// An installer makes itself a host key at every boot: its first one is believed, until a run has begun.
-    package static func installer(of node: String, _ identity: SSHIdentity) -> SSHTrust {
-        .firstSeen(alias: "installer.\(node)", file: "\(identity.directory)/installers/\(node)")
+    package static func installer(of node: String, _ identity: SSHIdentity) -> SSHTrust { installer(of: node, in: identity.directory) }
+
+    static func installer(of node: String, in directory: String) -> SSHTrust {
+        .firstSeen(alias: "installer.\(node)", file: "\(directory)/installers/\(node)")
     }
 }
 
@@ -42,6 +44,8 @@ package enum SSHFailure: Error, Hashable, Sendable, CustomStringConvertible {
     /// The connection was lost, or took too long.
     case lost
     case other(String)
+
+    static let noKey = other("plasma has no SSH key yet: its server makes one when it starts")
 
     package var description: String {
         switch self {
@@ -70,6 +74,14 @@ package struct SSH: Sendable {
         knownHosts = KnownHosts(path: identity.directory + "/known_hosts")
     }
 
+    private init(_ other: SSH, rememberingIn directory: String) {
+        (identity, processes, program) = (other.identity, other.processes, other.program)
+        knownHosts = KnownHosts(path: directory + "/known_hosts")
+    }
+
+    /// The same client, which keeps pinned host keys in another directory.
+    func remembering(in directory: String) -> SSH { SSH(self, rememberingIn: directory) }
+
     /// Runs `script` in `/bin/sh` over there; secrets in it are seen by nobody on the way, and in no list of processes.
     /// - Parameter limit: for connecting and running.
     /// - Returns: how the script ended and what it wrote.
@@ -77,7 +89,7 @@ package struct SSH: Sendable {
     package func run(
         _ script: String, on target: SSHTarget, trusting trust: SSHTrust, limit: Duration = .seconds(30), outputMax: Int = 1 << 20
     ) async throws -> ProgramResult {
-        guard identity.knownKey != nil else { throw SSHFailure.other("plasma has no SSH key yet: its server makes one when it starts") }
+        guard identity.knownKey != nil else { throw SSHFailure.noKey }
         if case .pinned(let alias, let key) = trust { try knownHosts.pin(alias, key) }
         if case .firstSeen(_, let file) = trust { try makePrivateDirectory((file as NSString).deletingLastPathComponent) }
         let options = options(trust).flatMap { ["-o", $0] }

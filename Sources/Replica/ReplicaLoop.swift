@@ -84,7 +84,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
             try step([.handOver], now)
         }
         prepareSpare()
-        if replica.inbox.isEmpty { try core.rest() }
+        // Only after a quiet tick: what comes meanwhile proves by itself that the batch before it was synced, and one who waits
+        // for one write after another need not wait for the mark.
+        if items.isEmpty, replica.inbox.isEmpty { try core.rest() }
         return true
     }
 

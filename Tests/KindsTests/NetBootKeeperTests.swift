@@ -27,7 +27,7 @@ import Testing
         try #require(reading.problems == [])
         let netBoot = try #require(reading.drafts.first?.resource as? Resource<NetBoot>)
         let servers = BootServers(time: SystemTime(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        let keeper = NetBoot.Keeper(servers: servers) { ["a key"] }
+        let keeper = NetBoot.Keeper(servers: servers, fetched: FetchedFiles(directory: directory.path + "/fetched")) { ["a key"] }
         let seen = try await keeper.observe(.present(netBoot), Reader(Ledger()))
         #expect(seen.authorizedKeys == ["a key"])
         let again = try await keeper.observe(.present(netBoot), Reader(Ledger()))
@@ -69,8 +69,18 @@ import Testing
         #expect(folder == .unfit("spec.kernel: \(place) is not a regular file"))
     }
 
-    @Test func `that a URL is not fetched is said plainly`() async throws {
-        let (file, _) = try await look("url: \"https://example.org/vmlinuz\", digest: \"sha256:\(digest(""))\"") { _ in }
-        #expect(file == .unfit("spec.kernel.url: fetching by URL is not there yet; download https://example.org/vmlinuz and give its path"))
+    @Test func `a file with a URL is to be fetched until it lies there, and then looked at like any other`() async throws {
+        let url = "https://example.org/images/vmlinuz", wanted = digest("a kernel")
+        let (absent, directory) = try await look("url: \"\(url)\", digest: \"sha256:\(wanted)\"") { _ in }
+        let place = "fetched/installer/kernel-\(wanted)"
+        #expect(absent == .absent(FetchedFiles(directory: directory + "/fetched").order(url, digest: wanted, for: "kernel", of: "installer")))
+        for digest in ["digest: \"sha256:\(wanted)\"", "digestFile: DIR/SHA256SUMS"] {
+            let (file, there) = try await look("url: \"\(url)\", \(digest)") { directory in
+                try FileManager.default.createDirectory(at: directory.appending(path: "fetched/installer"), withIntermediateDirectories: true)
+                try Data("a kernel".utf8).write(to: directory.appending(path: place))
+                try Data("\(wanted)  vmlinuz\n".utf8).write(to: directory.appending(path: "SHA256SUMS"))
+            }
+            #expect(file == .sound(PinnedFile(path: "\(there)/\(place)", digest: wanted)))
+        }
     }
 }

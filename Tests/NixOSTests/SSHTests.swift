@@ -16,7 +16,7 @@ import Testing
     }
 
     /// An ssh that asks a machine made of a script: `$alias` is the alias, and standard input what it was given to run.
-    private func looks(_ script: String) throws -> MachineLooks {
+    private func looks(_ script: String, remembers: Bool = true) throws -> MachineLooks {
         try FileManager.default.createDirectory(atPath: identity.directory, withIntermediateDirectories: true)
         for (name, text) in [("id_ed25519", "a private key\n"), ("id_ed25519.pub", "ssh-ed25519 AAAA plasma\n")] {
             try Data(text.utf8).write(to: URL(filePath: "\(identity.directory)/\(name)"))
@@ -29,7 +29,7 @@ import Testing
             changed() { echo 'Host key verification failed.' >&2; exit 255; }
             \(script)
             """)
-        return MachineLooks(ssh: SSH(identity: identity, processes: processes, program: program), identity: identity)
+        return MachineLooks(ssh: SSH(identity: identity, processes: processes, program: program), identity: identity, remembers: remembers)
     }
 
     private static let answer = "printf 'plasma release 0 %s\\nplasma end 0 \\n' \"$(printf \"$1\" | base64 | tr -d '\\n')\"; }"
@@ -92,6 +92,31 @@ import Testing
         #expect(seen == .installer(NodeFacts(id: "", variant: "installer")))
         let prescribed = try await looks.look(at: "node01", target, hostKey: nil, installerKey: "ssh-ed25519 OLD", NodeLook())
         #expect(prescribed == .unreachable(.anotherHostKey))
+    }
+
+    @Test func `a diff looks with what is known, and leaves nothing behind`() async throws {
+        let looks = try looks(
+            """
+            answer() { \(Self.answer)
+            for word; do case $word in UserKnownHostsFile=*) file=${word#*=};; esac; done
+            [ "$alias" = installer.node01 ] || { grep -q 'node01 ssh-ed25519 AAAA' "$file" && changed; exit 1; }
+            grep -qs OLD "$file" && changed
+            echo "installer.node01 ssh-ed25519 NEW" >>"$file"
+            answer 'VARIANT_ID=installer\\n'
+
+            """, remembers: false)
+        let before = try FileManager.default.subpathsOfDirectory(atPath: identity.directory).sorted()
+        let seen = try await looks.look(at: "node01", target, hostKey: "ssh-ed25519 AAAA", NodeLook())
+        #expect(seen == .installer(NodeFacts(id: "", variant: "installer")))
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: identity.directory).sorted() == before)
+        let hosts = "\(identity.directory)/installers/node01"
+        try makePrivateDirectory(identity.directory + "/installers")
+        try writePrivately(Array("installer.node01 ssh-ed25519 OLD\n".utf8), to: hosts)
+        #expect(try await looks.look(at: "node01", target, hostKey: nil, NodeLook()) == seen, "an installer that booted anew")
+        #expect(scratch.text("ssh/installers/node01") == "installer.node01 ssh-ed25519 OLD\n")
+        let places = try FileManager.default.contentsOfDirectory(atPath: FileManager.default.temporaryDirectory.path)
+        let asked = try #require(scratch.text("asked"))
+        #expect(!places.contains { $0.hasPrefix("plasma-look-") && asked.contains($0) })
     }
 
     @Test(arguments: [

@@ -47,7 +47,8 @@ extension InstallationRound {
         default:
             return Plan(
                 .converging("waiting for the installer to answer; \(whoAnswers)\(netBootSays)"), status: status, differences: [uninstalled],
-                lookAgain: Self.patience)
+                // Where nobody listens yet but the machine answers, it is a matter of moments.
+                lookAgain: seen.machine == .unreachable(.refused) ? .seconds(1) : Self.patience)
         }
         status.wantsNetBoot = false
         if let obstacle = preparation() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }

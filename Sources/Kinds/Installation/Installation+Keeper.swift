@@ -38,8 +38,8 @@ extension Installation {
             let boots = Mutex<[String: NodeBoot]>([:])
         }
 
-        /// Nobody is asked again so soon.
-        private static let freshness = Duration.milliseconds(2_500)
+        /// Who answered is not asked again so soon. Who did not may have come up since: its installer's report wakes us.
+        private static let freshness = Duration.milliseconds(2_500), silence = Duration.milliseconds(300)
         /// After this, a run that was asked to end is ended by force.
         private static let hearing = Duration.seconds(10)
 
@@ -52,7 +52,7 @@ extension Installation {
             ssh: String = "ssh"
         ) {
             runs = InstallerRuns(directory: directory, identity: identity, processes: processes)
-            machines = MachineLooks(ssh: SSH(identity: identity, processes: processes, program: ssh), identity: identity)
+            machines = MachineLooks(ssh: SSH(identity: identity, processes: processes, program: ssh), identity: identity, remembers: !mustSee)
             files = NodeFiles(vault: vault, processes: processes)
             self.identity = identity
             self.time = time
@@ -138,7 +138,11 @@ extension Installation {
             let disks = node.spec.disks.map(\.device.scalarText)
             let question = NodeLook(files: sight.files.map(\.path), disks: installation.status?.detail.system == nil ? disks : [])
             let last = memory.machines.withLock { $0[node.name] }
-            if let last, last.question == question, time.now() - last.at < Self.freshness { return last.machine }
+            if let last, last.question == question {
+                var isSilent = false
+                if case .unreachable = last.machine { isSilent = true }
+                if time.now() - last.at < (isSilent ? Self.silence : Self.freshness) { return last.machine }
+            }
             var machine = try await machines.look(
                 at: node.name, node.sshTarget(installation.spec), hostKey: sight.hostKey, installerKey: installation.spec.target?.hostKey, question)
             if case .system(var facts) = machine {

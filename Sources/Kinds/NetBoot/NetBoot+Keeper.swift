@@ -2,17 +2,22 @@ import Manifest
 import NetBoot
 import Reconcile
 import Resource
+import ServiceLifecycle
 
 extension NetBoot {
     package struct Keeper: Observer, Performer {
         package typealias P = Planning
 
         private let servers: BootServers
+        private let fetched: FetchedFiles
         private let authorizedKeys: @Sendable () async throws -> [String]
 
-        /// - Parameter authorizedKeys: SSH public keys that an installer lets in.
-        package init(servers: BootServers, authorizedKeys: @escaping @Sendable () async throws -> [String]) {
+        /// - Parameters:
+        ///   - fetched: what artefacts with a URL become.
+        ///   - authorizedKeys: SSH public keys that an installer lets in.
+        package init(servers: BootServers, fetched: FetchedFiles, authorizedKeys: @escaping @Sendable () async throws -> [String]) {
             self.servers = servers
+            self.fetched = fetched
             self.authorizedKeys = authorizedKeys
         }
 
@@ -21,10 +26,13 @@ extension NetBoot {
             let network = netBoot.spec.network.scalarText
             let there = servers.observe(network)
             let isOurs = there?.service.name == netBoot.name
+            var orders: [FetchedFiles.Order] = []
             var seen = Sight(
                 served: isOurs ? there : nil, elsewhere: servers.networks(servedFor: netBoot.name).filter { $0 != network },
-                occupant: isOurs ? nil : there?.service.name, kernel: await look(at: netBoot.spec.kernel, "spec.kernel"))
-            if let initrd = netBoot.spec.initrd { seen.initrd = await look(at: initrd, "spec.initrd") }
+                occupant: isOurs ? nil : there?.service.name, kernel: await look(at: netBoot.spec.kernel, "kernel", of: netBoot.name, &orders))
+            if let initrd = netBoot.spec.initrd { seen.initrd = await look(at: initrd, "initrd", of: netBoot.name, &orders) }
+            if case .absent = goal { orders = [] }
+            seen.leftovers = fetched.leftovers(of: netBoot.name, keeping: orders)
             let missing = servers.missingLoaders
             if !missing.names.isEmpty {
                 seen.notes.append(
@@ -42,30 +50,42 @@ extension NetBoot {
             switch action {
             case .serve(let service): try await servers.apply(service)
             case .stop(let network): await servers.stop(network)
+            case .fetch(let order):
+                // A server that ends does not wait for a download: the next one begins it anew.
+                do { try await cancelWhenGracefulShutdown { try await fetched.fetch(order) } } catch is CancellationError {}
+            case .discard(let paths): fetched.discard(paths)
             }
         }
 
         /// Names of objects of which there is news.
         package func wakes() -> AsyncStream<String> { servers.wakes() }
 
-        private func look(at artifact: Artifact, _ field: String) async -> Sight.File {
-            guard let path = artifact.path?.path else {
-                return .unfit("\(field).url: fetching by URL is not there yet; download \(artifact.url?.scalarText ?? "it") and give its path")
-            }
+        /// - Parameter orders: what it has a URL for is added.
+        private func look(at artifact: Artifact, _ use: String, of owner: String, _ orders: inout [FetchedFiles.Order]) async -> Sight.File {
+            let field = "spec.\(use)", place = artifact.path?.path ?? artifact.url?.scalarText ?? ""
             var wanted = artifact.digest?.hexadecimal
             if let file = artifact.digestFile?.path {
                 guard let text = await servers.artefacts.text(of: file, bytesMax: ChecksumFile.bytesMax) else {
                     return .unfit("\(field).digestFile: \(file) cannot be read")
                 }
-                wanted = ChecksumFile.digest(of: path, in: text)
-                if wanted == nil { return .unfit("\(field).digestFile: \(file) has no SHA-256 of \(path)") }
+                wanted = ChecksumFile.digest(of: place, in: text)
+                if wanted == nil { return .unfit("\(field).digestFile: \(file) has no SHA-256 of \(place)") }
             }
             guard let wanted else { return .unfit("\(field) has no digest") }
-            let artefact = PinnedFile(path: path, digest: wanted)
+            guard let url = artifact.url?.scalarText else { return await examine(PinnedFile(path: place, digest: wanted), field) }
+            let order = fetched.order(url, digest: wanted, for: use, of: owner)
+            orders.append(order)
+            if let mistake = fetched.mistake(in: order) { return .unfit("\(field).url: \(mistake)") }
+            guard fetched.isThere(order) else { return .absent(order) }
+            return await examine(PinnedFile(path: order.path, digest: wanted), field)
+        }
+
+        private func examine(_ artefact: PinnedFile, _ field: String) async -> Sight.File {
             switch await servers.artefacts.examine(artefact) {
-            case .sound: return .sound(artefact)
-            case .unreadable(let why): return .unfit("\(field): \(why)")
-            case .differs(let actual): return .unfit("\(field): \(path) has the digest sha256:\(actual), and sha256:\(wanted) is expected; nothing is offered until they agree")
+            case .sound: .sound(artefact)
+            case .unreadable(let why): .unfit("\(field): \(why)")
+            case .differs(let actual):
+                .unfit("\(field): \(artefact.path) has the digest sha256:\(actual), and sha256:\(artefact.digest) is expected; nothing is offered until they agree")
             }
         }
     }

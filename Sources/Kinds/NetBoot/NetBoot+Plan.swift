@@ -10,6 +10,8 @@ extension NetBoot {
         package enum File: Hashable, Sendable {
             /// It is there and has its digest.
             case sound(PinnedFile)
+            /// It is to be fetched.
+            case absent(FetchedFiles.Order)
             /// Why it cannot be served, for a person.
             case unfit(String)
         }
@@ -22,33 +24,45 @@ extension NetBoot {
         package var occupant: String?
         package var kernel: File
         package var initrd: File?
+        /// Paths of what was fetched and is needed no more.
+        package var leftovers: [String]
         /// Why some machines cannot boot although all is well otherwise: boot loaders or keys that are not there.
         package var notes: [String]
         package var authorizedKeys: [String]
 
         package init(
             served: BootSight? = nil, elsewhere: [String] = [], occupant: String? = nil, kernel: File, initrd: File? = nil,
-            notes: [String] = [], authorizedKeys: [String] = []
+            leftovers: [String] = [], notes: [String] = [], authorizedKeys: [String] = []
         ) {
             self.served = served
             self.elsewhere = elsewhere
             self.occupant = occupant
             self.kernel = kernel
             self.initrd = initrd
+            self.leftovers = leftovers
             self.notes = notes
             self.authorizedKeys = authorizedKeys
+        }
+
+        /// What is to be fetched.
+        var missing: [FetchedFiles.Order] {
+            [kernel, initrd].compactMap { if case .absent(let order)? = $0 { order } else { nil } }
         }
     }
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
         case serve(BootService)
         case stop(network: String)
+        case fetch(FetchedFiles.Order)
+        case discard([String])
 
         package var description: String {
             switch self {
             case .serve(let service):
                 "serve network \(service.network) on \(service.interface), offering to " + NetBoot.nodes(service.machines.filter(\.boots))
             case .stop(let network): "stop serving network \(network)"
+            case .fetch(let order): "fetch \(order.url) (sha256:\(order.digest))"
+            case .discard(let paths): "remove \(paths.joined(separator: ", "))"
             }
         }
     }
@@ -62,7 +76,8 @@ extension NetBoot {
             switch goal {
             case .absent:
                 let status = netBoot.status(seen, [])
-                return seen.served == nil ? Plan(.ready, status: status) : stop(netBoot.spec.network.scalarText, status)
+                if seen.served != nil { return stop(netBoot.spec.network.scalarText, status) }
+                return seen.leftovers.isEmpty ? Plan(.ready, status: status) : discard(seen.leftovers, status)
             case .present:
                 let machines = machines(of: netBoot, seen, reader)
                 var status = netBoot.status(seen, machines)
@@ -89,6 +104,11 @@ extension NetBoot {
             case .stop(let network):
                 next.elsewhere.removeAll { $0 == network }
                 if next.served?.service.network == network { next.served = nil }
+            case .fetch(let order):
+                let file = Sight.File.sound(PinnedFile(path: order.path, digest: order.digest))
+                if next.kernel == .absent(order) { next.kernel = file }
+                if next.initrd == .absent(order) { next.initrd = file }
+            case .discard(let paths): next.leftovers.removeAll { paths.contains($0) }
             }
             return next
         }
@@ -97,11 +117,26 @@ extension NetBoot {
             Plan(.converging("stopping"), [.stop(network: network)], status: status, differences: [.leaving("servers")])
         }
 
+        private static func discard(_ paths: [String], _ status: Status) -> Plan<NetBoot, Action> {
+            Plan(
+                .converging("cleaning up; what was fetched before is needed no more"), [.discard(paths)], status: status,
+                differences: [Difference("fetched", seen: .array(paths.map { .string($0) }), wanted: nil, impact: .none)])
+        }
+
+        /// What machines boot comes first: what is served meanwhile goes on as it is.
+        private static func fetch(_ order: FetchedFiles.Order, _ status: Status) -> Plan<NetBoot, Action> {
+            Plan(
+                .converging("fetching; \(order.url)"), [.fetch(order)], status: status,
+                differences: [Difference("fetched", seen: nil, wanted: .string(order.url), impact: .none)])
+        }
+
         private static func keep(_ wanted: BootService, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status) -> Plan<NetBoot, Action> {
             let happenings = netBoot.happenings(status)
             var plan: Plan<NetBoot, Action>
-            if let served = seen.served, served.service == wanted, served.fault == nil {
-                plan = Plan(standing(seen, status), status: status)
+            if let order = seen.missing.first {
+                plan = fetch(order, status)
+            } else if let served = seen.served, served.service == wanted, served.fault == nil {
+                plan = seen.leftovers.isEmpty ? Plan(standing(seen, status), status: status) : discard(seen.leftovers, status)
             } else {
                 let difference = difference(wanted, seen.served)
                 plan = Plan(.converging("serving"), [.serve(wanted)], status: status, differences: [difference])

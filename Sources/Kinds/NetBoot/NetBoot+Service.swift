@@ -50,7 +50,7 @@ extension NetBoot.Planning {
         let named = Set(netBoot.spec.nodes)
         let installations = reader.list(Installation.self).filter { !$0.metadata.isLeaving }
         var isSound = true
-        for file in [seen.kernel, seen.initrd] { if case .unfit = file { isSound = false } }
+        for case let file? in [seen.kernel, seen.initrd] { if case .sound = file {} else { isSound = false } }
         let nodes = reader.list(Node.self).filter { node in
             !node.metadata.isLeaving && (node.spec.system?.netBoot?.scalarText == netBoot.name || named.contains { $0.scalarText == node.name })
         }
@@ -84,7 +84,7 @@ extension NetBoot.Planning {
             switch seen.initrd {
             case nil: service.kernel = kernel
             case .sound(let initrd): (service.kernel, service.initrd) = (kernel, initrd)
-            case .unfit: break
+            case .unfit, .absent: break
             }
         }
         if service.mode == .server, service.servesUnknown || machines.contains(where: { $0.address == nil }) {

@@ -81,14 +81,20 @@ extension Service {
 
 extension Node {
     /// A node that has left its cluster's manifest keeps running until its member has left the Raft group: stopped before,
-    /// it would be a voter less than the others reckon with.
+    /// it would be a voter less than the others reckon with. One that its cluster still names keeps running too: the cluster
+    /// wants its vote.
     /// - Returns: nil when nothing keeps it.
     static func kept(_ node: Resource<Node>, _ reader: Reader) -> Condition? {
         guard let service = reader.get(Service.self, Service.clustered), !service.metadata.isLeaving,
             service.status?.detail.membership?.members?.contains(where: { $0.name == node.name && $0.isOurs }) == true
         else { return nil }
         let placement = ServicePlacement(of: service, reader)
-        guard placement.cluster != nil, !placement.places.contains(where: { $0.node == node.name }) else { return nil }
+        guard let cluster = placement.cluster else { return nil }
+        if placement.places.contains(where: { $0.node == node.name }) {
+            return .waiting(
+                on: Reference(Cluster.self, cluster),
+                "it names this node in spec.nodes: take it out there and apply, and its member leaves the Raft group before its machine goes")
+        }
         return .waiting(on: service.reference, "its member leaves the Raft group first: \(reason(service))")
     }
 }

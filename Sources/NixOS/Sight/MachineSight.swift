@@ -16,10 +16,13 @@ package enum MachineSight: Hashable, Sendable {
 package struct MachineLooks: Sendable {
     private let ssh: SSH
     private let identity: SSHIdentity
+    private let remembers: Bool
 
-    package init(ssh: SSH, identity: SSHIdentity) {
+    /// - Parameter remembers: false for a diff: host keys that are seen for the first time are not believed from then on.
+    package init(ssh: SSH, identity: SSHIdentity, remembers: Bool = true) {
         self.ssh = ssh
         self.identity = identity
+        self.remembers = remembers
     }
 
     /// - Parameters:
@@ -29,23 +32,36 @@ package struct MachineLooks: Sendable {
     package func look(
         at node: String, _ target: SSHTarget, hostKey: String?, installerKey: String? = nil, _ wanted: NodeLook
     ) async throws -> MachineSight {
+        guard !remembers else { return try await look(at: node, target, hostKey, installerKey, wanted, ssh, identity.directory) }
+        guard identity.knownKey != nil else { return .unreachable(.noKey) }
+        let place = FileManager.default.temporaryDirectory.appendingPathComponent("plasma-look-\(UUID().uuidString)").path
+        try makePrivateDirectory(place + "/installers")
+        defer { try? FileManager.default.removeItem(atPath: place) }
+        // It may not be there.
+        try? FileManager.default.copyItem(atPath: "\(identity.directory)/installers/\(node)", toPath: "\(place)/installers/\(node)")
+        return try await look(at: node, target, hostKey, installerKey, wanted, ssh.remembering(in: place), place)
+    }
+
+    private func look(
+        at node: String, _ target: SSHTarget, _ hostKey: String?, _ installerKey: String?, _ wanted: NodeLook, _ ssh: SSH, _ directory: String
+    ) async throws -> MachineSight {
         if let hostKey {
-            switch try await ask(wanted, target, .pinned(alias: node, key: hostKey)) {
+            switch try await ask(wanted, target, .pinned(alias: node, key: hostKey), ssh) {
             case .success(let facts): return facts.isInstaller ? .installer(facts) : .system(facts)
             case .failure(.anotherHostKey): break
             case .failure(let failure): return .unreachable(failure)
             }
         }
-        let trust = SSHTrust.installer(of: node, identity)
+        let trust = SSHTrust.installer(of: node, in: directory)
         guard case .firstSeen(let alias, let file) = trust else { return .unreachable(.anotherHostKey) }
         let hosts = KnownHosts(path: file)
         if let installerKey { try hosts.pin(alias, installerKey) }
         var plain = wanted
         plain.files = []
-        var answer = try await ask(plain, target, trust)
+        var answer = try await ask(plain, target, trust, ssh)
         if answer == .failure(.anotherHostKey), installerKey == nil {
             try hosts.forget(alias)
-            answer = try await ask(plain, target, trust)
+            answer = try await ask(plain, target, trust, ssh)
         }
         switch answer {
         case .success(let facts): return facts.isInstaller ? .installer(facts) : .stranger(facts)
@@ -53,7 +69,7 @@ package struct MachineLooks: Sendable {
         }
     }
 
-    private func ask(_ wanted: NodeLook, _ target: SSHTarget, _ trust: SSHTrust) async throws -> Result<NodeFacts, SSHFailure> {
+    private func ask(_ wanted: NodeLook, _ target: SSHTarget, _ trust: SSHTrust, _ ssh: SSH) async throws -> Result<NodeFacts, SSHFailure> {
         do {
             let result = try await ssh.run(wanted.script, on: target, trusting: trust, outputMax: NodeLook.answerMax)
             guard let facts = NodeLook.read(result.standardOutput) else {

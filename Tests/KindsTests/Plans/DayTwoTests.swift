@@ -296,11 +296,27 @@ import Testing
         #expect(free.condition == .ready && free.children.isEmpty)
     }
 
+    @Test func `a node that is deleted while its cluster names it keeps its vote and its machine, and is told how to go`() throws {
+        let kept = try leave("n3", try Scene())
+        guard case .waiting(let on, let why) = kept.condition else {
+            Issue.record("it does not wait: \(kept.condition)")
+            return
+        }
+        #expect(on == Reference(Cluster.self, "lab"))
+        #expect(why.hasPrefix("it names this node in spec.nodes: take it out there"))
+        #expect(kept.children.map(\.reference.description) == ["Disk/n3-vda", "VirtualMachine/n3", "Installation/n3"])
+        // One that has not formed anything has no vote to lose.
+        #expect(try leave("n3", try Scene(members: nil)).condition == .ready)
+    }
+
     @Test func `a node that goes with its whole cluster waits for nobody`() throws {
         var scene = try Scene()
-        // Its cluster still names it.
+        // The cluster leaves.
+        var cluster = try #require(scene.ledger.get(Cluster.self, "lab"))
+        cluster.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0)
+        scene.ledger[cluster.reference] = cluster
         #expect(try leave("n3", scene).condition == .ready)
-        // The cluster is gone.
+        // It is gone.
         scene.ledger[Reference(Cluster.self, "lab")] = nil
         #expect(try leave("n3", scene).condition == .ready)
         // The service goes too.

@@ -27,7 +27,7 @@ extension PlanTests {
     }
 
     @Test func `after a netboot's actions there is nothing left to do`() throws {
-        for text in ["", "installation=wants", "kernel=unfit", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
+        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
             let pairs = text.split(separator: " ").map { $0.split(separator: "=").map(String.init) }
             let words = PlanCases.Words(values: Dictionary(pairs.map { ($0[0], $0.count > 1 ? $0[1] : "") }, uniquingKeysWith: { $1 }))
             let scene = try NetBootScene(words, self)
@@ -112,11 +112,18 @@ private struct NetBootScene {
         }
         let kernel = PinnedFile(path: "/boot/vmlinuz", digest: String(repeating: "a", count: 64))
         let initrd = PinnedFile(path: "/boot/initrd", digest: String(repeating: "b", count: 64))
+        let file: NetBoot.Sight.File =
+            switch words["kernel"] {
+            case "unfit": .unfit("spec.kernel: /boot/vmlinuz: No such file or directory")
+            case "absent": .absent(.init(url: "https://example.org/vmlinuz", digest: kernel.digest, path: kernel.path))
+            default: .sound(kernel)
+            }
         seen = NetBoot.Sight(
-            kernel: words["kernel"] == "unfit" ? .unfit("spec.kernel: /boot/vmlinuz: No such file or directory") : .sound(kernel),
+            kernel: file,
             initrd: words["initrd"] == "unfit" ? .unfit("spec.initrd: it is wrong") : .sound(initrd))
         if words.has("noloader") { seen.notes = ["ipxe.efi not found"] }
         seen.occupant = words["occupant"]
+        seen.leftovers = words["left"].map { ["/data/netboot/installer/\($0)"] } ?? []
         guard let served = words["served"] else { return }
         if served == "elsewhere" {
             seen.elsewhere = ["old"]

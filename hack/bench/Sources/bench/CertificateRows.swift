@@ -86,12 +86,16 @@ private func loopRates(_ count: Int, _ options: Options) async throws -> (issue:
         try await put(first, into: store)
         let references = first.map(\.reference)
         func ready(_ generation: Int64) async throws {
+            // What was ready is not looked at again until all are: the looking must not cost more than what it watches.
+            var open = references[...]
+            func isReady(_ reference: Reference, _ ledger: Ledger) -> Bool {
+                guard let record = ledger[reference] else { return false }
+                return record.isReady && (reference.kind != Certificate.name || record.metadata.generation == generation)
+            }
             try await wait("all certificates ready", upTo: .seconds(900), every: .milliseconds(20)) {
                 let ledger = mirror.ledger
-                return references.allSatisfy { reference in
-                    guard let record = ledger[reference] else { return false }
-                    return record.isReady && (reference.kind != Certificate.name || record.metadata.generation == generation)
-                }
+                open = open.drop { isReady($0, ledger) }
+                return open.isEmpty && references.allSatisfy { isReady($0, ledger) }
             }
         }
         let workshop = Workshop(mirror: mirror, store: store, time: SystemTime(), kinds: Catalog.table, footing: Footing(loops(performs: false)), logger: silence)
