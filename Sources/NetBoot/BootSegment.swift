@@ -21,6 +21,9 @@ final class BootSegment: Sendable {
     private let index: Int32
     private let tell: @Sendable (String) -> Void
     private let group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+    /// For DHCP, TFTP and router advertisements of all segments: a machine whose few packets are not answered within seconds asks again or
+    /// gives up, and must not wait behind the megabytes that others fetch by HTTP.
+    private static let datagrams = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     static let connectionsMax = 2048
 
@@ -148,8 +151,11 @@ final class BootSegment: Sendable {
         _ socket: consuming BootSocket, isVital: Bool = true, _ handler: @escaping @Sendable (BootSender) -> some ChannelInboundHandler
     ) async throws {
         let descriptor = socket.take()
-        let channel = try await DatagramBootstrap(group: group)
+        let channel = try await DatagramBootstrap(group: Self.datagrams)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DHCPPacket.bytesMax + 1))
+            // A thousand machines that ask at once do so through this one socket: with the usual four a round the last of them would
+            // wait behind the transfers of all others, until they ask again.
+            .channelOption(.maxMessagesPerRead, value: 256)
             .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler(BootSender(descriptor: descriptor))) } }
             .withBoundSocket(descriptor).get()
         watch(channel, isVital: isVital)

@@ -3,10 +3,11 @@ import NIOCore
 import NetBoot
 
 struct BootResult: Sendable {
-    static let steps = ["dhcp", "tftp", "script", "kernel", "initrd", "whole"]
+    static let steps = ["dhcp", "tftp", "iPXE dhcp", "script", "kernel", "initrd", "whole"]
 
     var milliseconds: [String: Double] = [:]
-    var repeated = 0
+    /// By step.
+    var repeated: [String: Int] = [:]
     var failure: String?
 }
 
@@ -42,9 +43,9 @@ struct BootClient {
         do {
             try await step("dhcp") { try await lease(0, isIPXE: false, &result) }
             let loaded = try await step("tftp") { try await LoaderFetch.run(group, from: address, server: options.server, "ipxe.efi") }
-            result.repeated += loaded.repeated
+            result.repeated["tftp", default: 0] += loaded.repeated
             guard loaded.bytes == options.loader else { throw BootFailure(why: "the boot loader has \(loaded.bytes) bytes") }
-            try await lease(1, isIPXE: true, &result)
+            try await step("iPXE dhcp") { try await lease(1, isIPXE: true, &result) }
             let script = try await step("script") { try await FileFetch.run(group, from: address, server: options.server, "GET", "/boot.ipxe?mac=\(dashed)", digests: true) }
             guard script.text.hasPrefix("#!ipxe\nkernel http://") else { throw BootFailure(why: "the script is \(script.text.prefix(40))") }
             // One of twenty is looked at byte by byte.
@@ -81,14 +82,15 @@ struct BootClient {
             }
             return packet
         }
+        let step = isIPXE ? "iPXE dhcp" : "dhcp"
         let offered = await exchange.ask(packet(.discover, 1))
-        result.repeated += offered.repeated
+        result.repeated[step, default: 0] += offered.repeated
         guard let offer = offered.answer, offer.yours.description == address else { throw BootFailure(why: "no offer came, or of another address") }
         var request = packet(.request, 2)
         request.set(DHCPPacket.Code.requestedAddress, offer[DHCPPacket.Code.requestedAddress] ?? octets(offer.yours))
         if let server = offer[DHCPPacket.Code.serverIdentifier] { request.set(DHCPPacket.Code.serverIdentifier, server) }
         let given = await exchange.ask(request)
-        result.repeated += given.repeated
+        result.repeated[step, default: 0] += given.repeated
         guard let lease = given.answer, lease.kind == .acknowledge, !lease.file.isEmpty else { throw BootFailure(why: "no lease came, or one without a boot file") }
     }
 

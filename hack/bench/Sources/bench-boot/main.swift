@@ -28,7 +28,8 @@ struct Options {
 
 let options = Options(CommandLine.arguments)
 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-let exchange = try await LeaseExchange(group)
+// A machine that waits for its lease does not wait for what others fetch.
+let exchange = try await LeaseExchange(MultiThreadedEventLoopGroup(numberOfThreads: 1))
 let started = ContinuousClock.now
 var results: [BootResult] = []
 await withTaskGroup(of: BootResult.self) { tasks in
@@ -51,6 +52,7 @@ struct Report: Codable {
     var booted: Int
     /// Requests that were sent again because nothing came, and connections or transfers that failed.
     var repeated: Int
+    var repeatedBySteps: [String: Int]
     var failed: Int
     var failures: [String]
     /// Milliseconds by step.
@@ -59,8 +61,9 @@ struct Report: Codable {
 
 var steps: [String: [String: Double]] = [:]
 for step in BootResult.steps { steps[step] = spread(results.compactMap { $0.milliseconds[step] }) }
+let repeated = results.reduce(into: [:]) { $0.merge($1.repeated, uniquingKeysWith: +) }
 let report = Report(
-    seconds: took, booted: results.count { $0.failure == nil }, repeated: results.reduce(0) { $0 + $1.repeated }, failed: results.count { $0.failure != nil },
+    seconds: took, booted: results.count { $0.failure == nil }, repeated: repeated.values.reduce(0, +), repeatedBySteps: repeated.filter { $0.value > 0 }, failed: results.count { $0.failure != nil },
     failures: Array(Set(results.compactMap(\.failure))).sorted().prefix(8).map { $0 }, steps: steps)
 let encoder = JSONEncoder()
 encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
