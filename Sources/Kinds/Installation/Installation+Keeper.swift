@@ -27,6 +27,8 @@ extension Installation {
                 var machine: MachineSight
                 var question: NodeLook
                 var at: Instant
+
+                var isSilent: Bool { if case .unreachable = machine { true } else { false } }
             }
             /// By node.
             let machines = Mutex<[String: Seen]>([:])
@@ -138,11 +140,9 @@ extension Installation {
             let disks = node.spec.disks.map(\.device.scalarText)
             let question = NodeLook(files: sight.files.map(\.path), disks: installation.status?.detail.system == nil ? disks : [])
             let last = memory.machines.withLock { $0[node.name] }
-            if let last, last.question == question {
-                var isSilent = false
-                if case .unreachable = last.machine { isSilent = true }
-                if time.now() - last.at < (isSilent ? Self.silence : Self.freshness) { return last.machine }
-            }
+            if let last, last.question == question, time.now() - last.at < (last.isSilent ? Self.silence : Self.freshness) { return last.machine }
+            // A machine may come up while it is waited for in vain, and say so: that nobody answers is as old as the question.
+            let asked = time.now()
             var machine = try await machines.look(
                 at: node.name, node.sshTarget(installation.spec), hostKey: sight.hostKey, installerKey: installation.spec.target?.hostKey, question)
             if case .system(var facts) = machine {
@@ -150,7 +150,9 @@ extension Installation {
                 facts.boot = nil
                 machine = .system(facts)
             }
-            memory.machines.withLock { $0[node.name] = Memory.Seen(machine: machine, question: question, at: time.now()) }
+            var seen = Memory.Seen(machine: machine, question: question, at: time.now())
+            if seen.isSilent { seen.at = asked }
+            memory.machines.withLock { $0[node.name] = seen }
             return machine
         }
 
