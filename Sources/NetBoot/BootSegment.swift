@@ -153,9 +153,6 @@ final class BootSegment: Sendable {
         let descriptor = socket.take()
         let channel = try await DatagramBootstrap(group: Self.datagrams)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: DHCPPacket.bytesMax + 1))
-            // A thousand machines that ask at once do so through this one socket: with the usual four a round the last of them would
-            // wait behind the transfers of all others, until they ask again.
-            .channelOption(.maxMessagesPerRead, value: 256)
             .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler(BootSender(descriptor: descriptor))) } }
             .withBoundSocket(descriptor).get()
         watch(channel, isVital: isVital)

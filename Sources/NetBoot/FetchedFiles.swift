@@ -63,8 +63,6 @@ package struct FetchedFiles: Sendable {
         Order(url: url, digest: digest, path: "\(directory)/\(owner)/\(use)-\(digest)")
     }
 
-    package func isThere(_ order: Order) -> Bool { access(order.path, F_OK) == 0 }
-
     /// What came instead of what was ordered, in the last ten minutes: so long it is not fetched again.
     package func mistake(in order: Order) -> Failure? {
         guard let last = wrong.digests.withLock({ $0[order] }), ContinuousClock.now - last.at < .seconds(600) else { return nil }

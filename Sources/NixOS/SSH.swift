@@ -45,8 +45,6 @@ package enum SSHFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case lost
     case other(String)
 
-    static let noKey = other("plasma has no SSH key yet: its server makes one when it starts")
-
     package var description: String {
         switch self {
         case .noAnswer: "nobody answers"
@@ -89,7 +87,7 @@ package struct SSH: Sendable {
     package func run(
         _ script: String, on target: SSHTarget, trusting trust: SSHTrust, limit: Duration = .seconds(30), outputMax: Int = 1 << 20
     ) async throws -> ProgramResult {
-        guard identity.knownKey != nil else { throw SSHFailure.noKey }
+        guard identity.knownKey != nil else { throw SSHFailure.other("plasma has no SSH key yet: its server makes one when it starts") }
         if case .pinned(let alias, let key) = trust { try knownHosts.pin(alias, key) }
         if case .firstSeen(_, let file) = trust { try makePrivateDirectory((file as NSString).deletingLastPathComponent) }
         let options = options(trust).flatMap { ["-o", $0] }

@@ -123,7 +123,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         return outputs
     }
 
-    /// Called when nothing waits to be done.
+    /// Called when nothing waits to be done, and nothing came for a tick.
     package mutating func rest() throws(ReplicaError) {
         if !isStuck { try log.mark() }
         if !options.checkpointsAside { try checkpointIfDue(factor: 1) }

@@ -69,6 +69,18 @@ import Testing
         #expect(folder == .unfit("spec.kernel: \(place) is not a regular file"))
     }
 
+    @Test func `a fetched file that was spoiled is fetched again`() async throws {
+        let wanted = digest("a kernel")
+        let (file, _) = try await look("url: \"https://example.org/vmlinuz\", digest: \"sha256:\(wanted)\"") { directory in
+            try FileManager.default.createDirectory(at: directory.appending(path: "fetched/installer"), withIntermediateDirectories: true)
+            try Data("b kernel".utf8).write(to: directory.appending(path: "fetched/installer/kernel-\(wanted)"))
+        }
+        guard case .absent = file else {
+            Issue.record("it is not fetched again: \(file)")
+            return
+        }
+    }
+
     @Test func `a file with a URL is to be fetched until it lies there, and then looked at like any other`() async throws {
         let url = "https://example.org/images/vmlinuz", wanted = digest("a kernel")
         let (absent, directory) = try await look("url: \"\(url)\", digest: \"sha256:\(wanted)\"") { _ in }

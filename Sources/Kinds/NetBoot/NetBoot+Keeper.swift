@@ -76,8 +76,10 @@ extension NetBoot {
             let order = fetched.order(url, digest: wanted, for: use, of: owner)
             orders.append(order)
             if let mistake = fetched.mistake(in: order) { return .unfit("\(field).url: \(mistake)") }
-            guard fetched.isThere(order) else { return .absent(order) }
-            return await examine(PinnedFile(path: order.path, digest: wanted), field)
+            // What became another file since it was fetched is fetched again.
+            let file = await examine(PinnedFile(path: order.path, digest: wanted), field)
+            if case .sound = file { return file }
+            return .absent(order)
         }
 
         private func examine(_ artefact: PinnedFile, _ field: String) async -> Sight.File {

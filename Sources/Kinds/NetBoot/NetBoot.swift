@@ -75,7 +75,7 @@ package enum NetBoot: Kind {
     private static func readArtifact(_ fields: inout Fields) -> Artifact {
         let artifact = Artifact(
             path: fields.optional("path", "Path of the file on the host."),
-            url: fields.optional("url", "Where it is fetched from."),
+            url: fields.optional("url", "Instead of path: http or https URL that it is fetched from, once, into the data directory."),
             digest: fields.optional("digest", "SHA-256 of the file: sha256:…"),
             digestFile: fields.optional(
                 "digestFile", "Path of a file on the host in sha256sum's format that has the digest; instead of digest."))
