@@ -95,6 +95,9 @@ final class Monitor: Sendable {
             case .success(let opened):
                 logger.debug("listening to machine", metadata: ["machine": "\(name)", "pid": "\(identity.pid)"])
                 opened.closed.whenComplete { [weak self] _ in self?.drop(name, identity) }
+            case .failure(QMPFault.noConnection):
+                // Refused at once, as by a QEMU that is still starting: asking again costs nothing.
+                drop(name, identity)
             case .failure:
                 noteFailure(name, identity)
             }

@@ -18,6 +18,9 @@ package struct Progress: Sendable {
     package internal(set) var isActive = false
     /// Probing: the question was asked.
     var isPaused = false
+    /// Probing: the end of what the question carried. Only who has that is asked no more: on a network that overtakes, an
+    /// answer to something earlier says nothing of it, and each message sent on that word would be refused again.
+    var probeEnd: UInt64 = 0
     /// The highest commit index that was sent with entries or alone.
     var sentCommit: UInt64 = 0
     var inflight = Inflight()

@@ -44,6 +44,7 @@ extension Raft {
         members.progress[at].sentCommit = commit
         if members.progress[at].state == .probe {
             members.progress[at].isPaused = true
+            members.progress[at].probeEnd = entries.last?.index ?? previous.index
         } else if let last = entries.last {
             members.progress[at].next = last.index + 1
             members.progress[at].inflight.add(last: last.index, bytes: cost)
@@ -71,7 +72,7 @@ extension Raft {
         let rose = members.progress[at].acknowledge(matched, round: leading.round)
         let match = members.progress[at].match
         switch members.progress[at].state {
-        case .probe where matched == match: members.progress[at].replicate()
+        case .probe where matched == match && matched >= members.progress[at].probeEnd: members.progress[at].replicate()
         case .snapshot where match >= log.base.index: members.progress[at].replicate()
         case .replicate: if !rose { return }
         case .probe, .snapshot: return

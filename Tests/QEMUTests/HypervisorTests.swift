@@ -63,6 +63,17 @@ final class Room: Sendable {
         #expect(why.hasPrefix("pid 77 lives, but its QMP socket cannot be opened"))
     }
 
+    @Test func `a machine that could not be asked while it was starting is asked again at once`() async throws {
+        let hypervisor = hypervisor(FakeProcesses(seen: [process(77, "web")]))
+        try room.write("web/pid", "77\n")
+        guard case .unreachable = try await hypervisor.observe("web") else { Issue.record("nobody listens"); return }
+        let monitor = try await FakeMonitor.listen(room.path + "/web/qmp.sock", uuid: "7f0c2a6e-3a55-4d0e-9a6b-0c5a3f1d2e4b")
+        guard case .running(let seen) = try await hypervisor.observe("web") else { Issue.record("it listens"); return }
+        #expect(seen.status == "running")
+        await hypervisor.monitor.release()
+        try await monitor.close()
+    }
+
     @Test func `while QEMU daemonizes the younger of two processes counts`() throws {
         let found = try hypervisor(FakeProcesses(seen: [process(70, "web", startTime: 8), process(77, "web", startTime: 9)])).find("web")
         #expect(found?.identity.pid == 77)

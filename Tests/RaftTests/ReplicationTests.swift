@@ -111,6 +111,26 @@ import Testing
         #expect(net.raft(2).applied == net.raft(1).last.index)
     }
 
+    @Test func `on a network that overtakes, one refusal does not bring forth the next`() {
+        var net = Net.led { $0.inflightMessagesMax = 64 }
+        var onTheWay: [Message] = []
+        var appends = 0
+        for round in 0..<400 {
+            if round < 200 { net.propose(1) }
+            let sent = net.take()
+            appends += sent.count { if case .append = $0.body { true } else { false } }
+            onTheWay += sent
+            onTheWay.shuffle(using: &net.dice)
+            let arriving = (onTheWay.count + 7) / 8
+            for message in onTheWay.suffix(arriving) { net.deliver(message) }
+            onTheWay.removeLast(arriving)
+            for id in net.ids { net.persistAll(id) }
+        }
+        #expect(net.raft(2).last == net.raft(1).last && net.raft(3).last == net.raft(1).last)
+        #expect(appends < 300, "\(appends) messages for 200 entries to two members")
+        #expect(net.faults.isEmpty)
+    }
+
     @Test func `what was persisted before a truncation says nothing of what replaced it`() {
         var raft = member(3, term: 1, [1], commit: 1)
         func append(_ from: UInt64, _ term: UInt64, _ previous: Position, _ entries: [Entry]) -> Effects {

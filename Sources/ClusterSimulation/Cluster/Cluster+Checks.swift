@@ -30,26 +30,23 @@ extension Cluster {
 
     /// Looks at a member after a step.
     func watchOver(_ member: Member<S>, sent matched: UInt64) throws(Breach) {
-        guard let status = member.core?.status else { return }
-        let look = Member<S>.Look(
-            term: status.term, role: status.role, leader: status.leader ?? 0, commit: status.commitIndex,
-            applied: status.appliedIndex, durable: status.durableIndex, last: status.lastIndex)
+        guard let look = member.core?.look, let configuration = member.core?.raft.configuration else { return }
         let before = member.look
         guard look != before else { return }
         member.look = look
-        let configurations = [member.configuration, status.configuration]
-        member.configuration = status.configuration
+        let configurations = [member.configuration, configuration]
+        member.configuration = configuration
         truth.reaches(look.applied)
         if look.last != before.last || look.term != before.term { try checkLog(member, after: min(before.last, look.last)) }
         if look.role == .leader {
             try truth.leads(member.id, term: look.term, at: now)
             if before.role != .leader || before.term != look.term {
                 try checkComplete(member)
-                let verdict = Quorum.verdict(of: status.configuration) {
+                let verdict = Quorum.verdict(of: configuration) {
                     $0 == member.id || truth.vote(of: $0, term: look.term) == member.id
                 }
                 guard verdict == .won else {
-                    throw Breach(.majority, "member \(member.id) leads term \(look.term) of \(status.configuration) without one")
+                    throw Breach(.majority, "member \(member.id) leads term \(look.term) of \(configuration) without one")
                 }
             }
             if before.role != .leader || before.term != look.term {
@@ -68,7 +65,7 @@ extension Cluster {
             }
             guard isHeld else {
                 throw Breach(
-                    .committed, "member \(member.id) committed entry \(look.commit) of \(status.configuration), which no majority said to have")
+                    .committed, "member \(member.id) committed entry \(look.commit) of \(configuration), which no majority said to have")
             }
         }
         if look.role == .leader, before.role == .leader, look.term == before.term, look.commit > before.commit,
@@ -84,7 +81,7 @@ extension Cluster {
         try check(look.applied <= look.commit, .indexOrder, "applied beyond what is committed")
         try check(look.applied <= look.durable, .indexOrder, "applied beyond what is durable")
         try check(look.durable <= look.last, .indexOrder, "durable beyond its end")
-        guard before != Member<S>.Look() else { return }
+        guard before != Look() else { return }
         try check(look.term >= before.term, .neverBack, "its term went back")
         try check(look.commit >= before.commit, .neverBack, "its commit index went back")
         try check(look.applied >= before.applied, .neverBack, "its applied index went back")

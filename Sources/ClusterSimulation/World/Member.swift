@@ -64,16 +64,6 @@ final class Member<S: Subject> {
     /// The newest revision it answered in this life.
     var answered: Int64 = 0
 
-    struct Look: Equatable {
-        var term: UInt64 = 0
-        var role = Role.follower
-        var leader: UInt64 = 0
-        var commit: UInt64 = 0
-        var applied: UInt64 = 0
-        var durable: UInt64 = 0
-        var last: UInt64 = 0
-    }
-
     init(id: UInt64, membership: Membership, seed: UInt64) {
         self.id = id
         self.membership = membership
@@ -103,4 +93,24 @@ final class Member<S: Subject> {
     }
 
     var isUp: Bool { state == .running || state == .paused }
+}
+
+/// What a member's process shows from outside.
+struct Look: Equatable {
+    var term: UInt64 = 0
+    var role = Role.follower
+    var leader: UInt64 = 0
+    var commit: UInt64 = 0
+    var applied: UInt64 = 0
+    var durable: UInt64 = 0
+    var last: UInt64 = 0
+}
+
+extension ReplicaCore {
+    /// After every step: without what a whole status gathers.
+    var look: Look {
+        Look(
+            term: raft.hardState.term, role: raft.role, leader: raft.leader ?? 0, commit: raft.commit, applied: applied.index,
+            durable: raft.durable.index, last: raft.last.index)
+    }
 }
