@@ -24,6 +24,16 @@ struct MemberConfigurationTests {
         }
     }
 
+    /// A cluster's id is made of it, and everybody may know that.
+    @Test func `a join token that a person thought up takes long to try`() {
+        let random = String(repeating: "0123456789abcdef", count: 4)
+        #expect(Admission.stretched(random) == random)
+        for token in ["correct horse battery staple", String(random.dropLast()), random + "0", String(random.dropLast()) + "g"] {
+            let stretched = Admission.stretched(token)
+            #expect(stretched.count == 64 && stretched != token && Admission.stretched(stretched) == stretched)
+        }
+    }
+
     private static func shown(_ read: MemberConfiguration) -> String {
         var lines = ["\(read.name) in \(read.directory)"]
         switch read.beginning {

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -22,6 +23,10 @@ class Node:
         shutil.copy(world.ca.certificate, self.path("ca.crt"))
         world.ca.issue(self.name, self.path(f"{self.name}.crt"), self.path(f"{self.name}.key"), [self.address, "127.0.0.1"])
         self.serve = None
+        # As systemd listens to a unit of Type=notify.
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.manager.bind(os.path.join(self.folder, "notify"))
+        self.manager.setblocking(False)
 
     def path(self, name):
         return os.path.join(self.secrets, name)
@@ -45,11 +50,18 @@ class Node:
 
     def start(self):
         self.serve = self.spawn("serve", "chainfire", "serve", "--config", self.path("cluster-config.json"), "--data-dir",
-                                os.path.join(self.folder, "chainfire"))
+                                os.path.join(self.folder, "chainfire"), NOTIFY_SOCKET=self.manager.getsockname())
 
-    def spawn(self, log, *arguments):
+    def heard(self):
+        """What the service told since it was last asked."""
+        try:
+            return self.manager.recv(4096).decode()
+        except BlockingIOError:
+            return ""
+
+    def spawn(self, log, *arguments, **variables):
         with open(os.path.join(self.folder, f"{log}.log"), "ab") as file:
-            process = subprocess.Popen([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            process = subprocess.Popen([BINARY, *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(os.environ, **variables))
         self.world.loose.append(process)
         return process
 
@@ -99,6 +111,8 @@ def first_boot(world):
     until(20, "a reason to wait", lambda: "leader" in nodes[0].noted()["message"] or "member" in nodes[0].noted()["message"])
     expect(nodes[0].noted()["state"] == "running" and nodes[0].noted()["step"] == "bootstrapping", f"{nodes[0].noted()}")
     expect(not nodes[0].has(".chainfire-initialized"), "the marker came too soon")
+    told = nodes[0].heard()
+    expect(told == "READY=1\nSTATUS=serves clients on port 2379", f"systemd was told {told!r}")
     began = time.monotonic()
     for node in nodes[1:]:
         node.start()
@@ -135,6 +149,8 @@ def first_boot(world):
     until(10, "a reason to wait", lambda: "asks https://127.0.0.31:2379 to be let in" in four.noted()["message"])
     four.start()
     ended(four, process, 60)
+    told = [four.heard(), four.heard()]
+    expect("STATUS=asks https://127.0.0.31:2379 to let it join" in told[0] and "STATUS=serves" in told[1], f"systemd was told {told}")
     expect(four.has(".chainfire-joined") and four.noted()["step"] == "joined", f"{four.noted()}")
     members = members_of(four)
     expect(sorted(m["name"] for m in members if not m["learner"]) == ["node01", "node02", "node03", "node04"], f"{members}")

@@ -197,6 +197,9 @@ in
       };
 
       serviceConfig = {
+        # It says itself when it serves; how long it may read what it holds, nobody knows.
+        Type = "notify";
+        TimeoutStartSec = "infinity";
         ExecStartPre = "+${refresh}";
         ExecStart = lib.escapeShellArgs (
           [

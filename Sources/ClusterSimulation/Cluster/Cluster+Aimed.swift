@@ -31,17 +31,19 @@ extension Cluster {
         }
     }
 
-    /// The leader ends, and with the first vote for another its voter and that candidate are lost to the rest.
+    /// The leader ends. With the first vote for another its voter and that candidate are lost to the rest; or the vote is
+    /// late.
     func ambush() throws(Breach) {
         guard let leader else { return }
         trapUntil = now + .seconds(4)
+        trapDelaysVotes = faultDice.oneIn(2)
         try crash(leader, losesPower: false, backIn: faultDice.within(1_000_000...2_500_000))
     }
 
     /// Called as a message leaves a member, in the midst of a step.
     /// - Returns: the candidate whose vote sprang the trap.
     func spring(_ member: Member<S>, _ message: PeerMessage) -> UInt64? {
-        guard now < trapUntil, case .raft(let inner) = message.body, case .voteAnswer(granted: true) = inner.body else { return nil }
+        guard now < trapUntil, !trapDelaysVotes, isVote(message) else { return nil }
         trapUntil = 0
         member.mayEnd = true
         member.disk.losePower(afterOperations: 0)
@@ -55,6 +57,20 @@ extension Cluster {
         try crash(member, losesPower: true, backIn: faultDice.within(50_000...600_000))
     }
 
+    private func isVote(_ message: PeerMessage) -> Bool {
+        if case .raft(let inner) = message.body, case .voteAnswer(granted: true) = inner.body { true } else { false }
+    }
+
+    /// Whether the message is a vote that is kept until its candidate asks for the next.
+    func delaysVote(_ message: PeerMessage, _ letter: Letter) -> Bool {
+        guard now < trapUntil, trapDelaysVotes, isVote(message) else { return false }
+        trapUntil = 0
+        counts.lateVotes += 1
+        trace(now, "the vote of member \(message.from) for \(message.to) is late")
+        heldBack[message.to, default: []].append(letter)
+        return true
+    }
+
     /// A cut loses little of what is sent into it: most waits in the sender's buffers.
     func holdBack(_ message: PeerMessage, _ letter: Letter) {
         guard scenario.temper == .siege, case .raft(let inner) = message.body, case .append(_, let entries, _) = inner.body,
@@ -63,10 +79,11 @@ extension Cluster {
         heldBack[message.to, default: []].append(letter)
     }
 
-    /// It comes when it can do most harm: to one that has just voted for another leader.
-    func release(to id: UInt64) {
+    /// It comes when it can do most harm: entries to one that has just voted for another leader, votes to a candidate that
+    /// asks for new ones.
+    func release(to id: UInt64, within delay: Micros) {
         guard let letters = heldBack.removeValue(forKey: id), !isHealing else { return }
-        counts.lateAppends += letters.count
-        for letter in letters { plan(.arrive(to: id, letter: self.letters.put(letter)), in: faultDice.below(Int64(3_000))) }
+        if scenario.temper == .siege { counts.lateAppends += letters.count }
+        for letter in letters { plan(.arrive(to: id, letter: self.letters.put(letter)), in: faultDice.below(delay)) }
     }
 }

@@ -9,10 +9,12 @@ extension Cluster {
     func overhear(_ member: Member<S>, _ message: PeerMessage, _ matched: inout UInt64) throws(Breach) {
         guard case .raft(let message) = message.body else { return }
         switch message.body {
-        case .voteRequest: try truth.votes(member.id, term: message.term, for: member.id)
+        case .voteRequest:
+            try truth.votes(member.id, term: message.term, for: member.id)
+            if scenario.temper == .ambush { release(to: member.id, within: 600) }
         case .voteAnswer(granted: true):
             try truth.votes(member.id, term: message.term, for: message.to)
-            release(to: member.id)
+            if scenario.temper == .siege { release(to: member.id, within: .milliseconds(3)) }
         case .append(let previous, let entries, _):
             try truth.leads(member.id, term: message.term, at: now)
             var before = previous.term

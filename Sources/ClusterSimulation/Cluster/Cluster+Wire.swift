@@ -8,6 +8,7 @@ extension Cluster {
     func post(_ message: PeerMessage, from sender: Member<S>, at time: Micros) {
         guard let receiver = member(message.to), mayTalk(sender, to: receiver) else { return }
         let letter = Letter.message(message.encoded, from: sender.id, incarnation: sender.incarnation)
+        if delaysVote(message, letter) { return }
         let (first, second) = network.arrivals(message.from, message.to, at: time, &networkDice)
         if first == nil { holdBack(message, letter) }
         if let first { queue.add(.arrive(to: message.to, letter: letters.put(letter)), at: first) }

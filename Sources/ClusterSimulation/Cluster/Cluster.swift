@@ -89,8 +89,9 @@ final class Cluster<S: Subject> {
     var meetings: Set<Meeting> = []
     /// Who has met whom, and will know it again: the books of all disks.
     var acquaintances: Set<Network.Ends> = []
-    /// Until then whoever votes loses power as its vote leaves.
+    /// Until then whoever votes loses power as its vote leaves, or its vote is late.
     var trapUntil: Micros = 0
+    var trapDelaysVotes = false
     /// What a cut kept from a member, and may still come from its sender's buffers.
     var heldBack: [UInt64: [Letter]] = [:]
 

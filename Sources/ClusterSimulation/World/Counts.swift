@@ -15,12 +15,13 @@ package struct Counts: Sendable, CustomStringConvertible {
     /// Voters that lost power as their vote left, and appends of old leaders that came after it.
     package var ambushes = 0
     package var lateAppends = 0
+    package var lateVotes = 0
 
     private static let fields: [(String, WritableKeyPath<Counts, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("calls answered", \.answered), ("given up", \.unknown),
         ("refused", \.refused), ("crashes", \.crashes), ("elections", \.elections), ("snapshots", \.snapshots),
         ("changes of members", \.changes), ("leases ended", \.expiries), ("watch batches", \.batches),
-        ("messages of strangers", \.strangers), ("voters ambushed", \.ambushes), ("late appends", \.lateAppends),
+        ("messages of strangers", \.strangers), ("voters ambushed", \.ambushes), ("late appends", \.lateAppends), ("late votes", \.lateVotes),
     ]
 
     mutating func add(_ other: Counts) {

@@ -5,12 +5,15 @@ extension Scenario {
         case usual
         /// Leaders that are cut off or stand still, and clients who stay with them and read.
         case siege
-        /// Voters that lose power in the moment in which their vote leaves, and candidates that are cut off with it.
+        /// Voters that lose power in the moment in which their vote leaves, and candidates that are cut off with it; or
+        /// whose vote comes when the candidate asks for the next.
         case ambush
         /// Answers to one member that come late, twice and in another order, while it is read from.
         case late
         /// Renewals that are on their way when their lease ends.
         case leases
+        /// Power that fails again and again in the midst of writes, and bits that turn over, where logs are short and cut often.
+        case power
     }
 
     mutating func bend(_ dice: inout Dice) {
@@ -39,6 +42,13 @@ extension Scenario {
             load.pause = .milliseconds(dice.pick([2_000, 3_000]))
             load.clients = 6
             load.weights = [(.put, 1), (.grant, 2), (.renew, 20), (.putLeased, 6), (.readRange, 1)]
+        case .power:
+            faults = [(.losePowerMidway, 8), (.losePower, 3), (.flip, 3), (.isolate, 1)]
+            calm = .milliseconds(dice.pick([1_500, 4_000]))
+            stay = .milliseconds(dice.pick([100, 700, 1_500]))
+            segmentBytes = dice.pick([4 << 10, 8 << 10])
+            checkpointCommands = dice.pick([8, 40])
+            retainedBytes = dice.pick([0, 2_000])
         }
     }
 }

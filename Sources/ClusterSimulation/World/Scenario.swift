@@ -54,7 +54,7 @@ struct Scenario {
         snapshotsAside = !dice.oneIn(3)
         leaseReads = dice.oneIn(3)
         var mood = Dice(seed: seed &* 0xA24B_AED4_963E_E407 ^ 0x7E3)
-        temper = mood.pick(weighted: [(.usual, 5), (.siege, 2), (.ambush, 1), (.late, 1), (.leases, 1)])
+        temper = mood.pick(weighted: [(.usual, 5), (.siege, 2), (.ambush, 1), (.late, 1), (.leases, 1), (.power, 2)])
         bend(&mood)
     }
 }

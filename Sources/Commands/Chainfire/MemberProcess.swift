@@ -13,6 +13,13 @@ struct MemberProcess {
     var configuration: MemberConfiguration
     var exposition: Exposition
     var logger: Logger
+    private let manager = ServiceManager()
+
+    init(configuration: MemberConfiguration, exposition: Exposition, logger: Logger) {
+        self.configuration = configuration
+        self.exposition = exposition
+        self.logger = logger
+    }
 
     /// Runs until SIGTERM or SIGINT, or until it fails.
     func run() async throws {
@@ -31,7 +38,7 @@ struct MemberProcess {
     }
 
     private func run(over transport: PeerTransport, scratch: String) async throws {
-        let membership = try await Admission(configuration: configuration, logger: logger).membership()
+        let membership = try await Admission(configuration: configuration, logger: logger, manager: manager).membership()
         let time = SystemTime()
         let store = try Chainfire.open(
             directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
@@ -39,7 +46,8 @@ struct MemberProcess {
         let header = store.header
         let server = try ChainfireServer(
             store: store, options: serverOptions(scratch), time: time, logger: logger,
-            onListening: { [configuration, logger] listening in
+            onListening: { [configuration, logger, manager] listening in
+                manager.tell(.ready, .status("serves clients on port \(listening.port)"))
                 logger.notice("member \(configuration.name) serves", metadata: [
                     "clients": "\(configuration.advertiseClient.joined(separator: ","))", "port": "\(listening.port)",
                     "peers": "\(configuration.advertisePeer.joined(separator: ","))",

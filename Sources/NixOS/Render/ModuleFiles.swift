@@ -602,6 +602,9 @@ package enum ModuleFiles {
                       };
 
                       serviceConfig = {
+                        # It says itself when it serves; how long it may read what it holds, nobody knows.
+                        Type = "notify";
+                        TimeoutStartSec = "infinity";
                         ExecStartPre = "+${refresh}";
                         ExecStart = lib.escapeShellArgs (
                           [
