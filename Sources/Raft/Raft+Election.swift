@@ -18,9 +18,24 @@ extension Raft {
         granted = [id]
         campaignTick = now
         if verdict == .won { return campaign(isTransfer: false, &effects) }
-        for voter in rivals {
-            let body = Message.Body.preVoteRequest(last: last)
-            effects.send.append(Message(from: id, to: voter, term: hardState.term + 1, body: body))
+        for voter in rivals { askPreVote(of: voter, &effects) }
+    }
+
+    private func askPreVote(of voter: UInt64, _ effects: inout Effects) {
+        let body = Message.Body.preVoteRequest(last: last)
+        effects.send.append(Message(from: id, to: voter, term: hardState.term + 1, body: body))
+    }
+
+    /// Asks those who have not answered once more, at the pace of heartbeats: the question was lost, or its voter was not there
+    /// yet. Without this a group whose members start one after the other waits for another timeout.
+    mutating func askAgain(_ effects: inout Effects) {
+        guard role == .preCandidate || role == .candidate && granted.contains(id) else { return }
+        for voter in rivals where !granted.contains(voter) && !rejected.contains(voter) {
+            if role == .preCandidate {
+                askPreVote(of: voter, &effects)
+            } else {
+                say(.voteRequest(last: last, isTransfer: false), to: voter, &effects)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ extension Raft {
             preCampaign(&effects)
         } else if now % UInt64(options.heartbeatTicks) == 0 {
             repeatReadRequest(&effects)
+            askAgain(&effects)
         }
     }
 

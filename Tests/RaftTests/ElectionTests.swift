@@ -27,6 +27,23 @@ import Testing
         }
     }
 
+    @Test func `voters that were not there are asked again within a heartbeat`() {
+        var net = Net(seed: 3, voters: [1, 2, 3])
+        net.settle()
+        for id in [2, 3] as [UInt64] { net.nodes[id]!.raft.sinceHeard = 99 }
+        while net.raft(1).role != .preCandidate { net.step(1, .tick) }
+        #expect(net.take().count == 2)
+        let beat = net.raft(1).options.heartbeatTicks
+        for _ in 0..<beat { net.step(1, .tick) }
+        #expect(net.wire.count == 2, "both again")
+        net.settle(lost: { if case .voteRequest = $0.body { true } else { false } })
+        #expect(net.raft(1).role == .candidate, "its requests were lost")
+        for _ in 0..<beat { net.step(1, .tick) }
+        net.settle()
+        #expect(net.raft(1).role == .leader)
+        #expect(net.faults.isEmpty)
+    }
+
     @Test func `a member that was cut off raises no term and deposes nobody when it is back`() {
         var net = Net.led()
         let term = net.raft(1).hardState.term
