@@ -14,7 +14,7 @@ package struct ByteReader: Sendable {
 
     @inlinable package var remaining: Int { end - offset }
 
-    @inlinable package mutating func read<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
+    @inlinable @inline(__always) package mutating func read<Number: FixedWidthInteger>(_ type: Number.Type = Number.self) -> Number? {
         let size = MemoryLayout<Number>.size
         guard size <= remaining else { return nil }
         let number = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Number.self) }

@@ -33,9 +33,9 @@ extension PeerMessage {
     static let chunkAnswerKind: UInt8 = 33
 
     package var encoded: [UInt8] {
-        var buffer = ByteBuffer()
+        var buffer = ByteBufferAllocator().buffer(capacity: 256)
         write(to: &buffer)
-        return Array(buffer.readableBytesView)
+        return buffer.readBytes(length: buffer.readableBytes) ?? []
     }
 
     /// Nil when the bytes are no message, whatever they are.
