@@ -1,6 +1,5 @@
 import Dispatch
 import Foundation
-import Glibc
 import Host
 import Logging
 import Raft
@@ -166,15 +165,10 @@ package final class Replica<Machine: StateMachine>: Sendable {
     /// Runs what nobody waits for on a thread of its own, which lets those go first that serve.
     func aside(_ body: @escaping @Sendable () -> Void) {
         errands.enter()
-        let thread = Thread { [errands] in
-            // On Linux this is the thread alone.
-            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+        BackgroundThread.run("replica aside") { [errands] in
             body()
             errands.leave()
         }
-        thread.name = "replica aside"
-        thread.stackSize = 1 << 20
-        thread.start()
     }
 
     /// Returns when all that goes on aside has ended.
