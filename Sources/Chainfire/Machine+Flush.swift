@@ -75,7 +75,7 @@ extension Machine {
             return
         }
         guard !flushIsAsked.exchange(true, ordering: .acquiring) else { return }
-        BackgroundThread.run("chainfire flush") { [self] in
+        BackgroundThread.run("chainfire flush", yields: false) { [self] in
             flushIsAsked.store(false, ordering: .releasing)
             // What could not be written is tried again at the next checkpoint, whose error ends the process.
             _ = try? flush()

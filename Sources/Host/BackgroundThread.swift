@@ -3,12 +3,15 @@ import Glibc
 
 /// Work that may take long and that nobody waits for.
 package enum BackgroundThread {
-    /// Runs `body` on a thread of its own, behind all threads of usual priority.
-    /// - Parameter name: of the thread, for debuggers.
-    package static func run(_ name: String, _ body: @escaping @Sendable () -> Void) {
+    /// Runs `body` on a thread of its own.
+    /// - Parameters:
+    ///   - name: of the thread, for debuggers.
+    ///   - yields: whether it lets threads of usual priority go first, where a process may say so. Not for what holds a lock
+    ///     that they wait for.
+    package static func run(_ name: String, yields: Bool, _ body: @escaping @Sendable () -> Void) {
         let thread = Thread {
             // On Linux this is the thread alone (setpriority(2), "C library/kernel differences").
-            setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+            if yields { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5) }
             body()
         }
         thread.name = name

@@ -8,6 +8,7 @@ enum QMPFault: Error, Hashable, Sendable, CustomStringConvertible {
     case heldByAnother(seconds: Int64)
     case noAnswer(command: String, seconds: Int64)
     case closed
+    case lost(String)
     case crowded
     case broken(QMPProblem)
     case refused(command: String, class: String, String)
@@ -21,6 +22,7 @@ enum QMPFault: Error, Hashable, Sendable, CustomStringConvertible {
             "another QMP client holds its QMP socket (no greeting within \(seconds) s); end that client, or find out whether QEMU hangs"
         case .noAnswer(let command, let seconds): "QMP \(command) was not answered within \(seconds) s"
         case .closed: "its QMP connection was closed"
+        case .lost(let why): "its QMP connection broke: \(why)"
         case .crowded: "too many QMP commands wait for their answers"
         case .broken(let problem): "its QMP conversation broke: \(problem)"
         case .refused(let command, let kind, let why): "QEMU refused \(command): \(why) (\(kind))"
@@ -126,7 +128,7 @@ private final class QMPHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(.noConnection("\(error)"))
+        end(.lost("\(error)"))
     }
 
     func execute(_ command: String, _ arguments: QMPValue?, limit: Int64) -> EventLoopFuture<QMPValue> {

@@ -18,9 +18,10 @@ package struct Progress: Sendable {
     package internal(set) var isActive = false
     /// Probing: the question was asked.
     var isPaused = false
-    /// Probing: the end of what the question carried. Only who has that is asked no more: on a network that overtakes, an
-    /// answer to something earlier says nothing of it, and each message sent on that word would be refused again.
-    var probeEnd: UInt64 = 0
+    /// Probing: the end of what the first question carried, `.max` before it was asked. Only who has that is asked no more: on
+    /// a network that overtakes, an answer to something earlier says nothing of it, and each message sent on that word would
+    /// be refused again.
+    var probeEnd = UInt64.max
     /// The highest commit index that was sent with entries or alone.
     var sentCommit: UInt64 = 0
     var inflight = Inflight()
@@ -45,6 +46,7 @@ package struct Progress: Sendable {
         state = .probe
         self.next = next
         isPaused = false
+        probeEnd = .max
         isStalled = false
         inflight.forget()
     }

@@ -44,7 +44,7 @@ extension Raft {
         members.progress[at].sentCommit = commit
         if members.progress[at].state == .probe {
             members.progress[at].isPaused = true
-            members.progress[at].probeEnd = entries.last?.index ?? previous.index
+            members.progress[at].probeEnd = min(members.progress[at].probeEnd, entries.last?.index ?? previous.index)
         } else if let last = entries.last {
             members.progress[at].next = last.index + 1
             members.progress[at].inflight.add(last: last.index, bytes: cost)

@@ -165,7 +165,7 @@ package final class Replica<Machine: StateMachine>: Sendable {
     /// Runs what nobody waits for on a thread of its own, which lets those go first that serve.
     func aside(_ body: @escaping @Sendable () -> Void) {
         errands.enter()
-        BackgroundThread.run("replica aside") { [errands] in
+        BackgroundThread.run("replica aside", yields: true) { [errands] in
             body()
             errands.leave()
         }

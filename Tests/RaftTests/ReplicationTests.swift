@@ -131,6 +131,25 @@ import Testing
         #expect(net.faults.isEmpty)
     }
 
+    @Test func `a member whose answers take longer than a heartbeat is streamed to all the same, while entries come`() {
+        var net = Net.led()
+        let late = net.raft(1).options.heartbeatTicks + 1
+        net.step(1, .lost(2))
+        #expect(net.raft(1).progress(of: 2)?.state == .probe)
+        var onTheWay: [(due: Int, message: Message)] = []
+        for round in 0..<(10 * late) {
+            net.step(1, .tick)
+            net.propose(1)
+            let due = onTheWay.filter { $0.due <= round }
+            onTheWay.removeAll { $0.due <= round }
+            for (_, message) in due { net.deliver(message) }
+            for id in net.ids { net.persistAll(id) }
+            for message in net.take() { onTheWay.append((round + (message.from == 2 || message.to == 2 ? late : 1), message)) }
+        }
+        #expect(net.raft(1).progress(of: 2)?.state == .replicate)
+        #expect(net.raft(1).role == .leader && net.faults.isEmpty)
+    }
+
     @Test func `what was persisted before a truncation says nothing of what replaced it`() {
         var raft = member(3, term: 1, [1], commit: 1)
         func append(_ from: UInt64, _ term: UInt64, _ previous: Position, _ entries: [Entry]) -> Effects {

@@ -32,8 +32,11 @@ let
     lib.nameValuePair "${name}-cluster-join" {
       description = "Brings ${name} into its cluster";
       wantedBy = lib.optional isThere "multi-user.target";
-      requires = [ "${name}.service" ];
-      wants = [ "network-online.target" ];
+      # Not required: when it does not come up, somebody has to say so.
+      wants = [
+        "network-online.target"
+        "${name}.service"
+      ];
       after = [
         "network-online.target"
         "${name}.service"

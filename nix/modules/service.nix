@@ -98,7 +98,7 @@ in
     joinTokenFile = mkOption {
       type = types.nullOr secretPath;
       default = "/etc/nixos/secrets/join.token";
-      description = "File with the secret by which members join: the same on all nodes. null: there is none.";
+      description = "File with the secret by which members join: the same on all nodes. 64 hexadecimal digits are taken as random. null: there is none.";
     };
 
     tls = {

@@ -238,7 +238,7 @@ let
     };
     "first boot runs once after its service, with the credentials it needs" = {
       expr = {
-        inherit (join) after requires wantedBy;
+        inherit (join) after wants wantedBy;
         inherit (join.serviceConfig) Type RemainAfterExit ExecStart LoadCredential;
       };
       expected = {
@@ -246,7 +246,10 @@ let
           "network-online.target"
           "chainfire.service"
         ];
-        requires = [ "chainfire.service" ];
+        wants = [
+          "network-online.target"
+          "chainfire.service"
+        ];
         wantedBy = [ "multi-user.target" ];
         Type = "oneshot";
         RemainAfterExit = true;

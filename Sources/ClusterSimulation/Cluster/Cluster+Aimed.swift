@@ -37,6 +37,7 @@ extension Cluster {
         guard let leader else { return }
         trapUntil = now + .seconds(4)
         trapDelaysVotes = faultDice.oneIn(2)
+        lateVote = nil
         try crash(leader, losesPower: false, backIn: faultDice.within(1_000_000...2_500_000))
     }
 
@@ -61,14 +62,24 @@ extension Cluster {
         if case .raft(let inner) = message.body, case .voteAnswer(granted: true) = inner.body { true } else { false }
     }
 
-    /// Whether the message is a vote that is kept until its candidate asks for the next.
+    /// Whether the message is a vote that is kept until its candidate asks for one of a later term. Nothing else that says
+    /// the same comes through until then.
     func delaysVote(_ message: PeerMessage, _ letter: Letter) -> Bool {
-        guard now < trapUntil, trapDelaysVotes, isVote(message) else { return false }
+        guard isVote(message), case .raft(let inner) = message.body else { return false }
+        if let late = lateVote { return late.from == message.from && late.to == message.to && late.term == inner.term }
+        guard now < trapUntil, trapDelaysVotes else { return false }
         trapUntil = 0
+        lateVote = (message.from, message.to, inner.term, letter)
         counts.lateVotes += 1
-        trace(now, "the vote of member \(message.from) for \(message.to) is late")
-        heldBack[message.to, default: []].append(letter)
+        trace(now, "the vote of member \(message.from) for \(message.to) in term \(inner.term) is late")
         return true
+    }
+
+    /// A candidate asks: a late vote for it comes before the answer.
+    func releaseVote(for candidate: UInt64, term: UInt64) {
+        guard let late = lateVote, late.to == candidate, term > late.term else { return }
+        lateVote = nil
+        if !isHealing { plan(.arrive(to: candidate, letter: letters.put(late.letter)), in: faultDice.below(Int64(600))) }
     }
 
     /// A cut loses little of what is sent into it: most waits in the sender's buffers.
@@ -79,11 +90,10 @@ extension Cluster {
         heldBack[message.to, default: []].append(letter)
     }
 
-    /// It comes when it can do most harm: entries to one that has just voted for another leader, votes to a candidate that
-    /// asks for new ones.
-    func release(to id: UInt64, within delay: Micros) {
+    /// It comes when it can do most harm: to one that has just voted for another leader.
+    func release(to id: UInt64) {
         guard let letters = heldBack.removeValue(forKey: id), !isHealing else { return }
-        if scenario.temper == .siege { counts.lateAppends += letters.count }
-        for letter in letters { plan(.arrive(to: id, letter: self.letters.put(letter)), in: faultDice.below(delay)) }
+        counts.lateAppends += letters.count
+        for letter in letters { plan(.arrive(to: id, letter: self.letters.put(letter)), in: faultDice.below(Int64(3_000))) }
     }
 }

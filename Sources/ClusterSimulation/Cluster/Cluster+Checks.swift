@@ -11,10 +11,10 @@ extension Cluster {
         switch message.body {
         case .voteRequest:
             try truth.votes(member.id, term: message.term, for: member.id)
-            if scenario.temper == .ambush { release(to: member.id, within: 600) }
+            releaseVote(for: member.id, term: message.term)
         case .voteAnswer(granted: true):
             try truth.votes(member.id, term: message.term, for: message.to)
-            if scenario.temper == .siege { release(to: member.id, within: .milliseconds(3)) }
+            release(to: member.id)
         case .append(let previous, let entries, _):
             try truth.leads(member.id, term: message.term, at: now)
             var before = previous.term

@@ -92,6 +92,7 @@ final class Cluster<S: Subject> {
     /// Until then whoever votes loses power as its vote leaves, or its vote is late.
     var trapUntil: Micros = 0
     var trapDelaysVotes = false
+    var lateVote: (from: UInt64, to: UInt64, term: UInt64, letter: Letter)?
     /// What a cut kept from a member, and may still come from its sender's buffers.
     var heldBack: [UInt64: [Letter]] = [:]
 

@@ -1,5 +1,5 @@
 extension Scenario {
-    /// What a seed is bent on. Half of them are: faults at random seldom meet in the few milliseconds in which a promise of
+    /// What a seed is bent on. Seven of twelve are: faults at random seldom meet in the few milliseconds in which a promise of
     /// elections, reads or leases can be broken, so these seeds aim at them.
     enum Temper {
         case usual

@@ -85,17 +85,23 @@ extension Node {
     /// wants its vote.
     /// - Returns: nil when nothing keeps it.
     static func kept(_ node: Resource<Node>, _ reader: Reader) -> Condition? {
-        guard let service = reader.get(Service.self, Service.clustered), !service.metadata.isLeaving,
-            service.status?.detail.membership?.members?.contains(where: { $0.name == node.name && $0.isOurs }) == true
-        else { return nil }
+        guard let service = reader.get(Service.self, Service.clustered), !service.metadata.isLeaving else { return nil }
+        let members = service.status?.detail.membership?.members
+        // Before anybody saw the members, whoever has its system may be one of them.
+        let isMember =
+            members.map { $0.contains { $0.name == node.name && $0.isOurs } }
+            ?? (reader.get(Installation.self, node.name)?.status?.detail.system != nil)
         let placement = ServicePlacement(of: service, reader)
-        guard let cluster = placement.cluster else { return nil }
+        guard isMember, let cluster = placement.cluster else { return nil }
         if placement.places.contains(where: { $0.node == node.name }) {
             return .waiting(
                 on: Reference(Cluster.self, cluster),
-                "it names this node in spec.nodes: take it out there and apply, and its member leaves the Raft group before its machine goes")
+                "it names this node in spec.nodes: take it out there and apply, "
+                    + (members == nil
+                        ? "once its members have been seen: this one may have a vote"
+                        : "and its member leaves the Raft group before its machine goes"))
         }
-        return .waiting(on: service.reference, "its member leaves the Raft group first: \(reason(service))")
+        return members == nil ? nil : .waiting(on: service.reference, "its member leaves the Raft group first: \(reason(service))")
     }
 }
 

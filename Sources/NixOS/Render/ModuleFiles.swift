@@ -98,8 +98,11 @@ package enum ModuleFiles {
                     lib.nameValuePair "${name}-cluster-join" {
                       description = "Brings ${name} into its cluster";
                       wantedBy = lib.optional isThere "multi-user.target";
-                      requires = [ "${name}.service" ];
-                      wants = [ "network-online.target" ];
+                      # Not required: when it does not come up, somebody has to say so.
+                      wants = [
+                        "network-online.target"
+                        "${name}.service"
+                      ];
                       after = [
                         "network-online.target"
                         "${name}.service"
@@ -503,7 +506,7 @@ package enum ModuleFiles {
                     joinTokenFile = mkOption {
                       type = types.nullOr secretPath;
                       default = "/etc/nixos/secrets/join.token";
-                      description = "File with the secret by which members join: the same on all nodes. null: there is none.";
+                      description = "File with the secret by which members join: the same on all nodes. 64 hexadecimal digits are taken as random. null: there is none.";
                     };
 
                     tls = {

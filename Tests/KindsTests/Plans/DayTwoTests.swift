@@ -305,8 +305,14 @@ import Testing
         #expect(on == Reference(Cluster.self, "lab"))
         #expect(why.hasPrefix("it names this node in spec.nodes: take it out there"))
         #expect(kept.children.map(\.reference.description) == ["Disk/n3-vda", "VirtualMachine/n3", "Installation/n3"])
-        // One that has not formed anything has no vote to lose.
-        #expect(try leave("n3", try Scene(members: nil)).condition == .ready)
+        // Before its cluster's members were seen it may have a vote, unless it has no system yet.
+        guard case .waiting(_, let unseen) = try leave("n3", try Scene(members: nil)).condition else {
+            Issue.record("it does not wait")
+            return
+        }
+        #expect(unseen.hasSuffix("once its members have been seen: this one may have a vote"))
+        #expect(try leave("n3", try Scene(members: nil, installed: ["n1", "n2"])).condition == .ready)
+        #expect(try leave("n4", try Scene(members: nil, installed: ["n4"])).condition == .ready, "its cluster does not name it")
     }
 
     @Test func `a node that goes with its whole cluster waits for nobody`() throws {
