@@ -85,12 +85,11 @@ final class World {
                 membership: member.membership)
             member.down = 0
         } catch {
-            // The power may go again while it starts.
-            guard case .storage = error else {
-                Issue.record("seed \(seed): member \(member.id) did not start: \(error)")
-                return
+            switch error {
+            // The power may go again while it starts, or its disk is full: it is started again later.
+            case .storage, .noSpace: crash(member, down: 20)
+            default: Issue.record("seed \(seed): member \(member.id) did not start: \(error)")
             }
-            crash(member, down: 20)
         }
     }
 
