@@ -18,6 +18,9 @@ package struct Progress: Sendable {
     package internal(set) var isActive = false
     /// Probing: the question was asked.
     var isPaused = false
+    /// Probing: the tick at which it was asked last, or a snapshot failed. It is asked again no sooner than heartbeats are due,
+    /// however many rounds of reads are answered meanwhile: each question that carries a megabyte puts off the answer.
+    var askedTick: UInt64?
     /// Probing: the end of what the first question carried, `.max` before it was asked. Only who has that is asked no more: on
     /// a network that overtakes, an answer to something earlier says nothing of it, and each message sent on that word would
     /// be refused again.
@@ -46,6 +49,7 @@ package struct Progress: Sendable {
         state = .probe
         self.next = next
         isPaused = false
+        askedTick = nil
         probeEnd = .max
         isStalled = false
         inflight.forget()

@@ -28,7 +28,9 @@ extension Raft {
             guard next > log.base.index, let term = log.term(at: next - 1) else {
                 return wantSnapshot(forPlace: at, &effects)
             }
-            let mayCarry = next <= log.last.index && !(state == .replicate && isFull)
+            // What is asked again carries nothing: the entries of before may well be there, and need not be told twice.
+            let isRepeat = state == .probe && members.progress[at].probeEnd != .max
+            let mayCarry = next <= log.last.index && !isRepeat && !(state == .replicate && isFull)
             let entries = mayCarry ? log.entries(from: next, costMax: options.appendBytesMax) : []
             let cost = entries.reduce(0) { $0 + $1.cost }
             sendAppend(toPlace: at, Position(index: next - 1, term: term), entries, cost: cost, &effects)
@@ -44,6 +46,7 @@ extension Raft {
         members.progress[at].sentCommit = commit
         if members.progress[at].state == .probe {
             members.progress[at].isPaused = true
+            members.progress[at].askedTick = now
             members.progress[at].probeEnd = min(members.progress[at].probeEnd, entries.last?.index ?? previous.index)
         } else if let last = entries.last {
             members.progress[at].next = last.index + 1
@@ -104,7 +107,8 @@ extension Raft {
     mutating func heartbeatAnswered(_ member: UInt64, _ round: UInt64, _ matched: UInt64, _ effects: inout Effects) {
         guard role == .leader, let at = members.place(of: member), round <= leading.round, matched <= last.index else { return }
         members.progress[at].isActive = true
-        members.progress[at].isPaused = false
+        let askedRecently = members.progress[at].askedTick.map { now - $0 < UInt64(options.heartbeatTicks) } ?? false
+        if !askedRecently { members.progress[at].isPaused = false }
         if round > members.progress[at].round {
             members.progress[at].round = round
             confirmRounds(&effects)
@@ -150,6 +154,7 @@ extension Raft {
         } else {
             members.progress[at].probe(from: members.progress[at].match + 1)
             members.progress[at].isPaused = true
+            members.progress[at].askedTick = now
         }
     }
 }

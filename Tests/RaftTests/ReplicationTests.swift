@@ -150,6 +150,31 @@ import Testing
         #expect(net.raft(1).role == .leader && net.faults.isEmpty)
     }
 
+    @Test func `a member that is probed is told the entries once, and asked again at the pace of heartbeats, not of reads`() {
+        var net = Net.led()
+        for _ in 0..<20 { net.propose(1) }
+        net.settle(lost: { $0.to == 2 })
+        net.step(1, .lost(2))
+        var (questions, told) = (0, 0)
+        for number in 0..<200 {
+            net.step(1, .read(UInt64(number)))
+            if number % 10 == 9 { net.step(1, .tick) }
+            net.settle { message in
+                guard message.to == 2, case .append(_, let entries, _) = message.body else { return false }
+                questions += 1
+                told += entries.count
+                return true
+            }
+        }
+        // 200 rounds of reads in 20 ticks, which are 10 heartbeats.
+        #expect((5...11).contains(questions), "\(questions) questions")
+        #expect(told == 20, "\(told) entries told, of 20")
+        #expect(net.raft(1).progress(of: 2)?.state == .probe)
+        net.run(ticks: 4)
+        #expect(net.raft(2).last == net.raft(1).last)
+        #expect(net.faults.isEmpty)
+    }
+
     @Test func `what was persisted before a truncation says nothing of what replaced it`() {
         var raft = member(3, term: 1, [1], commit: 1)
         func append(_ from: UInt64, _ term: UInt64, _ previous: Position, _ entries: [Entry]) -> Effects {
