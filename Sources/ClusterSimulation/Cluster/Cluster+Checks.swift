@@ -5,8 +5,9 @@ import Store
 /// What is held against every member after every event.
 extension Cluster {
     /// Listens to what a member says to others.
-    /// - Parameter matched: the highest index that it called durable.
-    func overhear(_ member: Member<S>, _ message: PeerMessage, _ matched: inout UInt64) throws(Breach) {
+    /// - Parameter promise: the highest index that it called durable in the newest term it spoke of; what it said to an earlier
+    ///   leader the next may replace, in one and the same step.
+    func overhear(_ member: Member<S>, _ message: PeerMessage, _ promise: inout Position) throws(Breach) {
         guard case .raft(let message) = message.body else { return }
         switch message.body {
         case .voteRequest:
@@ -24,14 +25,16 @@ extension Cluster {
             }
         case .heartbeat: try truth.leads(member.id, term: message.term, at: now)
         case .appendAnswer(let index), .heartbeatAnswer(_, let index):
-            matched = max(matched, index)
+            let before = message.term > promise.term ? 0 : promise.index
+            promise = Position(index: max(before, index), term: max(promise.term, message.term))
             truth.says(member.id, term: message.term, matched: index)
         default: break
         }
     }
 
     /// Looks at a member after a step.
-    func watchOver(_ member: Member<S>, sent matched: UInt64) throws(Breach) {
+    /// - Parameter promise: what it said in this step that it has durably; index 0 for nothing.
+    func watchOver(_ member: Member<S>, sent promise: Position) throws(Breach) {
         guard let look = member.core?.look, let configuration = member.core?.raft.configuration else { return }
         let before = member.look
         guard look != before else { return }
@@ -89,8 +92,8 @@ extension Cluster {
         try check(look.applied >= before.applied, .neverBack, "its applied index went back")
         try check(look.last >= before.commit, .committedStays, "its log was cut below what was committed")
         try check(
-            matched == .max || matched <= look.durable || matched <= before.durable, .durable,
-            "it said that \(matched) is durable")
+            promise.term < look.term || promise.index <= look.durable || promise.index <= before.durable, .durable,
+            "it said that \(promise.index) is durable")
     }
 
     /// The newest entries of a member's log are what all others have there, and so is what comes before each.

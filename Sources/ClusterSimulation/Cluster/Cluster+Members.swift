@@ -59,7 +59,7 @@ extension Cluster {
         member.tap = tap
         trace(now, "member \(member.id) starts")
         try drain(member)
-        try watchOver(member, sent: .max)
+        try watchOver(member, sent: .start)
         plan(.tick(member.id, life: member.life), in: worldDice.below(Self.tick))
     }
 
@@ -160,10 +160,10 @@ extension Cluster {
         }
         let syncs = member.disk.syncs - syncsBefore
         member.busyUntil = now + Micros(syncs) * member.syncLatency
-        var matched: UInt64 = 0
+        var promise = Position.start
         for (message, syncs) in sent {
             // Who lost its disk may say what it likes: nobody listens.
-            if !member.isWiped { try overhear(member, message, &matched) }
+            if !member.isWiped { try overhear(member, message, &promise) }
             post(message, from: member, at: now + Micros(syncs) * member.syncLatency)
         }
         try drain(member)
@@ -172,7 +172,7 @@ extension Cluster {
             guard member.mayEnd else { throw Breach(.stands, "member \(member.id) ended by itself: \(failure)") }
             return try crash(member, losesPower: true, backIn: faultDice.within(10_000...2_000_000))
         }
-        try watchOver(member, sent: matched)
+        try watchOver(member, sent: promise)
         guard let outputs else { return }
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }
