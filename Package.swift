@@ -62,7 +62,7 @@ let rooms: [Room] = [
     // 3
     Room(
         name: "ChainfireAPI", sees: ["Chainfire", "Etcd", "GRPC", "Store", "Host"],
-        uses: [nioCore, nioPosix, nioHTTP1, nioSSL, protobuf, crypto, logging, metrics, coreMetrics, lifecycle]),
+        uses: [nioCore, nioPosix, nioHTTP1, nioSSL, protobuf, crypto, deques, logging, metrics, coreMetrics, lifecycle]),
     Room(
         name: "Kinds",
         sees: ["Reconcile", "Resource", "Manifest", "Store", "Host", "Bytes", "QEMU", "Segment", "PKI", "NetBoot", "NixOS", "Probe"],

@@ -151,10 +151,10 @@ extension Chainfire {
         // "Now" is after everything that was acknowledged.
         if revision == nil { try await barrier() }
         let bell = WatchBell()
-        let watcher = try openWatcher(range, from: revision) { bell.ring() }
+        let watcher = try openWatcher(range, from: revision, listener: WatchSignal { bell.ring() })
         return Watch(AsyncThrowingStream {
             while !Task.isCancelled {
-                if let page = try watcher.next() { return WatchBatch(revision: page.revision, events: page.events) }
+                if let page = try watcher.next()?.page { return WatchBatch(revision: page.revision, events: page.events) }
                 await bell.wait()
             }
             return nil
@@ -163,10 +163,10 @@ extension Chainfire {
 
     /// Opens a watcher that is asked for its pages; see `Machine.openWatcher`.
     package func openWatcher(
-        _ range: KeyRange, from revision: Revision?, options: WatcherOptions = WatcherOptions(),
-        signal: @escaping @Sendable () -> Void
+        _ range: KeyRange, from revision: Revision?, options: WatcherOptions = WatcherOptions(), listener: any WatchListener,
+        tag: UInt64 = 0
     ) throws(StoreError) -> Watcher {
-        try machine.openWatcher(range, from: revision, options: options, signal: signal)
+        try machine.openWatcher(range, from: revision, options: options, listener: listener, tag: tag)
     }
 
     /// For a request of progress on a whole stream: the store's revision, when every watcher of the stream was given

@@ -9,7 +9,7 @@ extension Machine {
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(commands.count)
         let now = now()
-        let (signals, waiting, hasMembers) = try state.withLock { state in
+        let (wakes, waiting, hasMembers) = try state.withLock { state in
             var awake: [UInt64] = []
             var hasMembers = false
             for command in commands {
@@ -19,12 +19,12 @@ extension Machine {
                 if command.configuration != nil || state.membersChanged { hasMembers = true }
                 state.membersChanged = false
             }
-            let signals = awake.compactMap { state.signals[$0] }
+            let wakes = state.listeners.wakes(of: awake)
             // Before the lock goes: whoever is told of an outcome sees all of it.
             publish(state)
-            return (signals, state.backlog.bytes, hasMembers)
+            return (wakes, state.backlog.bytes, hasMembers)
         }
-        for signal in signals { signal() }
+        wakes.ring()
         if hasMembers { tellMembers() }
         try bound(backlog: waiting)
         metrics.commits.increment(by: commands.count)

@@ -84,20 +84,19 @@ extension Machine {
             return prepared?.path == path ? prepared : nil
         }) else { throw ChainfireError.storage("the snapshot \(path) was not prepared") }
         // Nobody may meet the new database with the old memory, nor write what the old one left to do.
-        let signals = try flushing.withLock { _ in try state.withLock { state in
+        let wakes = try flushing.withLock { _ in try state.withLock { state in
             try storage.install(path)
             var fresh = prepared.state
             // Watchers stay; they read what they missed from the new history, or are told that it was compacted.
             fresh.hub = state.hub
-            fresh.signals = state.signals
-            fresh.watcherNumbers = state.watcherNumbers
+            fresh.listeners = state.listeners
             fresh.isStopped = state.isStopped
             let awake = fresh.hub.restart(at: fresh.keyspace.revision)
             state = fresh
             publish(state)
-            return awake.compactMap { state.signals[$0] }
+            return state.listeners.wakes(of: awake)
         } }
-        for signal in signals { signal() }
+        wakes.ring()
         tellMembers()
     }
 

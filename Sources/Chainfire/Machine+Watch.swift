@@ -8,11 +8,11 @@ extension Machine {
     /// Opens a watcher.
     /// - Parameters:
     ///   - revision: the first to tell of; nil or less than 1 is "after now". It may lie in the future.
-    ///   - signal: called, on any thread, when `next` may have something after it had nothing. Must not block.
+    ///   - listener: is told the tag, on any thread, when `next` may have something after it had all there was.
     /// - Throws: `.compacted` when that history is gone.
     package func openWatcher(
-        _ range: KeyRange, from revision: Revision?, options: WatcherOptions = WatcherOptions(),
-        signal: @escaping @Sendable () -> Void
+        _ range: KeyRange, from revision: Revision?, options: WatcherOptions = WatcherOptions(), listener: any WatchListener,
+        tag: UInt64 = 0
     ) throws(StoreError) -> Watcher {
         let interest = Interest(range, options)
         let (number, position) = try state.withLock { state throws(StoreError) in
@@ -22,36 +22,40 @@ extension Machine {
                 guard revision >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
                 position = revision
             }
-            state.watcherNumbers += 1
-            state.hub.join(state.watcherNumbers, interest)
-            state.signals[state.watcherNumbers] = signal
-            return (state.watcherNumbers, position)
+            let number = state.hub.join(interest)
+            state.listeners.set(Listening(listener: listener, tag: tag), for: number)
+            return (number, position)
         }
         return Watcher(self, number: number, interest, from: position)
     }
 
     func leave(_ watcher: UInt64) {
-        let signal = state.withLock { state in
+        let listening = state.withLock { state in
             state.hub.leave(watcher)
-            return state.signals.removeValue(forKey: watcher)
+            return state.listeners.remove(watcher)
         }
         // What it holds is let go outside the lock: it may be another watcher.
-        withExtendedLifetime(signal) {}
+        withExtendedLifetime(listening) {}
     }
 
-    func signal(_ watcher: UInt64) { state.withLock { $0.signals[watcher] }?() }
+    func signal(_ watcher: UInt64) {
+        guard let listening = state.withLock({ $0.listeners[watcher] }) else { return }
+        listening.listener.ready([listening.tag])
+    }
 
-    func look(_ watcher: UInt64, from position: Revision) throws(StoreError) -> WatchHub.Glance {
-        try state.withLock { state throws(StoreError) in
-            guard !state.isStopped else { throw .unavailable(Self.stopped) }
-            let compacted = state.keyspace.compacted
-            let glance = state.hub.look(watcher, from: position, compacted: compacted)
-            // Who knows everything outlives any compaction.
-            if case .nothing = glance { return glance }
-            guard position >= compacted || state.hub.isWoken(watcher, since: compacted) else {
-                throw .compacted(oldest: compacted)
+    /// What some watchers are told next, under one lock, until that is more than `bytesMax`.
+    /// - Returns: of the first of them, at least one.
+    func look(_ watchers: [(number: UInt64, from: Revision)], bytesMax: Int) -> [Result<WatchHub.Glance, StoreError>] {
+        state.withLock { state in
+            var found: [Result<WatchHub.Glance, StoreError>] = []
+            found.reserveCapacity(watchers.count)
+            var bytes = 0
+            for (number, from) in watchers where found.isEmpty || bytes <= bytesMax {
+                let glance = Result { () throws(StoreError) in try state.look(number, from: from) }
+                if case .success(.page(let page, _)) = glance { bytes += page.approximateBytes }
+                found.append(glance)
             }
-            return glance
+            return found
         }
     }
 
@@ -80,14 +84,17 @@ extension Machine {
                     from: position, to: min(ringStart, stored + 1), bytesMax: Self.historyBytesMax)
             }
             var events: [Event] = []
+            var bytes = 0
             for change in changes where interest.range.contains(change.key) {
                 let event = change.event(previous: try previous(of: change))
-                if interest.allows(event) { events.append(event) }
+                guard interest.allows(event) else { continue }
+                events.append(event)
+                bytes += event.approximateBytes
             }
             // A compaction may have passed by while this was read, and some of it may be missing.
             let compacted = state.withLock { $0.keyspace.compacted }
             guard position >= compacted else { throw StoreError.compacted(oldest: compacted) }
-            return WatchPage(revision: through, events: events)
+            return WatchPage(revision: through, events: events, approximateBytes: bytes)
         } catch {
             throw error as? StoreError ?? .unavailable("\(error)")
         }
@@ -101,5 +108,17 @@ extension Machine {
         }
         if let waiting { return waiting.entry }
         return try id.flatMap { try storage.load($0)?.entry }
+    }
+}
+
+extension Machine.State {
+    fileprivate mutating func look(_ watcher: UInt64, from position: Revision) throws(StoreError) -> WatchHub.Glance {
+        guard !isStopped else { throw .unavailable(Machine.stopped) }
+        let compacted = keyspace.compacted
+        let glance = hub.look(watcher, from: position, compacted: compacted)
+        // Who knows everything outlives any compaction.
+        if case .nothing = glance { return glance }
+        guard position >= compacted || hub.isWoken(watcher, since: compacted) else { throw .compacted(oldest: compacted) }
+        return glance
     }
 }

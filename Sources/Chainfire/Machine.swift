@@ -44,8 +44,7 @@ package final class Machine: StateMachine {
         /// Since the members were last told of.
         var membersChanged = false
         var compactionProposed: Revision = 0
-        var watcherNumbers: UInt64 = 0
-        var signals: [UInt64: @Sendable () -> Void] = [:]
+        var listeners = Listeners()
         var isStopped = false
     }
 
@@ -147,11 +146,11 @@ package final class Machine: StateMachine {
 
     /// Ends the watches; reads are refused from now on.
     func stop() {
-        let signals = state.withLock { state in
+        let wakes = state.withLock { state in
             state.isStopped = true
-            return state.signals.sorted { $0.key < $1.key }.map(\.value)
+            return state.listeners.wakes(of: state.hub.watchers)
         }
-        for signal in signals { signal() }
+        wakes.ring()
     }
 }
 

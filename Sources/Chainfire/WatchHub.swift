@@ -16,7 +16,8 @@ package struct WatchHub: Sendable {
     }
 
     enum Glance: Sendable {
-        case page(WatchPage)
+        /// The last is all there is for now, and the watcher waits.
+        case page(WatchPage, isLast: Bool)
         /// Nothing for this watcher up to here; it waits now.
         case nothing(through: Revision)
         /// The first revision that may concern it is older than the ring, which begins at `ringStart`.
@@ -39,6 +40,7 @@ package struct WatchHub: Sendable {
     }
 
     private struct Member: Sendable {
+        var number: UInt64
         var group: Int
         var isWaiting = false
         /// Nothing before this concerned it since it began to wait.
@@ -53,11 +55,12 @@ package struct WatchHub: Sendable {
     private var ring = Fifo<Moment>()
     private var ringEvents = 0
     private var ringBytes = 0
-    private var groups: [Int: Group] = [:]
+    private var groups = Places<Group>()
     private var groupOf: [Interest: Int] = [:]
     private var index = WatchIndex()
-    private var members: [UInt64: Member] = [:]
-    private var numbers = 0
+    private var members = Places<Member>()
+    /// How often each member's place was used before.
+    private var uses: ContiguousArray<UInt64> = []
 
     init(revision: Revision, limits: Limits = Limits()) {
         self.revision = revision
@@ -68,26 +71,40 @@ package struct WatchHub: Sendable {
     /// The first revision that the ring can tell of.
     var ringStart: Revision { fallenOff + 1 }
     var memberCount: Int { members.count }
+    /// Of all that are there, in the order of their places.
+    var watchers: [UInt64] { members.indices.compactMap { members[$0]?.number } }
     var groupCount: Int { groups.count }
 
-    mutating func join(_ watcher: UInt64, _ interest: Interest) {
+    /// - Returns: the watcher's number, which no other has had: its lower half is its place among those that are there.
+    mutating func join(_ interest: Interest) -> UInt64 {
         let group = groupOf[interest] ?? {
-            numbers += 1
-            groupOf[interest] = numbers
-            groups[numbers] = Group(interest: interest)
-            index.insert(interest.range, numbers)
-            return numbers
+            let number = groups.add(Group(interest: interest))
+            groupOf[interest] = number
+            index.insert(interest.range, number)
+            return number
         }()
         groups[group]?.members += 1
-        members[watcher] = Member(group: group)
+        let place = members.add(Member(number: 0, group: group))
+        if place == uses.count { uses.append(0) } else { uses[place] &+= 1 }
+        let number = uses[place] << 32 | UInt64(place)
+        members[place]?.number = number
+        return number
+    }
+
+    static func place(of watcher: UInt64) -> Int { Int(truncatingIfNeeded: watcher & 0xFFFF_FFFF) }
+
+    private func member(_ watcher: UInt64) -> Member? {
+        guard let member = members[Self.place(of: watcher)], member.number == watcher else { return nil }
+        return member
     }
 
     mutating func leave(_ watcher: UInt64) {
-        guard let member = members.removeValue(forKey: watcher), var group = groups[member.group] else { return }
-        groups[member.group] = nil
-        if member.isWaiting { group.waiting.removeAll { $0 == watcher } }
-        group.members -= 1
-        guard group.members == 0 else { return groups[member.group] = group }
+        guard let member = member(watcher) else { return }
+        members.remove(Self.place(of: watcher))
+        if member.isWaiting { groups[member.group]?.waiting.removeAll { $0 == watcher } }
+        groups[member.group]?.members -= 1
+        guard let group = groups[member.group], group.members == 0 else { return }
+        groups.remove(member.group)
         groupOf[group.interest] = nil
         index.remove(group.interest.range, member.group)
     }
@@ -106,48 +123,65 @@ package struct WatchHub: Sendable {
             ringBytes -= gone.bytes
             fallenOff = gone.revision
         }
-        guard !groups.isEmpty else { return [] }
+        guard members.count > 0 else { return [] }
         var hit: Set<Int> = []
         for event in events {
             index.forEach(holding: event.key) { group in
-                if let found = groups[group], !found.waiting.isEmpty, found.interest.allows(event) { hit.insert(group) }
+                if groups[group].map({ !$0.waiting.isEmpty && $0.interest.allows(event) }) ?? false { hit.insert(group) }
             }
         }
         var awake: [UInt64] = []
         for group in hit.sorted() {
-            guard let waiting = groups[group]?.waiting else { continue }
+            awake += groups[group]?.waiting ?? []
             groups[group]?.waiting = []
-            for watcher in waiting {
-                members[watcher]?.isWaiting = false
-                members[watcher]?.wokenAt = revision
-            }
-            awake += waiting
         }
+        wake(awake, at: revision)
         return awake
     }
 
-    /// What a watcher at `position`, the first revision it was not told of, is told next. When that is nothing it
-    /// waits: `tell` will name it.
-    mutating func look(_ watcher: UInt64, from position: Revision, compacted: Revision) -> Glance {
-        guard let member = members[watcher], let group = groups[member.group] else { return .nothing(through: revision) }
-        if member.isWaiting { return .nothing(through: max(revision, position - 1)) }
-        let from = max(position, member.wokenAt)
-        guard from <= revision else { return rest(watcher, member.group, through: from - 1) }
-        guard from > fallenOff else { return .older(from: from, ringStart: ringStart) }
-        if let known = group.pages.first(where: { $0.from == from }) { return .page(known.page) }
-        let page = makePage(group.interest, from: from, compacted: compacted)
-        guard !page.events.isEmpty else { return rest(watcher, member.group, through: revision) }
-        if group.members > 1 {
-            if group.pages.count >= 4 { groups[member.group]?.pages.removeFirst() }
-            groups[member.group]?.pages.append((from, page))
+    private mutating func wake(_ watchers: [UInt64], at revision: Revision) {
+        for watcher in watchers {
+            members[Self.place(of: watcher)]?.isWaiting = false
+            members[Self.place(of: watcher)]?.wokenAt = revision
         }
-        return .page(page)
     }
 
-    private mutating func rest(_ watcher: UInt64, _ group: Int, through: Revision) -> Glance {
-        members[watcher]?.isWaiting = true
+    /// What a watcher at `position`, the first revision it was not told of, is told next. After all there is, or nothing, it
+    /// waits: `tell` will name it.
+    mutating func look(_ watcher: UInt64, from position: Revision, compacted: Revision) -> Glance {
+        guard let member = member(watcher) else { return .nothing(through: revision) }
+        if member.isWaiting { return .nothing(through: max(revision, position - 1)) }
+        let from = max(position, member.wokenAt)
+        guard from <= revision else {
+            rest(watcher, member.group)
+            return .nothing(through: from - 1)
+        }
+        guard from > fallenOff else { return .older(from: from, ringStart: ringStart) }
+        guard let page = page(for: member.group, from: from, compacted: compacted) else {
+            rest(watcher, member.group)
+            return .nothing(through: revision)
+        }
+        let isLast = page.revision == revision
+        if isLast { rest(watcher, member.group) }
+        return .page(page, isLast: isLast)
+    }
+
+    private mutating func rest(_ watcher: UInt64, _ group: Int) {
+        members[Self.place(of: watcher)]?.isWaiting = true
         groups[group]?.waiting.append(watcher)
-        return .nothing(through: through)
+    }
+
+    /// Made once for all of the group who are equally far. Nil: nothing concerns them.
+    private mutating func page(for number: Int, from: Revision, compacted: Revision) -> WatchPage? {
+        if let known = groups[number]?.pages.first(where: { $0.from == from }) { return known.page }
+        guard let group = groups[number] else { return nil }
+        let page = makePage(group.interest, from: from, compacted: compacted)
+        guard !page.events.isEmpty else { return nil }
+        if group.members > 1 {
+            if group.pages.count >= 4 { groups[number]?.pages.removeFirst() }
+            groups[number]?.pages.append((from, page))
+        }
+        return page
     }
 
     private func makePage(_ interest: Interest, from position: Revision, compacted: Revision) -> WatchPage {
@@ -163,14 +197,14 @@ package struct WatchHub: Sendable {
                 break
             }
         }
-        return WatchPage(revision: through, events: events)
+        return WatchPage(revision: through, events: events, approximateBytes: bytes)
     }
 
     /// Everything up to here was told to this watcher, or did not concern it; nil while something waits for it.
-    func progress(of watcher: UInt64) -> Revision? { members[watcher]?.isWaiting == true ? revision : nil }
+    func progress(of watcher: UInt64) -> Revision? { member(watcher)?.isWaiting == true ? revision : nil }
 
     /// Whether nothing before `revision` concerned this watcher since it was last told all there was.
-    func isWoken(_ watcher: UInt64, since revision: Revision) -> Bool { (members[watcher]?.wokenAt ?? 0) >= revision }
+    func isWoken(_ watcher: UInt64, since revision: Revision) -> Bool { (member(watcher)?.wokenAt ?? 0) >= revision }
 
     /// What lies before the new state may be gone: watchers go on from the history that is left. Forgets the pages
     /// made, which may hold what is compacted now.
@@ -182,25 +216,22 @@ package struct WatchHub: Sendable {
         (ringEvents, ringBytes) = (0, 0)
         forgetPages()
         var awake: [UInt64] = []
-        for group in groups.keys.sorted() {
+        for group in groups.indices {
             awake += groups[group]?.waiting ?? []
             groups[group]?.waiting = []
         }
-        for watcher in awake {
-            members[watcher]?.isWaiting = false
-            members[watcher]?.wokenAt = known + 1
-        }
+        wake(awake, at: known + 1)
         return awake
     }
 
     mutating func forgetPages() {
-        for group in groups.keys where groups[group]?.pages.isEmpty == false { groups[group]?.pages = [] }
+        for group in groups.indices { groups[group]?.pages = [] }
     }
 }
 
 extension Event {
     /// Enough to keep the ring's memory bounded.
-    fileprivate var approximateBytes: Int {
+    var approximateBytes: Int {
         switch self {
         case .put(let entry, let previous): entry.value.count + (previous?.value.count ?? 0) + key.bytes.count + 200
         case .delete(_, _, let previous): (previous?.value.count ?? 0) + key.bytes.count + 200

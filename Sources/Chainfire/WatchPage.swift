@@ -7,11 +7,13 @@ package final class WatchPage: Sendable {
     /// Everything up to here is told.
     package let revision: Revision
     package let events: [Event]
+    let approximateBytes: Int
     private let encodings = Mutex<[(slot: Int, bytes: [UInt8])]>([])
 
-    init(revision: Revision, events: [Event]) {
+    init(revision: Revision, events: [Event], approximateBytes: Int) {
         self.revision = revision
         self.events = events
+        self.approximateBytes = approximateBytes
     }
 
     /// What `make` made of it for this slot, a number that the caller gives to each way of encoding: made by whoever

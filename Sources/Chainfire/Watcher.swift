@@ -4,6 +4,13 @@ import Synchronization
 /// One watcher: what it wants, and how far it was told. Whoever owns it asks when there is room for more, so that a
 /// slow one holds nothing but its position.
 package final class Watcher: Sendable {
+    /// What it is given at once.
+    package struct Portion: Sendable {
+        package var page: WatchPage
+        /// That was all for now. Otherwise there may be more at once.
+        package var isLast: Bool
+    }
+
     private struct State {
         /// The first revision that it was not told of.
         var position: Revision
@@ -28,39 +35,76 @@ package final class Watcher: Sendable {
 
     deinit { machine.leave(number) }
 
-    /// The next page; nil when there is nothing now: then `signal` is called, once, when there may be.
+    /// What comes next; nil when there is nothing now. After all there is, or nothing, its listener is told once when there may
+    /// be more.
     /// - Throws: `.compacted` when it lags behind a compaction, `.unavailable` when the store stops; the watcher is of
     ///   no use afterwards.
-    package func next() throws(StoreError) -> WatchPage? {
-        try state.withLock { state throws(StoreError) in
-            while !state.isCancelled {
-                if let problem = state.problem { throw problem }
-                if let page = state.page {
-                    state.page = nil
-                    state.position = page.revision + 1
-                    // The history may tell that nothing concerned this watcher.
-                    if !page.events.isEmpty { return page }
-                }
-                if state.isReading { return nil }
-                switch try machine.look(number, from: state.position) {
-                case .page(let page):
-                    state.position = page.revision + 1
-                    return page
-                case .nothing(let through):
-                    state.position = max(state.position, through + 1)
-                    return nil
-                case .older(let from, let ringStart):
-                    state.position = from
-                    guard machine.hasBackground else {
-                        state.page = try machine.history(interest, from: state.position, to: ringStart)
-                        continue
-                    }
-                    state.isReading = true
-                    read(from: state.position, to: ringStart)
-                    return nil
-                }
+    package func next() throws(StoreError) -> Portion? {
+        while true {
+            if let settled = takeHeld() { return try settled.get() }
+            let glance = machine.look([(number, position)], bytesMax: 0)[0]
+            if let settled = take(glance) { return try settled.get() }
+        }
+    }
+
+    /// What `next` of some watchers of one store gives, one after the other, with few locks, until that is more than so many
+    /// bytes.
+    /// - Returns: of the first of them, at least one. The others were not asked.
+    package static func next(of watchers: [Watcher], bytesMax: Int) -> [Result<Portion?, StoreError>] {
+        let looking = watchers.prefix { !$0.holdsSomething }
+        guard let machine = looking.first?.machine else {
+            return watchers.prefix(1).map { watcher in Result { () throws(StoreError) in try watcher.next() } }
+        }
+        let glances = machine.look(looking.map { ($0.number, $0.position) }, bytesMax: bytesMax)
+        return zip(looking, glances).map { watcher, glance in
+            watcher.take(glance) ?? Result { () throws(StoreError) in try watcher.next() }
+        }
+    }
+
+    private var position: Revision { state.withLock { $0.position } }
+    /// The machine need not be asked, or not yet.
+    private var holdsSomething: Bool {
+        state.withLock { $0.isCancelled || $0.problem != nil || $0.page != nil || $0.isReading }
+    }
+
+    /// Nil: the machine is to be asked.
+    private func takeHeld() -> Result<Portion?, StoreError>? {
+        state.withLock { state in
+            if state.isCancelled { return .success(nil) }
+            if let problem = state.problem { return .failure(problem) }
+            if let page = state.page {
+                state.page = nil
+                state.position = page.revision + 1
+                // The history may tell that nothing concerned this watcher.
+                if !page.events.isEmpty { return .success(Portion(page: page, isLast: false)) }
             }
-            return nil
+            return state.isReading ? .success(nil) : nil
+        }
+    }
+
+    /// Nil: `next` begins anew.
+    private func take(_ glance: Result<WatchHub.Glance, StoreError>) -> Result<Portion?, StoreError>? {
+        state.withLock { state in
+            switch glance {
+            case .failure(let error): return .failure(error)
+            case .success(.page(let page, let isLast)):
+                state.position = page.revision + 1
+                return .success(Portion(page: page, isLast: isLast))
+            case .success(.nothing(let through)):
+                state.position = max(state.position, through + 1)
+                return .success(nil)
+            case .success(.older(let from, let ringStart)):
+                state.position = from
+                guard machine.hasBackground else {
+                    do throws(StoreError) {
+                        state.page = try machine.history(interest, from: from, to: ringStart)
+                        return nil
+                    } catch { return .failure(error) }
+                }
+                state.isReading = true
+                read(from: from, to: ringStart)
+                return .success(nil)
+            }
         }
     }
 

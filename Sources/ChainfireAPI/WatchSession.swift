@@ -7,9 +7,9 @@ import Synchronization
 
 /// One watch stream: what the client asks goes to `WatchStreamState`, which lives on the connection's event loop;
 /// watchers of the store only leave word here that they have something, from any thread.
-final class WatchSession: Session, Sendable {
+final class WatchSession: Session, WatchListener {
     private struct Signals {
-        var ready: [WatchNumber] = []
+        var ready: [UInt64] = []
         var isWoken = false
     }
 
@@ -25,7 +25,7 @@ final class WatchSession: Session, Sendable {
     func receive(_ request: Etcdserverpb_WatchRequest) {
         onLoop { session in
             switch request.requestUnion {
-            case .createRequest(let create): session.state.value.create(create) { session.signal($0) }
+            case .createRequest(let create): session.state.value.create(create, listener: session)
             case .cancelRequest(let cancel): session.state.value.cancel(cancel.watchID)
             case .progressRequest: session.state.value.progressWanted += 1
             // As etcd: a message that says nothing is passed over.
@@ -45,10 +45,10 @@ final class WatchSession: Session, Sendable {
         if loop.inEventLoop { body(self) } else { loop.execute { body(self) } }
     }
 
-    /// From any thread, under the store's locks: only leaves word.
-    private func signal(_ number: WatchNumber) {
+    /// From any thread: only leaves word.
+    func ready(_ tags: [UInt64]) {
         let wakes = signals.withLock { signals in
-            signals.ready.append(number)
+            if signals.ready.isEmpty { signals.ready = tags } else { signals.ready += tags }
             defer { signals.isWoken = true }
             return !signals.isWoken
         }

@@ -1,41 +1,53 @@
 import Chainfire
+import DequeModule
 import Etcd
 import Foundation
 import GRPC
 import NIOCore
 import Store
 
-/// Tells one watcher from another that had the same watch id before it.
-struct WatchNumber: Hashable, Sendable {
-    var id: Int64
-    var generation: UInt64
-}
-
 /// The watchers of one stream and what is still to be sent. Confined to one event loop.
 struct WatchStreamState {
     enum Pumped { case done, blocked }
 
-    private struct Entry {
-        var watcher: Watcher
-        var generation: UInt64
-        var wantsPrevious: Bool
-        var wantsProgress: Bool
-        var isFragmented: Bool
+    private final class Entry {
+        let id: Int64
+        /// Tells one watcher from another that had the same watch id before it.
+        let tag: UInt64
+        let watcher: Watcher
+        let wantsPrevious: Bool
+        let wantsProgress: Bool
+        let isFragmented: Bool
+        /// It stands in the queue.
+        var isReady = false
         /// Something was sent since the last progress notice was due.
         var wasTold = false
+
+        init(id: Int64, tag: UInt64, _ watcher: Watcher, _ request: Etcdserverpb_WatchCreateRequest) {
+            self.id = id
+            self.tag = tag
+            self.watcher = watcher
+            wantsPrevious = request.prevKv
+            wantsProgress = request.progressNotify
+            isFragmented = request.fragment
+        }
     }
 
     private static let invalidID: Int64 = -1
+    /// So many watchers are asked at once.
+    private static let batchMax = 64
 
     private let store: Chainfire
     private let sink: any Sink
     private let options: WatchService.Options
     private var entries: [Int64: Entry] = [:]
-    private var ready = ReadyQueue()
+    private var tagged: [UInt64: Entry] = [:]
+    /// Those that may have something, each once, in the order they said so.
+    private var ready: Deque<Entry> = []
     /// Gathered by the pump, which sends it before it ends.
     private var bundle = WatchBundle()
     private var nextID: Int64 = 0
-    private var generations: UInt64 = 0
+    private var tags: UInt64 = 0
     private var hasProgress = false
     /// Progress requests not answered yet.
     var progressWanted = 0
@@ -54,6 +66,8 @@ struct WatchStreamState {
         progressTask = nil
         for entry in entries.values { entry.watcher.cancel() }
         entries = [:]
+        tagged = [:]
+        ready = []
     }
 
     func whenWritable(_ body: @escaping @Sendable () -> Void) { sink.whenWritable(body) }
@@ -61,7 +75,7 @@ struct WatchStreamState {
     // MARK: what the client asks
 
     /// Texts and order of etcd's `watchStream.Watch`.
-    mutating func create(_ request: Etcdserverpb_WatchCreateRequest, _ signal: @escaping @Sendable (WatchNumber) -> Void) {
+    mutating func create(_ request: Etcdserverpb_WatchCreateRequest, listener: any WatchListener) {
         guard isOpen else { return }
         let now = store.header
         let key = request.key.isEmpty ? Data([0]) : request.key
@@ -74,25 +88,25 @@ struct WatchStreamState {
             return refuse("mvcc: duplicate watch ID provided on the WatchStream", now)
         }
         guard entries.count < options.watchersMax else { return refuse("etcdserver: too many requests", now) }
-        let number = WatchNumber(id: request.watchID == 0 ? freeID() : request.watchID, generation: generations)
-        generations += 1
+        let id = request.watchID == 0 ? freeID() : request.watchID
+        tags += 1
         do throws(StoreError) {
             let watcher = try store.openWatcher(
                 // What is applied from now on is in the watch, as what was before is in the answer's revision.
                 range, from: request.startRevision == 0 ? now.revision + 1 : request.startRevision,
                 options: WatcherOptions(
                     noPut: request.filters.contains(.noput), noDelete: request.filters.contains(.nodelete)),
-                signal: { signal(number) })
-            sendControl(number.id, now) { $0.created = true }
-            entries[number.id] = Entry(
-                watcher: watcher, generation: number.generation, wantsPrevious: request.prevKv,
-                wantsProgress: request.progressNotify, isFragmented: request.fragment)
+                listener: listener, tag: tags)
+            sendControl(id, now) { $0.created = true }
+            let entry = Entry(id: id, tag: tags, watcher, request)
+            entries[id] = entry
+            tagged[tags] = entry
             hasProgress = hasProgress || request.progressNotify
-            ready.append(number)
+            enqueue(entry)
         } catch {
             guard case .compacted(let oldest) = error else { return refuse(GRPCStatus(error).message, now) }
-            sendControl(number.id, now) { $0.created = true }
-            sendControl(number.id, now) {
+            sendControl(id, now) { $0.created = true }
+            sendControl(id, now) {
                 $0.canceled = true
                 $0.compactRevision = oldest
             }
@@ -101,9 +115,15 @@ struct WatchStreamState {
 
     /// Of an id that is not there nothing is said, as in etcd.
     mutating func cancel(_ id: Int64) {
-        guard let entry = entries.removeValue(forKey: id) else { return }
-        entry.watcher.cancel()
+        guard let entry = entries[id] else { return }
+        remove(entry)
         sendControl(id, store.header) { $0.canceled = true }
+    }
+
+    private mutating func remove(_ entry: Entry) {
+        entry.watcher.cancel()
+        entries[entry.id] = nil
+        tagged[entry.tag] = nil
     }
 
     /// Once, when the first watcher wants progress notices.
@@ -115,35 +135,47 @@ struct WatchStreamState {
     // MARK: what the store tells
 
     /// One page of each watcher in turn, so that none starves another.
-    mutating func pump(_ signalled: [WatchNumber]) -> Pumped {
+    mutating func pump(_ signalled: [UInt64]) -> Pumped {
         guard isOpen else { return .done }
-        for number in signalled { ready.append(number) }
+        for tag in signalled { if let entry = tagged[tag] { enqueue(entry) } }
         let header = store.header
         guard sink.isWritable else { return .blocked }
-        while true {
-            if bundle.isFull {
-                sendBundle()
-                guard sink.isWritable else { return .blocked }
+        while !ready.isEmpty {
+            let asked = Array(ready.prefix(Self.batchMax))
+            let given = Watcher.next(of: asked.map(\.watcher), bytesMax: WatchBundle.bytesMax)
+            ready.removeFirst(given.count)
+            for (entry, given) in zip(asked, given) {
+                entry.isReady = false
+                switch given {
+                case .success(let portion?):
+                    send(portion.page, entry, header)
+                    entry.wasTold = true
+                    if !portion.isLast { enqueue(entry) }
+                case .success(nil): break
+                case .failure(let error):
+                    sendBundle()
+                    end(entry, error)
+                    guard isOpen else { return .done }
+                }
             }
-            guard let number = ready.popFirst() else { break }
-            guard let entry = entries[number.id], entry.generation == number.generation else { continue }
-            do throws(StoreError) {
-                guard let page = try entry.watcher.next() else { continue }
-                send(page, number.id, entry, header)
-                entries[number.id]?.wasTold = true
-                ready.append(number)
-            } catch {
-                sendBundle()
-                end(number.id, error)
-            }
+            guard bundle.isFull else { continue }
+            sendBundle()
+            guard sink.isWritable else { return .blocked }
         }
         sendBundle()
         answerProgress()
         return .done
     }
 
-    private mutating func end(_ id: Int64, _ error: StoreError) {
-        entries.removeValue(forKey: id)?.watcher.cancel()
+    private mutating func enqueue(_ entry: Entry) {
+        guard !entry.isReady else { return }
+        entry.isReady = true
+        ready.append(entry)
+    }
+
+    private mutating func end(_ entry: Entry, _ error: StoreError) {
+        let id = entry.id
+        remove(entry)
         switch error {
         case .compacted(let oldest):
             sendControl(id, store.header) {
@@ -174,7 +206,7 @@ struct WatchStreamState {
     /// To each watcher that asked for it and was told nothing since the last time.
     mutating func notifyProgress() {
         for (id, entry) in entries.sorted(by: { $0.key < $1.key }) where entry.wantsProgress {
-            entries[id]?.wasTold = false
+            defer { entry.wasTold = false }
             guard !entry.wasTold, sink.isWritable, let revision = entry.watcher.progress() else { continue }
             sendNotice(id, revision)
         }
@@ -211,14 +243,14 @@ struct WatchStreamState {
         })
     }
 
-    private mutating func send(_ page: WatchPage, _ id: Int64, _ entry: Entry, _ header: Header) {
+    private mutating func send(_ page: WatchPage, _ entry: Entry, _ header: Header) {
         let events = EventsToSend(page: page, withPrevious: entry.wantsPrevious)
         let mayBeParted = entry.isFragmented && page.events.count > 1
-        if sink.isBinary && !mayBeParted { return bundle.append(header, page.revision, watchID: id, events: events.encoded) }
+        if sink.isBinary && !mayBeParted { return bundle.append(header, page.revision, watchID: entry.id, events: events.encoded) }
         sendBundle()
         let head = Etcdserverpb_WatchResponse.with {
             $0.header = .init(header, revision: page.revision)
-            $0.watchID = id
+            $0.watchID = entry.id
         }
         for message in events.messages(head, fragmentBytes: mayBeParted ? options.fragmentBytes : nil) { sink.send(message) }
     }

@@ -85,23 +85,6 @@ struct PiecesTests {
         }
     }
 
-    @Test func `a watcher waits in the queue once, and the order is kept`() {
-        var queue = ReadyQueue()
-        let numbers = (0..<10_000).map { WatchNumber(id: Int64($0), generation: 0) }
-        for number in numbers + numbers { queue.append(number) }
-        for number in numbers.prefix(6000) {
-            let first = queue.popFirst()
-            #expect(first == number)
-        }
-        queue.append(numbers[0])
-        for number in numbers.dropFirst(6000) + [numbers[0]] {
-            let first = queue.popFirst()
-            #expect(first == number)
-        }
-        let last = queue.popFirst()
-        #expect(last == nil)
-    }
-
     @Test func `events that are bytes already read as the messages they are part of`() throws {
         let header = Header(clusterID: 1, memberID: 2, revision: 9, term: 4)
         let event = Mvccpb_Event(.put(Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2), previous: nil), withPrevious: true)

@@ -16,13 +16,13 @@ struct LeaseTests {
         for key: Key in ["b", "a", "c"] { try bench.put(key, lease: 7) }
         try bench.put("free")
         try bench.put("c")
-        let watcher = try bench.machine.openWatcher(.all, from: nil) {}
+        let watcher = try bench.machine.openWatcher(.all, from: nil, listener: WatchSignal {})
         #expect(try watcher.next() == nil)
         try bench.tick(.milliseconds(9_900), leading)
         #expect(try bench.keys() == ["a", "b", "c", "free"])
         try bench.tick(.milliseconds(200), leading)
         #expect(try bench.keys() == ["c", "free"])
-        let page = try #require(try watcher.next())
+        let page = try #require(try watcher.next()?.page)
         #expect(page.events.map(\.key) == ["a", "b"])
         #expect(Set(page.events.map(\.revision)).count == 1)
         #expect(try bench.refusal(.leasesRevoke([7])) == .missing("etcdserver: requested lease not found"))

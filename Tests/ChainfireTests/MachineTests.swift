@@ -4,6 +4,7 @@ import Raft
 import Replica
 import Simulation
 import Store
+import Synchronization
 import Testing
 @testable import Chainfire
 
@@ -67,8 +68,8 @@ struct MachineTests {
         #expect(head.position.index == source.index)
         #expect(head.configuration == Configuration(voters: [1]))
         let target = try Bench(there.path, tiny)
-        let late = try target.machine.openWatcher(.all, from: 2) {}
-        let early = try target.machine.openWatcher(.all, from: 30) {}
+        let late = try target.machine.openWatcher(.all, from: 2, listener: WatchSignal {})
+        let early = try target.machine.openWatcher(.all, from: 30, listener: WatchSignal {})
         #expect(try early.next() == nil)
         try FileManager.default.moveItem(atPath: here.path + "/copy", toPath: there.path + "/copy")
         try target.machine.prepare(there.path + "/copy", head)
@@ -78,7 +79,7 @@ struct MachineTests {
         #expect(target.machine.state.withLock { $0.lessor.leases[7]?.keys } == ["k0"])
         #expect(throws: StoreError.compacted(oldest: 20)) { _ = try late.next() }
         var told: [Revision] = []
-        while let page = try early.next() { told += page.events.map(\.revision) }
+        while let page = try early.next()?.page { told += page.events.map(\.revision) }
         #expect(told == Array(30...51))
         try target.machine.storage.close()
         #expect(try Bench(there.path).machine.applied.position == head.position)
@@ -120,7 +121,8 @@ struct MachineTests {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)
         let watchers = [
-            try bench.machine.openWatcher(.prefix("a"), from: nil) {}, try bench.machine.openWatcher(.prefix("b"), from: nil) {},
+            try bench.machine.openWatcher(.prefix("a"), from: nil, listener: WatchSignal {}),
+            try bench.machine.openWatcher(.prefix("b"), from: nil, listener: WatchSignal {}),
         ]
         #expect(bench.machine.progress(of: watchers) == nil)
         for watcher in watchers { #expect(try watcher.next() == nil) }
@@ -128,10 +130,40 @@ struct MachineTests {
         try bench.put("a1")
         #expect(bench.machine.progress(of: watchers) == nil)
         #expect(watchers[1].progress() == 2)
-        #expect(try watchers[0].next()?.revision == 2)
-        #expect(bench.machine.progress(of: watchers) == nil)
-        #expect(try watchers[0].next() == nil)
+        let given = try watchers[0].next()
+        #expect(given?.page.revision == 2 && given?.isLast == true)
         #expect(bench.machine.progress(of: watchers) == 2)
+        #expect(try watchers[0].next() == nil)
+    }
+
+    @Test func `watchers that are asked together are given as much as they may, and the rest keep what is theirs`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        let listener = Tags()
+        let watchers = try (0..<5).map { try bench.machine.openWatcher(.prefix("a"), from: nil, listener: listener, tag: UInt64($0)) }
+        for watcher in watchers { #expect(try watcher.next() == nil) }
+        try bench.put("a1", [UInt8](repeating: 1, count: 1000))
+        #expect(listener.told.withLock { $0 } == [[0, 1, 2, 3, 4]])
+        let some = Watcher.next(of: watchers, bytesMax: 3000)
+        #expect(some.count == 3)
+        let rest = Watcher.next(of: Array(watchers[some.count...]), bytesMax: 1 << 20)
+        #expect(rest.count == 2)
+        for given in some + rest {
+            let portion = try given.get()
+            #expect(portion?.page.events.count == 1 && portion?.isLast == true)
+        }
+        // One that is cancelled has nothing, and is no reason to ask no others.
+        watchers[0].cancel()
+        try bench.put("a2")
+        #expect(listener.told.withLock { $0.last } == [1, 2, 3, 4])
+        var left = watchers[...]
+        var revisions: [Revision?] = []
+        while !left.isEmpty {
+            let given = Watcher.next(of: Array(left), bytesMax: 1 << 20)
+            revisions += try given.map { try $0.get()?.page.revision }
+            left = left.dropFirst(given.count)
+        }
+        #expect(revisions == [nil, 3, 3, 3, 3])
     }
 
     @Test func `a restored directory is a new cluster whose old revisions are compacted`() async throws {
@@ -160,4 +192,11 @@ struct MachineTests {
         #expect(try Chainfire.check(directory: target).isSound)
         #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: target) }
     }
+}
+
+/// Notes what it is told.
+private final class Tags: WatchListener {
+    let told = Mutex<[[UInt64]]>([])
+
+    func ready(_ tags: [UInt64]) { told.withLock { $0.append(tags) } }
 }

@@ -9,12 +9,12 @@ struct WatchHubTests {
 
     private func hub(_ limits: WatchHub.Limits = .init(), _ ranges: KeyRange...) -> WatchHub {
         var hub = WatchHub(revision: 1, limits: limits)
-        for (number, range) in ranges.enumerated() { hub.join(UInt64(number), Interest(range)) }
+        for range in ranges { _ = hub.join(Interest(range)) }
         return hub
     }
 
     private func revisions(_ glance: WatchHub.Glance) -> [Revision]? {
-        if case .page(let page) = glance { page.events.map(\.revision) } else { nil }
+        if case .page(let page, _) = glance { page.events.map(\.revision) } else { nil }
     }
 
     /// Lets the watcher rest, which must have been told everything.
@@ -37,15 +37,47 @@ struct WatchHubTests {
         #expect(woken == [])
     }
 
+    @Test func `a place is used again, a number is not`() {
+        var hub = hub(.init(), .all, .prefix("a"))
+        hub.leave(0)
+        hub.leave(0)
+        #expect(hub.memberCount == 1 && hub.groupCount == 1)
+        let fresh = hub.join(Interest(.prefix("b")))
+        #expect(WatchHub.place(of: fresh) == 0 && fresh != 0)
+        hub.leave(0)
+        rest(&hub, fresh)
+        let woken = hub.tell(2, [put("a", 2), put("b", 2)])
+        #expect(woken == [fresh], "1 has not looked yet, and 0 is gone")
+        #expect(hub.watchers == [fresh, 1])
+    }
+
+    @Test func `who was given all there is waits for the next`() {
+        var hub = hub(.init(batchEventsMax: 1), .all)
+        for revision: Revision in 2...3 { _ = hub.tell(revision, [put("a", revision)]) }
+        guard case .page(let first, isLast: false) = hub.look(0, from: 2, compacted: 0) else {
+            Issue.record("2 is not all there is")
+            return
+        }
+        #expect(first.revision == 2 && hub.progress(of: 0) == nil)
+        guard case .page(let last, isLast: true) = hub.look(0, from: 3, compacted: 0) else {
+            Issue.record("3 is the last")
+            return
+        }
+        #expect(last.revision == 3 && hub.progress(of: 0) == 3)
+        let woken = hub.tell(4, [put("a", 4)])
+        #expect(woken == [0])
+        #expect(revisions(hub.look(0, from: 4, compacted: 0)) == [4])
+    }
+
     @Test func `who wants no puts sleeps through them`() {
         var hub = WatchHub(revision: 1)
-        hub.join(7, Interest(.all, WatcherOptions(noPut: true)))
-        rest(&hub, 7)
+        let seven = hub.join(Interest(.all, WatcherOptions(noPut: true)))
+        rest(&hub, seven)
         var woken = hub.tell(2, [put("a", 2)])
         #expect(woken == [])
         woken = hub.tell(3, [.delete("a", modRevision: 3, previous: nil)])
-        #expect(woken == [7])
-        #expect(revisions(hub.look(7, from: 2, compacted: 0)) == [3])
+        #expect(woken == [seven])
+        #expect(revisions(hub.look(seven, from: 2, compacted: 0)) == [3])
     }
 
     @Test func `a full ring lets the oldest revision go whole, and says where it begins`() {
@@ -90,7 +122,7 @@ struct WatchHubTests {
     @Test func `a page ends with a whole revision`() {
         var hub = hub(.init(batchEventsMax: 3), .all)
         for revision: Revision in 2...5 { _ = hub.tell(revision, [put("a", revision), put("b", revision)]) }
-        guard case .page(let page) = hub.look(0, from: 2, compacted: 0) else {
+        guard case .page(let page, _) = hub.look(0, from: 2, compacted: 0) else {
             Issue.record("no page")
             return
         }
@@ -103,7 +135,7 @@ struct WatchHubTests {
         var hub = hub(.init(), .prefix("a"), .prefix("a"), .prefix("b"))
         for watcher: UInt64 in 0...2 { rest(&hub, watcher) }
         _ = hub.tell(2, [put("a", 2)])
-        guard case .page(let one) = hub.look(0, from: 2, compacted: 0), case .page(let other) = hub.look(1, from: 2, compacted: 0)
+        guard case .page(let one, _) = hub.look(0, from: 2, compacted: 0), case .page(let other, _) = hub.look(1, from: 2, compacted: 0)
         else {
             Issue.record("no page")
             return
@@ -148,7 +180,7 @@ struct WatchHubTests {
         let before = Entry(key: "a", value: [1], createRevision: 1, modRevision: 1, version: 1)
         _ = hub.tell(2, [.delete("a", modRevision: 2, previous: before)])
         _ = hub.tell(3, [.delete("a", modRevision: 3, previous: before)])
-        guard case .page(let page) = hub.look(0, from: 2, compacted: 2) else {
+        guard case .page(let page, _) = hub.look(0, from: 2, compacted: 2) else {
             Issue.record("no page")
             return
         }

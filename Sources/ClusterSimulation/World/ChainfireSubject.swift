@@ -82,7 +82,7 @@ final class ChainfireSubject: Subject {
     }
 
     func watch(_ range: KeyRange, from revision: Revision) -> Result<any SubjectWatch, StoreError> {
-        Result { () throws(StoreError) in try ChainfireWatch(machine.openWatcher(range, from: revision, signal: {})) }
+        Result { () throws(StoreError) in try ChainfireWatch(machine.openWatcher(range, from: revision, listener: WatchSignal {})) }
     }
 
     func digest() -> String {
@@ -100,7 +100,7 @@ private final class ChainfireWatch: SubjectWatch {
 
     func next() -> Result<WatchBatch?, StoreError> {
         Result { () throws(StoreError) in
-            try watcher.next().map { WatchBatch(revision: $0.revision, events: $0.events) }
+            try watcher.next().map { WatchBatch(revision: $0.page.revision, events: $0.page.events) }
         }
     }
 
