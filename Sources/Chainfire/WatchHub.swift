@@ -33,8 +33,9 @@ package struct WatchHub: Sendable {
     private struct Group: Sendable {
         var interest: Interest
         var members = 0
-        /// Those who know all there is, in the order they came.
+        /// Those who know all there is, in the order they came, and some who left since.
         var waiting: [UInt64] = []
+        var departed = 0
         /// The last pages made and where they begin.
         var pages: [(from: Revision, page: WatchPage)] = []
     }
@@ -101,12 +102,22 @@ package struct WatchHub: Sendable {
     mutating func leave(_ watcher: UInt64) {
         guard let member = member(watcher) else { return }
         members.remove(Self.place(of: watcher))
-        if member.isWaiting { groups[member.group]?.waiting.removeAll { $0 == watcher } }
+        if member.isWaiting { depart(from: member.group) }
         groups[member.group]?.members -= 1
         guard let group = groups[member.group], group.members == 0 else { return }
         groups.remove(member.group)
         groupOf[group.interest] = nil
         index.remove(group.interest.range, member.group)
+    }
+
+    /// One who waited has left. Its number stays among the waiting until half of them are such: when a stream of many watchers
+    /// ends, none of them is looked for.
+    private mutating func depart(from group: Int) {
+        groups[group]?.departed += 1
+        guard let found = groups[group], found.departed > 32, found.departed * 2 > found.waiting.count else { return }
+        let left = found.waiting.filter { member($0) != nil }
+        groups[group]?.waiting = left
+        groups[group]?.departed = 0
     }
 
     /// Takes in a whole revision.
@@ -131,19 +142,20 @@ package struct WatchHub: Sendable {
             }
         }
         var awake: [UInt64] = []
-        for group in hit.sorted() {
-            awake += groups[group]?.waiting ?? []
-            groups[group]?.waiting = []
-        }
-        wake(awake, at: revision)
+        for group in hit.sorted() { awake += wake(group, at: revision) }
         return awake
     }
 
-    private mutating func wake(_ watchers: [UInt64], at revision: Revision) {
-        for watcher in watchers {
+    private mutating func wake(_ group: Int, at revision: Revision) -> [UInt64] {
+        guard let found = groups[group] else { return [] }
+        groups[group]?.waiting = []
+        groups[group]?.departed = 0
+        let awake = found.departed == 0 ? found.waiting : found.waiting.filter { member($0) != nil }
+        for watcher in awake {
             members[Self.place(of: watcher)]?.isWaiting = false
             members[Self.place(of: watcher)]?.wokenAt = revision
         }
+        return awake
     }
 
     /// What a watcher at `position`, the first revision it was not told of, is told next. After all there is, or nothing, it
@@ -216,11 +228,7 @@ package struct WatchHub: Sendable {
         (ringEvents, ringBytes) = (0, 0)
         forgetPages()
         var awake: [UInt64] = []
-        for group in groups.indices {
-            awake += groups[group]?.waiting ?? []
-            groups[group]?.waiting = []
-        }
-        wake(awake, at: known + 1)
+        for group in groups.indices { awake += wake(group, at: known + 1) }
         return awake
     }
 

@@ -51,6 +51,20 @@ struct WatchHubTests {
         #expect(hub.watchers == [fresh, 1])
     }
 
+    @Test func `who left while it waited is not woken, and nothing of it stays`() {
+        var hub = WatchHub(revision: 1)
+        let watchers = (0..<100).map { _ in hub.join(Interest(.all)) }
+        for watcher in watchers { rest(&hub, watcher) }
+        for watcher in watchers.prefix(80) { hub.leave(watcher) }
+        // Some of the places are taken by others, who have not looked yet.
+        let others = (0..<10).map { _ in hub.join(Interest(.all)) }
+        let woken = hub.tell(2, [put("a", 2)])
+        #expect(woken == Array(watchers.dropFirst(80)))
+        for watcher in watchers.dropFirst(80) + others { #expect(revisions(hub.look(watcher, from: 2, compacted: 0)) == [2]) }
+        for watcher in watchers.dropFirst(80) + others { hub.leave(watcher) }
+        #expect(hub.memberCount == 0 && hub.groupCount == 0 && hub.watchers.isEmpty)
+    }
+
     @Test func `who was given all there is waits for the next`() {
         var hub = hub(.init(batchEventsMax: 1), .all)
         for revision: Revision in 2...3 { _ = hub.tell(revision, [put("a", revision)]) }
