@@ -43,14 +43,19 @@ extension Machine {
         listening.listener.ready([listening.tag])
     }
 
-    /// What some watchers are told next, under one lock, until that is more than `bytesMax`.
+    /// Revisions that may be looked through under one lock before it is let go.
+    private static let looksMax = 16_384
+
+    /// What some watchers are told next, under one lock, until that is more than `bytesMax` or took long to find.
     /// - Returns: of the first of them, at least one.
     func look(_ watchers: [(number: UInt64, from: Revision)], bytesMax: Int) -> [Result<WatchHub.Glance, StoreError>] {
         state.withLock { state in
             var found: [Result<WatchHub.Glance, StoreError>] = []
             found.reserveCapacity(watchers.count)
             var bytes = 0
-            for (number, from) in watchers where found.isEmpty || bytes <= bytesMax {
+            let looked = state.hub.looked
+            for (number, from) in watchers {
+                guard found.isEmpty || bytes <= bytesMax && state.hub.looked - looked <= Self.looksMax else { break }
                 let glance = Result { () throws(StoreError) in try state.look(number, from: from) }
                 if case .success(.page(let page, _)) = glance { bytes += page.approximateBytes }
                 found.append(glance)
@@ -84,17 +89,14 @@ extension Machine {
                     from: position, to: min(ringStart, stored + 1), bytesMax: Self.historyBytesMax)
             }
             var events: [Event] = []
-            var bytes = 0
             for change in changes where interest.range.contains(change.key) {
                 let event = change.event(previous: try previous(of: change))
-                guard interest.allows(event) else { continue }
-                events.append(event)
-                bytes += event.approximateBytes
+                if interest.allows(event) { events.append(event) }
             }
             // A compaction may have passed by while this was read, and some of it may be missing.
             let compacted = state.withLock { $0.keyspace.compacted }
             guard position >= compacted else { throw StoreError.compacted(oldest: compacted) }
-            return WatchPage(revision: through, events: events, approximateBytes: bytes)
+            return WatchPage(revision: through, events: events)
         } catch {
             throw error as? StoreError ?? .unavailable("\(error)")
         }

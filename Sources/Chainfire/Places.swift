@@ -22,9 +22,13 @@ struct Places<Content: Sendable>: Sendable {
         free.append(place)
     }
 
-    /// Nil where nothing is. Only what is there can be changed.
+    /// Nil where nothing is. What is there can be changed, and goes by `remove` only.
     subscript(place: Int) -> Content? {
         get { contents.indices.contains(place) ? contents[place] : nil }
-        _modify { yield &contents[place] }
+        _modify {
+            let wasThere = contents[place] != nil
+            yield &contents[place]
+            precondition((contents[place] != nil) == wasThere, "place \(place) was filled or emptied in passing")
+        }
     }
 }

@@ -54,6 +54,8 @@ package struct WatchHub: Sendable {
     /// Every revision after this is in the ring, if it changed anything.
     private var fallenOff: Revision
     private var ring = Fifo<Moment>()
+    /// Revisions of the ring that were looked through, ever: what pages cost.
+    private(set) var looked = 0
     private var ringEvents = 0
     private var ringBytes = 0
     private var groups = Places<Group>()
@@ -75,6 +77,8 @@ package struct WatchHub: Sendable {
     /// Of all that are there, in the order of their places.
     var watchers: [UInt64] { members.indices.compactMap { members[$0]?.number } }
     var groupCount: Int { groups.count }
+    /// Numbers that are kept among those who wait.
+    var waitingCount: Int { groups.indices.reduce(0) { $0 + (groups[$1]?.waiting.count ?? 0) } }
 
     /// - Returns: the watcher's number, which no other has had: its lower half is its place among those that are there.
     mutating func join(_ interest: Interest) -> UInt64 {
@@ -196,10 +200,11 @@ package struct WatchHub: Sendable {
         return page
     }
 
-    private func makePage(_ interest: Interest, from position: Revision, compacted: Revision) -> WatchPage {
+    private mutating func makePage(_ interest: Interest, from position: Revision, compacted: Revision) -> WatchPage {
         var (events, bytes, through): ([Event], Int, Revision) = ([], 0, revision)
         for place in partition(ring.count, { ring[$0].revision >= position })..<ring.count {
             let moment = ring[place]
+            looked += 1
             for event in moment.events where interest.wants(event) {
                 events.append(moment.revision > compacted ? event : event.withoutPrevious)
                 bytes += event.approximateBytes
@@ -239,7 +244,7 @@ package struct WatchHub: Sendable {
 
 extension Event {
     /// Enough to keep the ring's memory bounded.
-    var approximateBytes: Int {
+    fileprivate var approximateBytes: Int {
         switch self {
         case .put(let entry, let previous): entry.value.count + (previous?.value.count ?? 0) + key.bytes.count + 200
         case .delete(_, _, let previous): (previous?.value.count ?? 0) + key.bytes.count + 200

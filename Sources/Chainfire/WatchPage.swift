@@ -7,10 +7,11 @@ package final class WatchPage: Sendable {
     /// Everything up to here is told.
     package let revision: Revision
     package let events: [Event]
+    /// Of one that was made of the ring.
     let approximateBytes: Int
     private let encodings = Mutex<[(slot: Int, bytes: [UInt8])]>([])
 
-    init(revision: Revision, events: [Event], approximateBytes: Int) {
+    init(revision: Revision, events: [Event], approximateBytes: Int = 0) {
         self.revision = revision
         self.events = events
         self.approximateBytes = approximateBytes

@@ -1,7 +1,7 @@
 import Store
 import Synchronization
 
-/// One watcher: what it wants, and how far it was told. Whoever owns it asks when there is room for more, so that a
+/// One watcher, of one owner, who does one thing at a time with it: what it wants, and how far it was told. Whoever owns it asks when there is room for more, so that a
 /// slow one holds nothing but its position.
 package final class Watcher: Sendable {
     /// What it is given at once.
@@ -33,7 +33,7 @@ package final class Watcher: Sendable {
         state = Mutex(State(position: position))
     }
 
-    deinit { machine.leave(number) }
+    deinit { if !state.withLock({ $0.isCancelled }) { machine.leave(number) } }
 
     /// What comes next; nil when there is nothing now. After all there is, or nothing, its listener is told once when there may
     /// be more.

@@ -9,7 +9,7 @@ import Store
 /// What all watchers are told alike is encoded once: a message is its header, the watcher's id and the events, one after the
 /// other, which protobuf allows (Protocol Buffers, "Encoding", on concatenation).
 struct WatchBundle {
-    /// More than this is sent before more is gathered.
+    /// When there is more than this it is sent.
     static let bytesMax = 64 << 10
 
     private var bytes = ByteBuffer()

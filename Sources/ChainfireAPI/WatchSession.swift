@@ -65,7 +65,10 @@ final class WatchSession: Session, WatchListener {
             state.value.whenWritable { [weak self] in
                 guard let self else { return }
                 // Not at once: this may be called while the pump still runs.
-                self.loop.execute { self.pump() }
+                self.loop.execute {
+                    self.state.value.waitsForReader = false
+                    self.pump()
+                }
             }
         }
     }

@@ -47,8 +47,10 @@ struct WatchStreamState {
     /// Gathered by the pump, which sends it before it ends.
     private var bundle = WatchBundle()
     private var nextID: Int64 = 0
-    private var tags: UInt64 = 0
+    private var lastTag: UInt64 = 0
     private var hasProgress = false
+    /// `whenWritable` was asked, and has not called yet.
+    var waitsForReader = false
     /// Progress requests not answered yet.
     var progressWanted = 0
     var progressTask: RepeatedTask?
@@ -70,7 +72,12 @@ struct WatchStreamState {
         ready = []
     }
 
-    func whenWritable(_ body: @escaping @Sendable () -> Void) { sink.whenWritable(body) }
+    /// Calls `body` once when the reader takes more; one who waits so already is enough.
+    mutating func whenWritable(_ body: @escaping @Sendable () -> Void) {
+        guard !waitsForReader else { return }
+        waitsForReader = true
+        sink.whenWritable(body)
+    }
 
     // MARK: what the client asks
 
@@ -89,18 +96,18 @@ struct WatchStreamState {
         }
         guard entries.count < options.watchersMax else { return refuse("etcdserver: too many requests", now) }
         let id = request.watchID == 0 ? freeID() : request.watchID
-        tags += 1
+        lastTag += 1
         do throws(StoreError) {
             let watcher = try store.openWatcher(
                 // What is applied from now on is in the watch, as what was before is in the answer's revision.
                 range, from: request.startRevision == 0 ? now.revision + 1 : request.startRevision,
                 options: WatcherOptions(
                     noPut: request.filters.contains(.noput), noDelete: request.filters.contains(.nodelete)),
-                listener: listener, tag: tags)
+                listener: listener, tag: lastTag)
             sendControl(id, now) { $0.created = true }
-            let entry = Entry(id: id, tag: tags, watcher, request)
+            let entry = Entry(id: id, tag: lastTag, watcher, request)
             entries[id] = entry
-            tagged[tags] = entry
+            tagged[lastTag] = entry
             hasProgress = hasProgress || request.progressNotify
             enqueue(entry)
         } catch {
@@ -158,9 +165,11 @@ struct WatchStreamState {
                     guard isOpen else { return .done }
                 }
             }
-            guard bundle.isFull else { continue }
-            sendBundle()
-            guard sink.isWritable else { return .blocked }
+            if bundle.isFull { sendBundle() }
+            guard sink.isWritable else {
+                sendBundle()
+                return .blocked
+            }
         }
         sendBundle()
         answerProgress()

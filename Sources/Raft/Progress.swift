@@ -19,11 +19,11 @@ package struct Progress: Sendable {
     /// Probing: the question was asked.
     var isPaused = false
     /// Probing: the tick at which it was asked last, or a snapshot failed. It is asked again no sooner than heartbeats are due,
-    /// however many rounds of reads are answered meanwhile: each question that carries a megabyte puts off the answer.
+    /// however many rounds of reads are answered meanwhile: questions on the way put off the answer.
     var askedTick: UInt64?
-    /// Probing: the end of what the first question carried, `.max` before it was asked. Only who has that is asked no more: on
-    /// a network that overtakes, an answer to something earlier says nothing of it, and each message sent on that word would
-    /// be refused again.
+    /// Probing: the end of what the first question carried, `.max` before it was asked; where it was asked again, its place. Only
+    /// who has that is asked no more: on a network that overtakes, an answer to something earlier says nothing of it, and each
+    /// message sent on that word would be refused again.
     var probeEnd = UInt64.max
     /// The highest commit index that was sent with entries or alone.
     var sentCommit: UInt64 = 0

@@ -28,7 +28,7 @@ extension Raft {
             guard next > log.base.index, let term = log.term(at: next - 1) else {
                 return wantSnapshot(forPlace: at, &effects)
             }
-            // What is asked again carries nothing: the entries of before may well be there, and need not be told twice.
+            // What is asked again carries nothing: the entries of the first question may well be on their way.
             let isRepeat = state == .probe && members.progress[at].probeEnd != .max
             let mayCarry = next <= log.last.index && !isRepeat && !(state == .replicate && isFull)
             let entries = mayCarry ? log.entries(from: next, costMax: options.appendBytesMax) : []

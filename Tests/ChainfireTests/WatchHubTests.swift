@@ -63,6 +63,16 @@ struct WatchHubTests {
         for watcher in watchers.dropFirst(80) + others { #expect(revisions(hub.look(watcher, from: 2, compacted: 0)) == [2]) }
         for watcher in watchers.dropFirst(80) + others { hub.leave(watcher) }
         #expect(hub.memberCount == 0 && hub.groupCount == 0 && hub.watchers.isEmpty)
+        let constant = hub.join(Interest(.all))
+        for _ in 0..<10_000 {
+            let passing = hub.join(Interest(.all))
+            rest(&hub, passing)
+            hub.leave(passing)
+        }
+        #expect(hub.waitingCount < 100)
+        rest(&hub, constant)
+        let last = hub.tell(3, [put("a", 3)])
+        #expect(last == [constant])
     }
 
     @Test func `who was given all there is waits for the next`() {

@@ -47,6 +47,7 @@ import Testing
             """))
         #expect(log.contains("<--extra-files>\n<\(place)/extra>\n<--phases>\n<disko,install>\n<--disko-mode>\n<format>\n<--build-on>\n<local>\n"))
         #expect(log.contains("<HostKeyAlias=installer.node01>"))
+        #expect(log.contains("<--ssh-option>\n<ConnectionAttempts=8>\n"))
         #expect(log.hasSuffix("\(place)/bin/ssh\n"))
         let mode = try FileManager.default.attributesOfItem(atPath: place + "/extra/etc/nixos/secrets/node01.key")[.posixPermissions] as? Int
         #expect(mode == 0o600)

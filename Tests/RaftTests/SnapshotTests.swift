@@ -61,6 +61,21 @@ import Testing
         #expect(net.raft(3).applied == net.raft(1).applied)
     }
 
+    @Test func `a snapshot that fails is wanted again at the pace of heartbeats, however often the member is heard`() {
+        var net = behind()
+        untilWanted(&net)
+        net.sendSnapshot(1, succeeds: false)
+        func readAlone(_ number: Int) {
+            net.step(1, .read(UInt64(number)))
+            for _ in 0..<2 { for message in net.take() { net.deliver(message) } }
+        }
+        for number in 0..<50 { readAlone(number) }
+        #expect(net.nodes[1]!.snapshots.isEmpty, "no time has passed")
+        for _ in 0..<net.raft(1).options.heartbeatTicks { net.step(1, .tick) }
+        readAlone(50)
+        #expect(!net.nodes[1]!.snapshots.isEmpty)
+    }
+
     @Test func `a snapshot of what is here already only tells the commit`() {
         let entries = (1...3).map { Entry(index: UInt64($0), term: 1, bytes: [1]) }
         let configuration = Configuration(voters: [1, 2, 3])

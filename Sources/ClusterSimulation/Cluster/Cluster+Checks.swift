@@ -25,8 +25,8 @@ extension Cluster {
             }
         case .heartbeat: try truth.leads(member.id, term: message.term, at: now)
         case .appendAnswer(let index), .heartbeatAnswer(_, let index):
-            let before = message.term > promise.term ? 0 : promise.index
-            promise = Position(index: max(before, index), term: max(promise.term, message.term))
+            if message.term > promise.term { promise = Position(index: index, term: message.term) }
+            if message.term == promise.term { promise = Position(index: max(promise.index, index), term: promise.term) }
             truth.says(member.id, term: message.term, matched: index)
         default: break
         }

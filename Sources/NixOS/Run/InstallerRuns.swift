@@ -111,6 +111,8 @@ package struct InstallerRuns: Sendable {
             options = options.map { $0 == "StrictHostKeyChecking=accept-new" ? "StrictHostKeyChecking=yes" : $0 }
             try write([RenderedFile(path: "ssh", contents: Array(sshWrapper(options).utf8), mode: 0o700)], below: place + "/bin")
         }
+        // The server makes the machines' network: while it starts again after a crash, nobody can connect, once a second (ssh_config(5)).
+        options.append("ConnectionAttempts=8")
         let link = latestLog(order.node)
         try? FileManager.default.removeItem(atPath: link + ".new")
         try FileManager.default.createSymbolicLink(atPath: link + ".new", withDestinationPath: order.run + "/log")
