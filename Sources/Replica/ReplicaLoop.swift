@@ -68,7 +68,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         let options = replica.options
         let isStopping = replica.inbox.isStopping
         let wait = isStopping ? options.tick / 5 : lastTick + options.tick - replica.time.now()
-        let items = replica.inbox.take(within: min(max(wait, .zero), options.tick), looks: looks)
+        let items = replica.inbox.take(within: min(max(wait, .zero), options.tick), watch: watch)
         taken = items.count
         let now = replica.time.now()
         var inputs: [ReplicaInput] = []
@@ -93,10 +93,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         return true
     }
 
-    /// How often to look for more before the thread sleeps; 60 takes some 50 microseconds where nobody else wants the processor. One
-    /// who writes alone waits for each of the members' steps, and the next is near. Where many do, there is enough to do, and
-    /// without other members there is nothing to wait for.
-    private var looks: Int { (1...2).contains(taken) && core.raft.configuration.voters.count > 1 ? 60 : 0 }
+    /// How long to look for more before the thread sleeps. One who writes alone waits for each of the members' steps, and the next
+    /// is near. Where many do, there is enough to do, and without other members there is nothing to wait for.
+    private var watch: Duration { (1...2).contains(taken) && core.raft.configuration.voters.count > 1 ? .microseconds(50) : .zero }
 
     /// Whether a stopping member still leads others and somebody may take over.
     private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
