@@ -95,7 +95,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
 
     /// How long to look for more before the thread sleeps. One who writes alone waits for each of the members' steps, and the next
     /// is near. Where many do, there is enough to do, and without other members there is nothing to wait for.
-    private var watch: Duration { (1...2).contains(taken) && core.raft.configuration.voters.count > 1 ? .microseconds(50) : .zero }
+    private var watch: Duration { (1...2).contains(taken) && core.raft.configuration.voters.count > 1 ? .microseconds(500) : .zero }
 
     /// Whether a stopping member still leads others and somebody may take over.
     private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
