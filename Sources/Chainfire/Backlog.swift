@@ -29,9 +29,8 @@ struct Backlog: Sendable {
     /// Nobody can read this row any more.
     /// - Returns: false when it does not wait: it is written, or will be.
     mutating func drop(_ id: ChangeID) -> Bool {
-        guard let place = Self.place(of: id, waiting), let change = waiting[place].change else { return false }
+        guard let place = Self.place(of: id, waiting), let change = waiting[place].change.take() else { return false }
         bytes -= Self.cost(change)
-        waiting[place].change = nil
         dropped += 1
         return true
     }

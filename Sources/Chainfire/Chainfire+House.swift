@@ -13,14 +13,17 @@ extension Chainfire {
     func keepHouse() async {
         var isPublished = false
         var seen = machine.revision.load(ordering: .relaxed)
-        var flushed = time.now()
+        var (flushed, flushes) = (time.now(), 0)
         while !Task.isCancelled {
             do { try await time.sleep(for: Self.round) } catch { return }
             let revision = machine.revision.load(ordering: .relaxed)
+            // Checkpoints write what waits, too.
+            if machine.flushes.load(ordering: .relaxed) != flushes { flushed = time.now() }
             if revision == seen || machine.isFull.load(ordering: .relaxed) || time.now() - flushed >= Self.patience {
                 await flush()
                 flushed = time.now()
             }
+            flushes = machine.flushes.load(ordering: .relaxed)
             seen = revision
             if !isPublished { isPublished = await publish() }
             await promoteLearners()

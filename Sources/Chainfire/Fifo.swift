@@ -15,10 +15,10 @@ struct Fifo<Element: Sendable>: Sendable {
 
     mutating func append(_ element: Element) { slots.append(element) }
 
-    mutating func popFirst() -> Element? {
-        guard head < slots.count else { return nil }
-        let element = slots[head]
-        slots[head] = nil
+    /// The first, if there is one and it is wanted.
+    mutating func popFirst(where isWanted: (Element) -> Bool = { _ in true }) -> Element? {
+        guard head < slots.count, let first = slots[head], isWanted(first) else { return nil }
+        let element = slots[head].take()
         head += 1
         if head > 64, head * 2 > slots.count {
             slots.removeFirst(head)

@@ -25,14 +25,14 @@ struct Keyspace: Sendable {
         var value: [UInt8]?
         /// Of the value, wherever it is.
         var valueBytes: Int
-        /// Ascending.
-        var older: [Stamp] = []
+        /// Ascending. The first ones go first: of a slice they go without the others being moved.
+        var older: ArraySlice<Stamp> = []
 
         /// The version that was the newest at `revision`.
         func stamp(at revision: Revision) -> Stamp? {
             if latest.id.revision <= revision { return latest }
-            let after = partition(older.count) { older[$0].id.revision > revision }
-            return after > 0 ? older[after - 1] : nil
+            let after = partition(older.count) { older[older.startIndex + $0].id.revision > revision }
+            return after > 0 ? older[older.startIndex + after - 1] : nil
         }
     }
 
@@ -116,20 +116,36 @@ struct Keyspace: Sendable {
         }
     }
 
-    /// Forgets, of each key, what was not visible any more at `asked`; a tombstone of `asked` itself
-    /// stays, so that a watch from there tells of it (etcd #18089).
-    /// - Returns: the rows that may be deleted.
-    mutating func compact(through asked: Revision) throws(StoreError) -> [ChangeID] {
+    /// Nobody may read what was older than `asked` any more. What that is goes with `forget`: a million versions at once would
+    /// hold up everything else.
+    mutating func compact(through asked: Revision) throws(StoreError) {
         guard asked <= revision else { throw .futureRevision(asked: asked, current: revision) }
         guard asked > compacted else { throw .compacted(oldest: max(compacted, 1)) }
         compacted = asked
+    }
+
+    /// Versions that compactions forget sooner or later. Only `forget` makes them fewer.
+    var forgettable: Int { superseded.count + tombstones.count }
+
+    /// Whether `forget` would find something.
+    var hasCompacted: Bool {
+        superseded.first.map { $0.by <= compacted } ?? false || tombstones.first.map { $0.id.revision < compacted } ?? false
+    }
+
+    /// Forgets, of each key, what was not visible any more at the last compaction's revision; a tombstone of that revision
+    /// itself stays, so that a watch from there tells of it (etcd #18089).
+    /// - Returns: the rows that may be deleted.
+    mutating func forget(atMost most: Int) -> [ChangeID] {
         var gone: [ChangeID] = []
-        while let next = superseded.first, next.by <= asked {
-            _ = superseded.popFirst()
+        let compacted = compacted
+        var left = most
+        while left > 0, let next = superseded.popFirst(where: { $0.by <= compacted }) {
+            left -= 1
             if remove(next.id, of: next.key) { gone.append(next.id) }
         }
-        while let next = tombstones.first, next.id.revision < asked {
-            _ = tombstones.popFirst()
+        // All versions before a tombstone are gone by now.
+        while left > 0, let next = tombstones.popFirst(where: { $0.id.revision < compacted }) {
+            left -= 1
             if remove(next.id, of: next.key) { gone.append(next.id) }
         }
         return gone
@@ -143,6 +159,9 @@ struct Keyspace: Sendable {
             if record.latest.id == id {
                 precondition(record.latest.isDeleted && record.older.isEmpty, "\(key) would lose its newest version")
                 (isFound, isLast) = (true, true)
+            } else if record.older.first?.id == id {
+                record.older.removeFirst()
+                isFound = true
             } else if let place = record.older.firstIndex(where: { $0.id == id }) {
                 record.older.remove(at: place)
                 isFound = true
@@ -158,7 +177,7 @@ struct Keyspace: Sendable {
 
     /// A checksum of all that can still be read at `revision` or was before it: of each key in order, of each of its
     /// rows up to `revision` in order, the row's number and its checksum. Members that were compacted through the
-    /// same revision have the same, whatever they cached or deleted from the disk.
+    /// same revision, and have forgotten all that they may, have the same, whatever they cached or deleted from the disk.
     func hash(through revision: Revision) -> UInt32 {
         var sum: UInt32 = 0
         var out = ByteWriter()
@@ -178,9 +197,10 @@ struct Keyspace: Sendable {
     /// The version of `key` before `id`, unless it was deleted or compacted then.
     func predecessor(of id: ChangeID, _ key: Key) -> ChangeID? {
         guard let record = records[key] else { return nil }
-        let stamps = record.older + [record.latest]
-        guard let place = stamps.firstIndex(where: { $0.id == id }), place > 0 else { return nil }
-        let previous = stamps[place - 1]
-        return previous.isDeleted ? nil : previous.id
+        let older = record.older
+        let place = older.startIndex + partition(older.count) { older[older.startIndex + $0].id >= id }
+        let found = place < older.endIndex ? older[place].id : record.latest.id
+        guard found == id, place > older.startIndex, !older[place - 1].isDeleted else { return nil }
+        return older[place - 1].id
     }
 }

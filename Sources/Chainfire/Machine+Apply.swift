@@ -12,6 +12,7 @@ extension Machine {
         let (wakes, waiting, hasMembers) = try state.withLock { state in
             var awake: [UInt64] = []
             var hasMembers = false
+            let forgettable = state.keyspace.forgettable
             for command in commands {
                 let (outcome, woken) = try state.apply(command, identity, now, storage)
                 outcomes.append(outcome)
@@ -19,6 +20,8 @@ extension Machine {
                 if command.configuration != nil || state.membersChanged { hasMembers = true }
                 state.membersChanged = false
             }
+            // Twice what came: what a compaction left is gone before the next one.
+            state.forget(atMost: 2 * (state.keyspace.forgettable - forgettable) + commands.count)
             let wakes = state.listeners.wakes(of: awake)
             // Before the lock goes: whoever is told of an outcome sees all of it.
             publish(state)
@@ -90,7 +93,7 @@ extension Machine.State {
             let applied = try Self.carryOut(transaction, &keyspace, lessor, backlog, storage)
             return (.committed(applied.result), take(applied))
         case .compaction(let revision):
-            for id in try keyspace.compact(through: revision) where !backlog.drop(id) { garbage.append(id) }
+            try keyspace.compact(through: revision)
             mark.compacted = revision
             hub.forgetPages()
             return (.done, [])
@@ -120,6 +123,11 @@ extension Machine.State {
             for name in [Facts.Name.cluster, .members, .alarms] { touch(name) }
             return (.done, [])
         }
+    }
+
+    /// Forgets some of what was compacted away.
+    mutating func forget(atMost most: Int) {
+        for id in keyspace.forget(atMost: most) where !backlog.drop(id) { garbage.append(id) }
     }
 
     /// Takes in the effects of a revision.

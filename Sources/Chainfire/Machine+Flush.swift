@@ -5,6 +5,8 @@ import Synchronization
 extension Machine {
     /// Rows deleted with each transaction: bounds how long a compaction holds up the storage.
     private static let garbageMax = 2_000
+    /// Versions forgotten under one lock: bounds how long a compaction holds up what is applied.
+    private static let forgottenMax = 100
     /// Bytes that wait before they are written without being asked for.
     private static let bytesWanted = 16 << 20
     /// Bytes that wait before the log must wait for them.
@@ -19,6 +21,7 @@ extension Machine {
     package func flush() throws -> Bool {
         try flushing.withLock { _ in
             let start = ContinuousClock.now
+            forgetAll()
             guard var (batch, rows) = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
             // Outside the lock, as is letting go of them in the end: there may be many.
             batch.rows = rows.compactMap(\.change)
@@ -35,10 +38,19 @@ extension Machine {
                 state.withLock { $0.putBack(batch) }
                 throw error
             }
+            flushes.add(1, ordering: .relaxed)
             metrics.flushedRows.increment(by: batch.rows.count)
             metrics.flushSeconds.record(duration: ContinuousClock.now - start)
             return true
         }
+    }
+
+    /// Forgets what was compacted away: before a flush, so that it need not be written. Others go on in between.
+    func forgetAll() {
+        while state.withLock({ state in
+            state.forget(atMost: Self.forgottenMax)
+            return state.keyspace.hasCompacted
+        }) {}
     }
 
     package func checkpoint() throws -> UInt64 {
@@ -64,7 +76,7 @@ extension Machine {
 
     /// Deletes from the storage what no one can read any more, all of it.
     func deleteGarbage() throws {
-        while state.withLock({ !$0.garbage.isEmpty }) { guard try flush() else { return } }
+        while state.withLock({ !$0.garbage.isEmpty || $0.keyspace.hasCompacted }) { guard try flush() else { return } }
     }
 
     /// Sees to it that what waits does not grow beyond all bounds.

@@ -77,13 +77,15 @@ extension Machine {
 
     /// What `Keyspace.hash` says of a revision; nil or 0 is the newest.
     package func hash(at revision: Revision?) throws(StoreError) -> StoreHash {
-        try state.withLock { state throws(StoreError) in
+        forgetAll()
+        return try state.withLock { state throws(StoreError) in
             let asked = revision ?? 0
             let wanted = asked > 0 ? asked : state.keyspace.revision
             guard wanted <= state.keyspace.revision else {
                 throw .futureRevision(asked: wanted, current: state.keyspace.revision)
             }
             guard wanted >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
+            state.forget(atMost: .max)
             return StoreHash(
                 hash: state.keyspace.hash(through: wanted), compacted: state.keyspace.compacted, hashed: wanted,
                 revision: state.keyspace.revision)

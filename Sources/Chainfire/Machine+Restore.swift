@@ -25,7 +25,8 @@ extension Machine {
             var garbage = Fifo<ChangeID>()
             if image.mark.compacted > 0 {
                 // What the compaction before the restart left to delete is found anew.
-                for id in try keyspace.compact(through: image.mark.compacted) { garbage.append(id) }
+                try keyspace.compact(through: image.mark.compacted)
+                for id in keyspace.forget(atMost: .max) { garbage.append(id) }
             }
             var state = State(
                 keyspace: keyspace, hub: WatchHub(revision: image.mark.revision, limits: options.ring), mark: image.mark,

@@ -65,6 +65,8 @@ package final class Machine: StateMachine {
     let flushing = Mutex(())
     let prepared = Mutex<Prepared?>(nil)
     let flushIsAsked = Atomic<Bool>(false)
+    /// Those that wrote something.
+    let flushes = Atomic<Int>(0)
     private let background: DispatchQueue?
     /// The newest revision, for those who do not want to wait for the lock. Only rises.
     let revision: Atomic<Int64>

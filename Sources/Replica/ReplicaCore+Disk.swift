@@ -156,8 +156,10 @@ extension ReplicaCore {
         guard options.checkpointsAside else { return try checkpoint() }
         guard !isCheckpointing else { return }
         isCheckpointing = true
-        bytesSinceCheckpoint = 0
-        commandsSinceCheckpoint = 0
+        // What is beyond counts for the next: members keep their places in the round, however they took the entries.
+        let (bytes, commands) = (options.checkpointBytes, options.checkpointCommands)
+        bytesSinceCheckpoint = bytesSinceCheckpoint < bytes ? 0 : bytesSinceCheckpoint % bytes
+        commandsSinceCheckpoint = commandsSinceCheckpoint < commands ? 0 : commandsSinceCheckpoint % commands
         outputs.makeCheckpoint = true
     }
 

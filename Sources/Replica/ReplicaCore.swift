@@ -95,6 +95,16 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         sender = SnapshotSender(
             options: .init(window: options.chunksInFlightMax, patience: election, endurance: 20 * election))
         receiver = SnapshotReceiver(patience: 2 * election)
+        takeTurns()
+    }
+
+    /// Members that count the same entries since they were founded together would make their checkpoints at the same time, and no
+    /// quorum would be without one: each begins at another place of its round.
+    private mutating func takeTurns() {
+        let voters = raft.configuration.voters.sorted()
+        guard let place = voters.firstIndex(of: options.id) else { return }
+        bytesSinceCheckpoint = options.checkpointBytes / voters.count * place
+        commandsSinceCheckpoint = options.checkpointCommands / voters.count * place
     }
 
     /// Takes what has happened, in order.

@@ -1,6 +1,14 @@
+import Simulation
 import Store
 import Testing
 @testable import Chainfire
+
+extension Keyspace {
+    fileprivate mutating func compactAndForget(through revision: Revision) throws -> [ChangeID] {
+        try compact(through: revision)
+        return forget(atMost: .max)
+    }
+}
 
 struct KeyspaceTests {
     private struct NotLoaded: Error {}
@@ -77,14 +85,52 @@ struct KeyspaceTests {
         try world.apply(.put("a", [2]))                     // 4
         try world.apply(.delete("b"))                       // 5
         try world.apply(.put("a", [3]))                     // 6
-        var gone = try world.keyspace.compact(through: 4)
+        var gone = try world.keyspace.compactAndForget(through: 4)
         #expect(gone == [ChangeID(2, 0)])
-        gone = try world.keyspace.compact(through: 5)
+        gone = try world.keyspace.compactAndForget(through: 5)
         #expect(gone == [ChangeID(3, 0)])
-        gone = try world.keyspace.compact(through: 6)
+        gone = try world.keyspace.compactAndForget(through: 6)
         #expect(gone == [ChangeID(4, 0), ChangeID(5, 0)])
         #expect(world.keyspace["b"] == nil)
         #expect(world.keyspace.liveKeys == 2)
+    }
+
+    @Test func `what was compacted is forgotten little by little, and reads the same until then`() throws {
+        var dice = SeededDice(11)
+        var (slow, fast) = (World(cacheBytes: 1 << 20), World(cacheBytes: 1 << 20))
+        var (gone, expected): (Set<ChangeID>, Set<ChangeID>) = ([], [])
+        for round in 1...40 {
+            for _ in 0..<Int.random(in: 1...30, using: &dice) {
+                let key = Key("k\(Int.random(in: 0..<6, using: &dice))")
+                let isPut = Int.random(in: 0..<3, using: &dice) > 0
+                try slow.apply(isPut ? .put(key, [1]) : .delete(.single(key)))
+                try fast.apply(isPut ? .put(key, [1]) : .delete(.single(key)))
+            }
+            let through = Revision.random(in: fast.keyspace.compacted + 1...fast.keyspace.revision, using: &dice)
+            try slow.keyspace.compact(through: through)
+            expected.formUnion(try fast.keyspace.compactAndForget(through: through))
+            for _ in 0..<Int.random(in: 0...8, using: &dice) {
+                let now = slow.keyspace.forget(atMost: 3)
+                #expect(now.count <= 3)
+                gone.formUnion(now)
+            }
+            for revision in through...slow.keyspace.revision {
+                let request = RangeRequest(.all, at: revision)
+                #expect(slow.keyspace.range(request).result == fast.keyspace.range(request).result, "round \(round)")
+            }
+            #expect(gone.isSubset(of: expected))
+            for change in slow.history.values where change.id.revision > through {
+                let before = slow.history.values.filter { $0.key == change.key && $0.id < change.id }.max { $0.id < $1.id }
+                let expected = before?.isDeleted ?? true ? nil : before?.id
+                #expect(slow.keyspace.predecessor(of: change.id, change.key) == expected, "round \(round)")
+                #expect(fast.keyspace.predecessor(of: change.id, change.key) == expected, "round \(round)")
+            }
+        }
+        #expect(slow.keyspace.forgettable > fast.keyspace.forgettable)
+        gone.formUnion(slow.keyspace.forget(atMost: .max))
+        #expect(gone == expected)
+        #expect(!slow.keyspace.hasCompacted && slow.keyspace.forgettable == fast.keyspace.forgettable)
+        #expect(slow.keyspace.hash(through: .max) == fast.keyspace.hash(through: .max))
     }
 
     @Test func `a keyspace restored from the history is the one that wrote it`() throws {
@@ -102,7 +148,7 @@ struct KeyspaceTests {
             let request = RangeRequest(.all, at: revision)
             #expect(restored.range(request).result == world.keyspace.range(request).result)
         }
-        let (mine, theirs) = (try restored.compact(through: 100), try world.keyspace.compact(through: 100))
+        let (mine, theirs) = (try restored.compactAndForget(through: 100), try world.keyspace.compactAndForget(through: 100))
         #expect(mine == theirs)
     }
 

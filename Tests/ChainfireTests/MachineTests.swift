@@ -117,6 +117,33 @@ struct MachineTests {
         #expect(try one.machine.hash(at: nil).hash != Bench(there.path).machine.hash(at: nil).hash)
     }
 
+    @Test func `a large compaction holds up no write: each forgets twice as much as it leaves, and the next flush the rest`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        for number in 0..<2_000 { try bench.put("k", [UInt8(number % 256)]) }
+        let forgettable = { bench.machine.state.withLock { $0.keyspace.forgettable } }
+        try bench.apply(.compaction(1_990))
+        #expect(forgettable() >= 1_990)
+        #expect(throws: StoreError.compacted(oldest: 1_990)) { _ = try bench.machine.range(RangeRequest(.all, at: 1_989)) }
+        var before = forgettable()
+        for _ in 0..<100 {
+            try bench.put("k")
+            #expect((1...2).contains(before - forgettable()))
+            before = forgettable()
+        }
+        // One transaction that leaves much forgets much.
+        try bench.apply(.transaction(Transaction(then: (0..<50).map { .put(Key("x\($0)"), []) })))
+        before = forgettable()
+        try bench.apply(.transaction(Transaction(then: (0..<50).map { .put(Key("x\($0)"), [1]) })))
+        #expect(before - forgettable() == 51)
+        try bench.machine.flush()
+        // Of `k` what was not compacted, of each of the others one.
+        #expect(forgettable() == 2_001 + 100 - 1_990 + 50)
+        let garbage = bench.machine.state.withLock { $0.garbage.count }
+        #expect(garbage == 0, "what was not stored need not be deleted")
+        #expect(try bench.machine.range(RangeRequest(.single("k"), at: 1_995)).entries.first?.value == [UInt8(1_993 % 256)])
+    }
+
     @Test func `progress is told only when everything was given out`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

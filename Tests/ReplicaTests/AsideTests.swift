@@ -48,6 +48,30 @@ import Testing
         }
     }
 
+    @Test func `members make their checkpoints by turns, so that most of them never do so at once`() {
+        var options = small(checkpointCommands: 30)
+        options.checkpointsAside = true
+        let world = World(seed: 4, options: options)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        guard let leader = world.leader else { return }
+        var counts = world.members.map(\.machine.checkpoints)
+        var turns: [[Int]] = world.members.map { _ in [] }
+        for turn in 0..<600 {
+            for _ in 0..<Int.random(in: 0...2, using: &world.dice) { world.propose(at: leader) }
+            world.turn()
+            for (place, member) in world.members.enumerated() where member.machine.checkpoints > counts[place] {
+                counts[place] = member.machine.checkpoints
+                turns[place].append(turn)
+            }
+        }
+        #expect(turns.allSatisfy { $0.count >= 15 }, "\(turns)")
+        for (place, mine) in turns.enumerated() {
+            for others in turns[(place + 1)...] {
+                for one in mine { #expect(others.allSatisfy { abs($0 - one) >= 4 }, "\(turns)") }
+            }
+        }
+    }
+
     @Test func `a crash while parts are kept aside loses nothing`() {
         for seed in UInt64(60)..<80 {
             let world = world(seed)

@@ -191,6 +191,9 @@ final class World {
             #expect(acknowledged.prefix(count).allSatisfy(seen.contains), "seed \(seed): a read missed what was acknowledged")
         }
         for part in outputs.keepParts { aside.append((now + asideTurns, member.id, member.machine, part)) }
+        if outputs.makeCheckpoint {
+            member.inputs.append(.checkpointMade(ReplicaCore<Notebook>.makeCheckpoint(of: member.machine)))
+        }
         if let path = outputs.makeSnapshot {
             member.inputs.append(.snapshotMade(SnapshotFile.make(path, machine: member.machine, disk: member.disk)))
         }
