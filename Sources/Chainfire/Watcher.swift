@@ -11,6 +11,16 @@ package final class Watcher: Sendable {
         package var isLast: Bool
     }
 
+    /// What became of asking one of many.
+    package enum Given: Sendable {
+        case portion(Portion)
+        case nothing
+        /// Old history is read for it; its listener is told when that is there.
+        case reading
+        /// It lags so far that old history must be read, and as many as may wait for that: it is to be asked again.
+        case behind
+    }
+
     private struct State {
         /// The first revision that it was not told of.
         var position: Revision
@@ -40,24 +50,32 @@ package final class Watcher: Sendable {
     /// - Throws: `.compacted` when it lags behind a compaction, `.unavailable` when the store stops; the watcher is of
     ///   no use afterwards.
     package func next() throws(StoreError) -> Portion? {
+        if case .portion(let portion) = try ask() { portion } else { nil }
+    }
+
+    private func ask() throws(StoreError) -> Given {
         while true {
             if let settled = takeHeld() { return try settled.get() }
             let glance = machine.look([(number, position)], bytesMax: 0)[0]
-            if let settled = take(glance) { return try settled.get() }
+            if let settled = take(glance, mayRead: true) { return try settled.get() }
         }
     }
 
     /// What `next` of some watchers of one store gives, one after the other, with few locks, until that is more than so many
     /// bytes.
+    /// - Parameter readsMax: for how many old history may begin to be read. Each then holds up to a megabyte of it until it is asked.
     /// - Returns: of the first of them, at least one. The others were not asked.
-    package static func next(of watchers: [Watcher], bytesMax: Int) -> [Result<Portion?, StoreError>] {
+    package static func next(of watchers: [Watcher], bytesMax: Int, readsMax: Int = .max) -> [Result<Given, StoreError>] {
         let looking = watchers.prefix { !$0.holdsSomething }
         guard let machine = looking.first?.machine else {
-            return watchers.prefix(1).map { watcher in Result { () throws(StoreError) in try watcher.next() } }
+            return watchers.prefix(1).map { watcher in Result { () throws(StoreError) in try watcher.ask() } }
         }
         let glances = machine.look(looking.map { ($0.number, $0.position) }, bytesMax: bytesMax)
+        var reads = readsMax
         return zip(looking, glances).map { watcher, glance in
-            watcher.take(glance) ?? Result { () throws(StoreError) in try watcher.next() }
+            let given = watcher.take(glance, mayRead: reads > 0) ?? Result { () throws(StoreError) in try watcher.ask() }
+            if case .success(.reading) = given { reads -= 1 }
+            return given
         }
     }
 
@@ -68,31 +86,31 @@ package final class Watcher: Sendable {
     }
 
     /// Nil: the machine is to be asked.
-    private func takeHeld() -> Result<Portion?, StoreError>? {
+    private func takeHeld() -> Result<Given, StoreError>? {
         state.withLock { state in
-            if state.isCancelled { return .success(nil) }
+            if state.isCancelled { return .success(.nothing) }
             if let problem = state.problem { return .failure(problem) }
             if let page = state.page {
                 state.page = nil
                 state.position = page.revision + 1
                 // The history may tell that nothing concerned this watcher.
-                if !page.events.isEmpty { return .success(Portion(page: page, isLast: false)) }
+                if !page.events.isEmpty { return .success(.portion(Portion(page: page, isLast: false))) }
             }
-            return state.isReading ? .success(nil) : nil
+            return state.isReading ? .success(.reading) : nil
         }
     }
 
-    /// Nil: `next` begins anew.
-    private func take(_ glance: Result<WatchHub.Glance, StoreError>) -> Result<Portion?, StoreError>? {
+    /// Nil: `ask` begins anew.
+    private func take(_ glance: Result<WatchHub.Glance, StoreError>, mayRead: Bool) -> Result<Given, StoreError>? {
         state.withLock { state in
             switch glance {
             case .failure(let error): return .failure(error)
             case .success(.page(let page, let isLast)):
                 state.position = page.revision + 1
-                return .success(Portion(page: page, isLast: isLast))
+                return .success(.portion(Portion(page: page, isLast: isLast)))
             case .success(.nothing(let through)):
                 state.position = max(state.position, through + 1)
-                return .success(nil)
+                return .success(.nothing)
             case .success(.older(let from, let ringStart)):
                 state.position = from
                 guard machine.hasBackground else {
@@ -101,9 +119,10 @@ package final class Watcher: Sendable {
                         return nil
                     } catch { return .failure(error) }
                 }
+                guard mayRead else { return .success(.behind) }
                 state.isReading = true
                 read(from: from, to: ringStart)
-                return .success(nil)
+                return .success(.reading)
             }
         }
     }

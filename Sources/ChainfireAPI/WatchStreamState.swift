@@ -20,6 +20,10 @@ struct WatchStreamState {
         let isFragmented: Bool
         /// It stands in the queue.
         var isReady = false
+        /// Old history is read for it, or is there and not sent yet.
+        var isReading = false
+        /// It stands among those who wait to be read for.
+        var isBehind = false
         /// Something was sent since the last progress notice was due.
         var wasTold = false
 
@@ -36,6 +40,8 @@ struct WatchStreamState {
     private static let invalidID: Int64 = -1
     /// So many watchers are asked at once.
     private static let batchMax = 64
+    /// For so many old history is read at once: each holds up to a megabyte until the reader takes it.
+    private static let readsMax = 4
 
     private let store: Chainfire
     private let sink: any Sink
@@ -44,6 +50,9 @@ struct WatchStreamState {
     private var tagged: [UInt64: Entry] = [:]
     /// Those that may have something, each once, in the order they said so.
     private var ready: Deque<Entry> = []
+    private var readers = 0
+    /// Those who lag so far that history must be read for them, in the order they were asked.
+    private var behind: Deque<Entry> = []
     /// Gathered by the pump, which sends it before it ends.
     private var bundle = WatchBundle()
     private var nextID: Int64 = 0
@@ -70,6 +79,7 @@ struct WatchStreamState {
         entries = [:]
         tagged = [:]
         ready = []
+        behind = []
     }
 
     /// Calls `body` once when the reader takes more; one who waits so already is enough.
@@ -131,6 +141,21 @@ struct WatchStreamState {
         entry.watcher.cancel()
         entries[entry.id] = nil
         tagged[entry.tag] = nil
+        endReading(entry)
+    }
+
+    private mutating func endReading(_ entry: Entry) {
+        guard entry.isReading else { return }
+        entry.isReading = false
+        readers -= 1
+    }
+
+    /// Asks again for whom history may be read now: whoever has waited longest.
+    private mutating func letRead() {
+        while ready.count < Self.readsMax - readers, let next = behind.popFirst() {
+            next.isBehind = false
+            if tagged[next.tag] != nil { enqueue(next) }
+        }
     }
 
     /// Once, when the first watcher wants progress notices.
@@ -147,18 +172,27 @@ struct WatchStreamState {
         for tag in signalled { if let entry = tagged[tag] { enqueue(entry) } }
         let header = store.header
         guard sink.isWritable else { return .blocked }
-        while !ready.isEmpty {
+        while true {
+            if ready.isEmpty { letRead() }
+            if ready.isEmpty { break }
             let asked = Array(ready.prefix(Self.batchMax))
-            let given = Watcher.next(of: asked.map(\.watcher), bytesMax: WatchBundle.bytesMax)
+            let given = Watcher.next(of: asked.map(\.watcher), bytesMax: WatchBundle.bytesMax, readsMax: Self.readsMax - readers)
             ready.removeFirst(given.count)
             for (entry, given) in zip(asked, given) {
                 entry.isReady = false
                 switch given {
-                case .success(let portion?):
+                case .success(.portion(let portion)):
                     send(portion.page, entry, header)
                     entry.wasTold = true
+                    endReading(entry)
                     if !portion.isLast { enqueue(entry) }
-                case .success(nil): break
+                case .success(.nothing): endReading(entry)
+                case .success(.reading):
+                    if !entry.isReading { readers += 1 }
+                    entry.isReading = true
+                case .success(.behind):
+                    if !entry.isBehind { behind.append(entry) }
+                    entry.isBehind = true
                 case .failure(let error):
                     sendBundle()
                     end(entry, error)

@@ -1,3 +1,4 @@
+import Chainfire
 import Etcd
 import Foundation
 import GRPC
@@ -150,6 +151,78 @@ struct WatchTests {
                 keys += answer.events.map(\.kv.key.text)
             }
             #expect(keys == ["a1", "a2", "a3", "a4"])
+            stream.cancel()
+        }
+    }
+
+    @Test func `many watchers of one stream that lag behind are told of old history by turns, whoever leaves meanwhile`() async throws {
+        var store = ChainfireOptions()
+        store.ring.eventsMax = 10
+        try await withMember(store: store) { member in
+            for number in 0..<200 { try await member.put("k\(number % 2)", "\(number)") }
+            let stream = member.watch()
+            for number in 0..<100 {
+                try await stream.create("k\(number % 2)") {
+                    $0.watchID = Int64(number) + 1
+                    $0.startRevision = 2
+                }
+            }
+            // Some of them wait to be read for, or are.
+            for id in [1, 2, 50, 99, 100] { try await stream.send(.with { $0.cancelRequest.watchID = Int64(id) }) }
+            // Their numbers may be had again at once.
+            for id in [50, 100] {
+                try await stream.create("k1") {
+                    $0.watchID = Int64(id)
+                    $0.startRevision = 2
+                }
+            }
+            var told: [Int64: [String]] = [:]
+            var (created, cancelled) = (0, 0)
+            while created < 102 || cancelled < 5 || told.count < 97 || told.values.contains(where: { $0.count < 100 }) {
+                let answer = try await stream.answer()
+                created += answer.created ? 1 : 0
+                cancelled += answer.canceled ? 1 : 0
+                // What the first of that number was told is not the second's.
+                if answer.canceled { told[answer.watchID] = nil } else { told[answer.watchID, default: []] += answer.events.map(\.kv.value.text) }
+            }
+            #expect(created == 102 && cancelled == 5 && told.count == 97)
+            for (id, values) in told { #expect(values == (0..<100).map { "\($0 * 2 + Int(id + 1) % 2)" }, "\(id)") }
+            stream.cancel()
+        }
+    }
+
+    @Test func `watchers that wait to be read for hear of a compaction that passes them`() async throws {
+        var store = ChainfireOptions()
+        store.ring.eventsMax = 10
+        try await withMember(store: store) { member in
+            for number in 0..<200 { try await member.put("k", "\(number)") }
+            let stream = member.watch()
+            for number in 0..<300 {
+                try await stream.create("k") {
+                    $0.watchID = Int64(number) + 1
+                    $0.startRevision = 2
+                }
+            }
+            for _ in 0..<2 { _ = try await stream.answer() }
+            try await member.store.compact(through: 150)
+            // Each is told all, or of the compaction.
+            var (told, cancelled): ([Int64: Int], Set<Int64>) = ([:], [])
+            var answered = 2
+            while answered < 300 || told.filter({ $0.value == 200 }).count + cancelled.count < 300 {
+                let answer = try await stream.answer()
+                if answer.canceled {
+                    #expect(answer.compactRevision == 150)
+                    cancelled.insert(answer.watchID)
+                } else {
+                    told[answer.watchID, default: 0] += answer.events.count
+                }
+                answered += answer.created ? 1 : 0
+            }
+            #expect(cancelled.allSatisfy { told[$0, default: 0] < 200 })
+            try await member.put("k", "new")
+            var heard: Set<Int64> = []
+            while heard.count < 300 - cancelled.count { heard.insert(try await stream.answer().watchID) }
+            #expect(heard.isDisjoint(with: cancelled))
             stream.cancel()
         }
     }

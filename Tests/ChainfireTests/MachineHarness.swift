@@ -15,14 +15,14 @@ final class Bench {
 
     init(
         _ directory: String, _ options: ChainfireOptions = ChainfireOptions(), time: ManualTime = ManualTime(),
-        pagesMax: Int? = nil
+        pagesMax: Int? = nil, background: Bool = false
     ) throws {
         self.time = time
         path = directory + "/state.db"
         machine = try Machine(
             storage: try Storage(path: path, pagesMax: pagesMax), options: options,
             identity: StoreIdentity(clusterID: 9, memberID: 1), members: [MemberRecord(id: 1, name: "one", peerURLs: [])],
-            configuration: Configuration(voters: [1]), now: { time.now() })
+            configuration: Configuration(voters: [1]), now: { time.now() }, background: background)
         index = machine.applied.position.index
     }
 

@@ -176,8 +176,11 @@ struct MachineTests {
         let rest = Watcher.next(of: Array(watchers[some.count...]), bytesMax: 1 << 20)
         #expect(rest.count == 2)
         for given in some + rest {
-            let portion = try given.get()
-            #expect(portion?.page.events.count == 1 && portion?.isLast == true)
+            guard case .portion(let portion) = try given.get() else {
+                Issue.record("\(given)")
+                continue
+            }
+            #expect(portion.page.events.count == 1 && portion.isLast)
         }
         // One that is cancelled has nothing, and is no reason to ask no others.
         watchers[0].cancel()
@@ -187,10 +190,37 @@ struct MachineTests {
         var revisions: [Revision?] = []
         while !left.isEmpty {
             let given = Watcher.next(of: Array(left), bytesMax: 1 << 20)
-            revisions += try given.map { try $0.get()?.page.revision }
+            revisions += try given.map { if case .portion(let portion) = try $0.get() { portion.page.revision } else { nil } }
             left = left.dropFirst(given.count)
         }
         #expect(revisions == [nil, 3, 3, 3, 3])
+    }
+
+    @Test func `old history is read for as many watchers as may, and the others lose nothing by it`() async throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path, tiny, background: true)
+        for number in 0..<20 { try bench.put("a", [UInt8(number)]) }
+        try bench.machine.flush()
+        let listener = Tags()
+        let watchers = try (0..<5).map { try bench.machine.openWatcher(.prefix("a"), from: 2, listener: listener, tag: UInt64($0)) }
+        func ask(_ some: [Watcher], readsMax: Int) throws -> [String] {
+            try Watcher.next(of: some, bytesMax: 1 << 20, readsMax: readsMax).map { given in
+                switch try given.get() {
+                case .portion(let portion): "\(portion.page.events.map(\.revision))"
+                case .nothing: "nothing"
+                case .reading: "reading"
+                case .behind: "behind"
+                }
+            }
+        }
+        #expect(try ask(watchers, readsMax: 2) == ["reading", "reading", "behind", "behind", "behind"])
+        while Set(listener.told.withLock { $0.flatMap(\.self) }) != [0, 1] { await Task.yield() }
+        let all = "\(Array(Revision(2)...20))"
+        #expect(try ask([watchers[0]], readsMax: 0) == [all])
+        #expect(try ask([watchers[2], watchers[3]], readsMax: 1) == ["reading", "behind"])
+        #expect(try ask([watchers[1]], readsMax: 0) == [all])
+        // The newest is in the ring: nobody reads for it.
+        #expect(try ask([watchers[0]], readsMax: 0) == ["[21]"])
     }
 
     @Test func `a restored directory is a new cluster whose old revisions are compacted`() async throws {
