@@ -80,7 +80,7 @@ final class HTTPHandler: ChannelInboundHandler {
             answer(context, head, .ok, "")
         case .success(.loader(let name)):
             guard let content = segment.loader(name) else { return answer(context, head, .notFound, "It is not installed on the boot server.\n") }
-            if head.method == .GET { segment.note(.tftp, of: segment.mac(named: nil, at: from)) }
+            if head.method == .GET { segment.note(.http, of: segment.mac(named: nil, at: from)) }
             answer(context, head, .ok, bytes: content, type: "application/octet-stream")
         case .success(.artefact(let digest, let part, let named)):
             let artefact = part == .kernel ? service.kernel : service.initrd

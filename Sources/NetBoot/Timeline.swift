@@ -5,8 +5,8 @@ package struct Timeline: Hashable, Sendable {
     package enum Phase: String, Hashable, Sendable, CaseIterable, Codable {
         /// It was given an address, or told what to boot.
         case dhcp
-        /// It asked for a boot loader.
-        case tftp
+        /// It asked for a boot loader, by TFTP, or by HTTP (UEFI, "HTTP Boot").
+        case tftp, http
         /// iPXE runs: it asked for its script.
         case ipxe
         case kernel, initrd

@@ -5,7 +5,7 @@ import NixOS
 import Resource
 
 extension Installation {
-    /// Keys of `Status.timeline`. Beside these are NetBoot's phases (dhcp, tftp, ipxe, kernel, initrd, installer), as they were
+    /// Keys of `Status.timeline`. Beside these are NetBoot's phases (dhcp, tftp, http, ipxe, kernel, initrd, installer), as they were
     /// when the run began, and the installer's (kexec, disko, install, reboot), as they were first read in its log.
     package enum Milestone {
         /// The virtual machine's process was started.

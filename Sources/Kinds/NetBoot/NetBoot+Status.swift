@@ -29,7 +29,7 @@ extension NetBoot {
         /// The MAC address where no Node has it.
         var node: String
         var mac: String
-        /// The furthest one: dhcp, tftp, ipxe, kernel, initrd or installer.
+        /// The furthest one: dhcp, tftp, http, ipxe, kernel, initrd or installer.
         var phase: String?
         /// By phase.
         var phases: [String: Moment]
@@ -102,6 +102,7 @@ extension Timeline.Phase {
         switch self {
         case .dhcp: "was given an address to boot with"
         case .tftp: "fetches a boot loader"
+        case .http: "fetches a boot loader over HTTP"
         case .ipxe: "runs iPXE"
         case .kernel: "fetches its kernel"
         case .initrd: "fetches its initial RAM disk"
