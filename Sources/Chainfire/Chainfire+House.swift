@@ -18,12 +18,13 @@ extension Chainfire {
             do { try await time.sleep(for: Self.round) } catch { return }
             let revision = machine.revision.load(ordering: .relaxed)
             // Checkpoints write what waits, too.
-            if machine.flushes.load(ordering: .relaxed) != flushes { flushed = time.now() }
+            let written = machine.flushes.load(ordering: .relaxed)
+            if written != flushes { flushed = time.now() }
+            flushes = written
             if revision == seen || machine.isFull.load(ordering: .relaxed) || time.now() - flushed >= Self.patience {
                 await flush()
                 flushed = time.now()
             }
-            flushes = machine.flushes.load(ordering: .relaxed)
             seen = revision
             if !isPublished { isPublished = await publish() }
             await promoteLearners()

@@ -160,10 +160,8 @@ struct Keyspace: Sendable {
                 precondition(record.latest.isDeleted && record.older.isEmpty, "\(key) would lose its newest version")
                 (isFound, isLast) = (true, true)
             } else if record.older.first?.id == id {
+                // Versions of a key go in their order. One that is not the first was a tombstone, and went when what followed it came.
                 record.older.removeFirst()
-                isFound = true
-            } else if let place = record.older.firstIndex(where: { $0.id == id }) {
-                record.older.remove(at: place)
                 isFound = true
             }
         }

@@ -20,8 +20,8 @@ extension Machine {
     @discardableResult
     package func flush() throws -> Bool {
         try flushing.withLock { _ in
-            let start = ContinuousClock.now
             forgetAll()
+            let start = ContinuousClock.now
             guard var (batch, rows) = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
             // Outside the lock, as is letting go of them in the end: there may be many.
             batch.rows = rows.compactMap(\.change)
@@ -83,7 +83,8 @@ extension Machine {
     func bound(backlog bytes: Int) throws {
         guard bytes > Self.bytesWanted else { return }
         guard hasBackground, bytes < Self.bytesBound else {
-            if try !flush(), bytes > Self.bytesMax { throw ChainfireError.full(storage.name) }
+            // The flush may have found that much of it need not be written.
+            if try !flush(), state.withLock({ $0.backlog.bytes }) > Self.bytesMax { throw ChainfireError.full(storage.name) }
             return
         }
         guard !flushIsAsked.exchange(true, ordering: .acquiring) else { return }

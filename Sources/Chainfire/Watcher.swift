@@ -17,7 +17,7 @@ package final class Watcher: Sendable {
         case nothing
         /// Old history is read for it; its listener is told when that is there.
         case reading
-        /// It lags so far that old history must be read, and as many as may wait for that: it is to be asked again.
+        /// It lags so far that old history must be read, and it may not: it is to be asked again when it may.
         case behind
     }
 
@@ -50,32 +50,31 @@ package final class Watcher: Sendable {
     /// - Throws: `.compacted` when it lags behind a compaction, `.unavailable` when the store stops; the watcher is of
     ///   no use afterwards.
     package func next() throws(StoreError) -> Portion? {
-        if case .portion(let portion) = try ask() { portion } else { nil }
+        if case .portion(let portion) = try ask(mayRead: true) { portion } else { nil }
     }
 
-    private func ask() throws(StoreError) -> Given {
+    private func ask(mayRead: Bool) throws(StoreError) -> Given {
         while true {
             if let settled = takeHeld() { return try settled.get() }
             let glance = machine.look([(number, position)], bytesMax: 0)[0]
-            if let settled = take(glance, mayRead: true) { return try settled.get() }
+            if let settled = take(glance, mayRead: mayRead) { return try settled.get() }
         }
     }
 
     /// What `next` of some watchers of one store gives, one after the other, with few locks, until that is more than so many
     /// bytes.
-    /// - Parameter readsMax: for how many old history may begin to be read. Each then holds up to a megabyte of it until it is asked.
+    /// - Parameter watchers: and for whom old history may begin to be read. Each of them then holds up to a megabyte of it until it is
+    ///   asked again.
     /// - Returns: of the first of them, at least one. The others were not asked.
-    package static func next(of watchers: [Watcher], bytesMax: Int, readsMax: Int = .max) -> [Result<Given, StoreError>] {
-        let looking = watchers.prefix { !$0.holdsSomething }
-        guard let machine = looking.first?.machine else {
-            return watchers.prefix(1).map { watcher in Result { () throws(StoreError) in try watcher.ask() } }
+    package static func next(of watchers: [(watcher: Watcher, mayRead: Bool)], bytesMax: Int) -> [Result<Given, StoreError>] {
+        let looking = watchers.prefix { !$0.watcher.holdsSomething }
+        guard let machine = looking.first?.watcher.machine else {
+            return watchers.prefix(1).map { asked in Result { () throws(StoreError) in try asked.watcher.ask(mayRead: asked.mayRead) } }
         }
-        let glances = machine.look(looking.map { ($0.number, $0.position) }, bytesMax: bytesMax)
-        var reads = readsMax
-        return zip(looking, glances).map { watcher, glance in
-            let given = watcher.take(glance, mayRead: reads > 0) ?? Result { () throws(StoreError) in try watcher.ask() }
-            if case .success(.reading) = given { reads -= 1 }
-            return given
+        let glances = machine.look(looking.map { ($0.watcher.number, $0.watcher.position) }, bytesMax: bytesMax)
+        return zip(looking, glances).map { asked, glance in
+            asked.watcher.take(glance, mayRead: asked.mayRead)
+                ?? Result { () throws(StoreError) in try asked.watcher.ask(mayRead: asked.mayRead) }
         }
     }
 

@@ -10,6 +10,9 @@ import Store
 struct WatchStreamState {
     enum Pumped { case done, blocked }
 
+    /// To have old history read.
+    private enum Turn { case none, given, reading }
+
     private final class Entry {
         let id: Int64
         /// Tells one watcher from another that had the same watch id before it.
@@ -20,9 +23,8 @@ struct WatchStreamState {
         let isFragmented: Bool
         /// It stands in the queue.
         var isReady = false
-        /// Old history is read for it, or is there and not sent yet.
-        var isReading = false
-        /// It stands among those who wait to be read for.
+        var turn = Turn.none
+        /// It stands among those who wait for a turn.
         var isBehind = false
         /// Something was sent since the last progress notice was due.
         var wasTold = false
@@ -50,9 +52,10 @@ struct WatchStreamState {
     private var tagged: [UInt64: Entry] = [:]
     /// Those that may have something, each once, in the order they said so.
     private var ready: Deque<Entry> = []
-    private var readers = 0
-    /// Those who lag so far that history must be read for them, in the order they were asked.
+    private var turns = 0
+    /// Those who lag so far that history must be read for them, in the order they were asked, and some who left since.
     private var behind: Deque<Entry> = []
+    private var departed = 0
     /// Gathered by the pump, which sends it before it ends.
     private var bundle = WatchBundle()
     private var nextID: Int64 = 0
@@ -141,20 +144,32 @@ struct WatchStreamState {
         entry.watcher.cancel()
         entries[entry.id] = nil
         tagged[entry.tag] = nil
-        endReading(entry)
+        endTurn(entry)
+        guard entry.isBehind else { return }
+        departed += 1
+        if departed * 2 > behind.count {
+            behind.removeAll { tagged[$0.tag] == nil }
+            departed = 0
+        }
     }
 
-    private mutating func endReading(_ entry: Entry) {
-        guard entry.isReading else { return }
-        entry.isReading = false
-        readers -= 1
+    private mutating func endTurn(_ entry: Entry) {
+        guard entry.turn != .none else { return }
+        entry.turn = .none
+        turns -= 1
     }
 
-    /// Asks again for whom history may be read now: whoever has waited longest.
-    private mutating func letRead() {
-        while ready.count < Self.readsMax - readers, let next = behind.popFirst() {
+    /// Whoever has waited longest.
+    private mutating func giveTurns() {
+        while turns < Self.readsMax, let next = behind.popFirst() {
             next.isBehind = false
-            if tagged[next.tag] != nil { enqueue(next) }
+            guard tagged[next.tag] != nil else {
+                departed -= 1
+                continue
+            }
+            next.turn = .given
+            turns += 1
+            enqueue(next)
         }
     }
 
@@ -173,10 +188,10 @@ struct WatchStreamState {
         let header = store.header
         guard sink.isWritable else { return .blocked }
         while true {
-            if ready.isEmpty { letRead() }
+            giveTurns()
             if ready.isEmpty { break }
             let asked = Array(ready.prefix(Self.batchMax))
-            let given = Watcher.next(of: asked.map(\.watcher), bytesMax: WatchBundle.bytesMax, readsMax: Self.readsMax - readers)
+            let given = Watcher.next(of: asked.map { ($0.watcher, mayRead: $0.turn == .given) }, bytesMax: WatchBundle.bytesMax)
             ready.removeFirst(given.count)
             for (entry, given) in zip(asked, given) {
                 entry.isReady = false
@@ -184,13 +199,12 @@ struct WatchStreamState {
                 case .success(.portion(let portion)):
                     send(portion.page, entry, header)
                     entry.wasTold = true
-                    endReading(entry)
+                    endTurn(entry)
                     if !portion.isLast { enqueue(entry) }
-                case .success(.nothing): endReading(entry)
-                case .success(.reading):
-                    if !entry.isReading { readers += 1 }
-                    entry.isReading = true
+                case .success(.nothing): endTurn(entry)
+                case .success(.reading): entry.turn = .reading
                 case .success(.behind):
+                    endTurn(entry)
                     if !entry.isBehind { behind.append(entry) }
                     entry.isBehind = true
                 case .failure(let error):

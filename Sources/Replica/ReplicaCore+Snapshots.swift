@@ -182,8 +182,8 @@ extension ReplicaCore {
         applied = head.position
         committed = max(committed, head.position.index)
         mustConfirm = true
-        bytesSinceCheckpoint = 0
-        commandsSinceCheckpoint = 0
+        (bytesSinceCheckpoint, commandsSinceCheckpoint) = (0, 0)
+        takeTurns()
         for id in proposals.unknown(through: head.position.term) { answer(id, .timedOut) }
     }
 

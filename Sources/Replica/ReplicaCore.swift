@@ -98,13 +98,14 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         takeTurns()
     }
 
-    /// Members that count the same entries since they were founded together would make their checkpoints at the same time, and no
-    /// quorum would be without one: each begins at another place of its round.
-    private mutating func takeTurns() {
+    /// Voters that count the same entries would make their checkpoints at the same time, and no quorum would be without one. So each
+    /// begins its round at another index.
+    mutating func takeTurns() {
         let voters = raft.configuration.voters.sorted()
         guard let place = voters.firstIndex(of: options.id) else { return }
-        bytesSinceCheckpoint = options.checkpointBytes / voters.count * place
-        commandsSinceCheckpoint = options.checkpointCommands / voters.count * place
+        let commands = options.checkpointCommands
+        commandsSinceCheckpoint = (Int(applied.index % UInt64(commands)) + commands / voters.count * place) % commands
+        bytesSinceCheckpoint = Int(Double(options.checkpointBytes) * Double(commandsSinceCheckpoint) / Double(commands))
     }
 
     /// Takes what has happened, in order.
@@ -198,6 +199,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         if !effects.configurations.isEmpty {
             try apply()
             try checkpoint()
+            takeTurns()
         }
         for peer in effects.snapshotWanted { try carryOut(sender.wanted(by: peer, now: ticks)) }
     }

@@ -49,11 +49,41 @@ import Testing
     }
 
     @Test func `members make their checkpoints by turns, so that most of them never do so at once`() {
+        checkTurns(of: [1, 2, 3]) { _, _ in }
+    }
+
+    @Test func `where members come later they take turns as well`() {
+        checkTurns(of: [1, 2]) { world, leader in
+            world.add(3, .joining)
+            world.start(world[3])
+            world.change(at: leader, [.init(.addLearner, 3)])
+            world.run(until: "a learner that has caught up") {
+                (leader.status?.members.first { $0.id == 3 }?.match ?? 0) > 0
+            }
+            world.change(at: leader, [.init(.addVoter, 3)])
+            world.run(until: "three voters") { world.members.allSatisfy { $0.status?.configuration.voters == [1, 2, 3] } }
+        }
+    }
+
+    @Test func `members that were started again keep their turns`() {
+        checkTurns(of: [1, 2, 3]) { world, leader in
+            for follower in world.members where follower !== leader {
+                world.crash(follower, down: 3)
+                for _ in 0..<17 {
+                    world.propose(at: leader)
+                    world.turn()
+                }
+            }
+        }
+    }
+
+    private func checkTurns(of voters: [UInt64], _ prepare: (World, World.Member) -> Void) {
         var options = small(checkpointCommands: 30)
         options.checkpointsAside = true
-        let world = World(seed: 4, options: options)
+        let world = World(seed: 4, voters: voters, options: options)
         world.run(until: "a leader") { world.leader?.mayLead == true }
         guard let leader = world.leader else { return }
+        prepare(world, leader)
         var counts = world.members.map(\.machine.checkpoints)
         var turns: [[Int]] = world.members.map { _ in [] }
         for turn in 0..<600 {
