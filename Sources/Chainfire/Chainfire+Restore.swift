@@ -35,10 +35,7 @@ extension Chainfire {
             let image = try Storage.look(path)
             var keyspace = Keyspace(cacheBytes: 0)
             try Storage.readRows(path) { keyspace.take($0) }
-            if image.mark.compacted > 0 {
-                try keyspace.compact(through: image.mark.compacted)
-                _ = keyspace.forget(atMost: .max)
-            }
+            _ = try keyspace.restore(compacted: image.mark.compacted)
             var facts = Facts()
             for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int

@@ -116,6 +116,14 @@ struct Keyspace: Sendable {
         }
     }
 
+    /// Of what was taken in from a history that was compacted through `compacted`, or never when that is 0, forgets all it may.
+    /// - Returns: the rows that may be deleted.
+    mutating func restore(compacted: Revision) throws(StoreError) -> [ChangeID] {
+        guard compacted > 0 else { return [] }
+        try compact(through: compacted)
+        return forget(atMost: .max)
+    }
+
     /// Nobody may read what was older than `asked` any more. What that is goes with `forget`: a million versions at once would
     /// hold up everything else.
     mutating func compact(through asked: Revision) throws(StoreError) {

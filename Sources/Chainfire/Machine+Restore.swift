@@ -23,11 +23,8 @@ extension Machine {
             }
             keyspace.restore(revision: image.mark.revision)
             var garbage = Fifo<ChangeID>()
-            if image.mark.compacted > 0 {
-                // What the compaction before the restart left to delete is found anew.
-                try keyspace.compact(through: image.mark.compacted)
-                for id in keyspace.forget(atMost: .max) { garbage.append(id) }
-            }
+            // What the compaction before the restart left to delete is found anew.
+            for id in try keyspace.restore(compacted: image.mark.compacted) { garbage.append(id) }
             var state = State(
                 keyspace: keyspace, hub: WatchHub(revision: image.mark.revision, limits: options.ring), mark: image.mark,
                 garbage: garbage, stored: image.mark.revision, storedIndex: image.mark.appliedIndex,

@@ -182,7 +182,6 @@ extension ReplicaCore {
         applied = head.position
         committed = max(committed, head.position.index)
         mustConfirm = true
-        (bytesSinceCheckpoint, commandsSinceCheckpoint) = (0, 0)
         takeTurns()
         for id in proposals.unknown(through: head.position.term) { answer(id, .timedOut) }
     }

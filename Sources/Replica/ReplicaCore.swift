@@ -101,6 +101,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     /// Voters that count the same entries would make their checkpoints at the same time, and no quorum would be without one. So each
     /// begins its round at another index.
     mutating func takeTurns() {
+        (bytesSinceCheckpoint, commandsSinceCheckpoint) = (0, 0)
         let voters = raft.configuration.voters.sorted()
         guard let place = voters.firstIndex(of: options.id) else { return }
         let commands = options.checkpointCommands

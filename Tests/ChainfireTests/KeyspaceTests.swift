@@ -3,13 +3,6 @@ import Store
 import Testing
 @testable import Chainfire
 
-extension Keyspace {
-    fileprivate mutating func compactAndForget(through revision: Revision) throws -> [ChangeID] {
-        try compact(through: revision)
-        return forget(atMost: .max)
-    }
-}
-
 struct KeyspaceTests {
     private struct NotLoaded: Error {}
 
@@ -85,11 +78,11 @@ struct KeyspaceTests {
         try world.apply(.put("a", [2]))                     // 4
         try world.apply(.delete("b"))                       // 5
         try world.apply(.put("a", [3]))                     // 6
-        var gone = try world.keyspace.compactAndForget(through: 4)
+        var gone = try world.keyspace.restore(compacted: 4)
         #expect(gone == [ChangeID(2, 0)])
-        gone = try world.keyspace.compactAndForget(through: 5)
+        gone = try world.keyspace.restore(compacted: 5)
         #expect(gone == [ChangeID(3, 0)])
-        gone = try world.keyspace.compactAndForget(through: 6)
+        gone = try world.keyspace.restore(compacted: 6)
         #expect(gone == [ChangeID(4, 0), ChangeID(5, 0)])
         #expect(world.keyspace["b"] == nil)
         #expect(world.keyspace.liveKeys == 2)
@@ -108,7 +101,7 @@ struct KeyspaceTests {
             }
             let through = Revision.random(in: fast.keyspace.compacted + 1...fast.keyspace.revision, using: &dice)
             try slow.keyspace.compact(through: through)
-            expected.formUnion(try fast.keyspace.compactAndForget(through: through))
+            expected.formUnion(try fast.keyspace.restore(compacted: through))
             for _ in 0..<Int.random(in: 0...8, using: &dice) {
                 let now = slow.keyspace.forget(atMost: 3)
                 #expect(now.count <= 3)
@@ -148,7 +141,7 @@ struct KeyspaceTests {
             let request = RangeRequest(.all, at: revision)
             #expect(restored.range(request).result == world.keyspace.range(request).result)
         }
-        let (mine, theirs) = (try restored.compactAndForget(through: 100), try world.keyspace.compactAndForget(through: 100))
+        let (mine, theirs) = (try restored.restore(compacted: 100), try world.keyspace.restore(compacted: 100))
         #expect(mine == theirs)
     }
 
