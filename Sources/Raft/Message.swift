@@ -17,6 +17,9 @@ package struct Message: Hashable, Sendable {
         /// The sender's log has not the previous position of index `rejected`; `hint` is the last place of its log
         /// that may still be equal to the leader's.
         case appendRefused(rejected: UInt64, hint: Position)
+        /// Entries through this index are committed. Counts as far as the receiver's log is known to be the leader's, and is not
+        /// answered: who misses it hears the same from the next entries or heartbeat.
+        case commit(UInt64)
         /// Rounds rise and never repeat within a term.
         case heartbeat(commit: UInt64, round: UInt64)
         /// Has the meaning of `appendAnswer`, too: a member that restarted says less than before.

@@ -80,6 +80,11 @@ extension Raft {
         say(.appendAnswer(matched: min(durable.index, matched)), to: leader, &effects)
     }
 
+    mutating func receiveCommit(_ theirs: UInt64, _ effects: inout Effects) {
+        learn(commit: theirs)
+        settle(&effects)
+    }
+
     mutating func receiveHeartbeat(_ theirs: UInt64, _ round: UInt64, _ effects: inout Effects) {
         guard let leader else { return }
         learn(commit: theirs)

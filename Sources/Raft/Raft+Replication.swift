@@ -142,7 +142,8 @@ extension Raft {
     mutating func spreadCommit(_ effects: inout Effects) {
         for at in members.ids.indices where members.ids[at] != id {
             guard members.progress[at].awaits(commit: commit, isAll: commit == log.last.index) else { continue }
-            send(toPlace: at, evenEmpty: true, &effects)
+            say(.commit(commit), to: members.ids[at], &effects)
+            members.progress[at].sentCommit = commit
         }
     }
 

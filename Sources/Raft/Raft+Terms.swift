@@ -64,6 +64,7 @@ extension Raft {
         case .voteAnswer(let isGranted): if role == .candidate { count(vote: isGranted, of: message.from, &effects) }
         case .append(let previous, let entries, let commit):
             if follow(message.from, &effects) { receiveAppend(previous, entries, commit, &effects) }
+        case .commit(let commit): if follow(message.from, &effects) { receiveCommit(commit, &effects) }
         case .heartbeat(let commit, let round):
             if follow(message.from, &effects) { receiveHeartbeat(commit, round, &effects) }
         case .snapshot(let head): if follow(message.from, &effects) { receiveSnapshot(head, &effects) }
@@ -88,7 +89,7 @@ extension Raft {
             // Whoever hears its leader has no reason to elect another (dissertation §4.2.3).
             if hearsLeader, !isTransfer { return false }
             become(.follower, term: message.term, leader: nil, &effects)
-        case .append, .heartbeat, .snapshot: become(.follower, term: message.term, leader: message.from, &effects)
+        case .append, .commit, .heartbeat, .snapshot: become(.follower, term: message.term, leader: message.from, &effects)
         default: become(.follower, term: message.term, leader: nil, &effects)
         }
         return true

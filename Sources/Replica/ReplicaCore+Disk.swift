@@ -51,6 +51,8 @@ extension ReplicaCore {
     mutating func finish(_ send: Send) throws(ReplicaError) {
         repeat {
             try persist(send)
+            // Who waits for what was written need not wait until it is applied, too.
+            flush(send)
             try apply()
             try finishRepair()
         } while !isStuck && (mustConfirm || pendingSave != nil || !pendingEntries.isEmpty)

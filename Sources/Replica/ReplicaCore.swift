@@ -112,7 +112,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     /// Takes what has happened, in order.
     /// - Parameters:
     ///   - now: the monotonic clock's, for the machine; what this core counts are ticks.
-    ///   - send: called at most a few times, before each write and at the end.
+    ///   - send: called at most a few times, before and after each write and at the end.
     /// - Throws: `.storage` when the log or the machine failed. The process must end then; what has no answer is
     ///   unknown.
     package mutating func step(
@@ -185,7 +185,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     mutating func absorb(_ effects: Effects) throws(ReplicaError) {
         for message in effects.send {
             if isRecovering, message.to == raft.leader, case .appendAnswer = message.body { repairTerm = message.term }
-            outbox.append(PeerMessage(from: message.from, to: message.to, body: .raft(message)))
+            let outgoing = PeerMessage(from: message.from, to: message.to, body: .raft(message))
+            if case .commit = message.body { outputs.notices.append(outgoing) } else { outbox.append(outgoing) }
         }
         if let save = effects.save { pendingSave = save }
         if let head = effects.restore { try restore(head) }

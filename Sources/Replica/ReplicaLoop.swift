@@ -93,9 +93,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         return true
     }
 
-    /// How long to look for more before the thread sleeps. One who writes alone waits for each of the members' steps, and the next
-    /// is near. Where many do, there is enough to do, and without other members there is nothing to wait for.
-    private var watch: Duration { (1...2).contains(taken) && core.raft.configuration.voters.count > 1 ? .microseconds(500) : .zero }
+    /// How long to look for more before the thread sleeps. One who writes alone waits for each step of each member, and the next
+    /// is near. Where many do, there is enough to do.
+    private var watch: Duration { (1...2).contains(taken) ? .microseconds(500) : .zero }
 
     /// Whether a stopping member still leads others and somebody may take over.
     private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
@@ -156,6 +156,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
         if bytes > 0 { replica.inbox.answered(bytes: bytes) }
         for (id, result) in outputs.reads { reads.take(id)?(result) }
+        if !outputs.notices.isEmpty { transport?.send(outputs.notices) }
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
         if outputs.makeCheckpoint { makeCheckpoint() }
         for part in outputs.keepParts { keep(part) }

@@ -206,6 +206,28 @@ import Testing
         #expect(probed.commit == 2)
     }
 
+    @Test func `word of a commit counts only as far, too, and is not answered`() {
+        var raft = member(3, term: 2, [1, 1, 2], commit: 1)
+        func hear(_ body: Message.Body) -> Effects { raft.step(.received(Message(from: 1, to: 3, term: 2, body: body))) }
+        #expect(hear(.commit(3)).commit == nil)
+        #expect(hear(.append(previous: Position(index: 2, term: 1), entries: [], commit: 1)).commit == nil)
+        let heard = hear(.commit(3))
+        #expect(heard.commit == 2)
+        #expect(heard.send.isEmpty)
+    }
+
+    @Test func `where no entry follows, all are told of a commit at once`() {
+        var net = Net.led()
+        net.propose(1)
+        var heard: [Message] = []
+        net.settle {
+            heard.append($0)
+            return false
+        }
+        #expect(Set(heard.filter { $0.body == .commit(net.raft(1).commit) }.map(\.to)) == [2, 3])
+        #expect(net.raft(2).applied == net.raft(1).applied && net.raft(3).applied == net.raft(1).applied)
+    }
+
     @Test func `a member that forgot what it acknowledged is given it again`() {
         var net = Net.led()
         for _ in 0..<5 { net.propose(1) }

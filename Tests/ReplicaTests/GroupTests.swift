@@ -28,6 +28,26 @@ import Testing
         }
     }
 
+    @Test func `who asked is answered before the others hear of the commit`() throws {
+        let world = World(seed: 6)
+        world.run(until: "a leader that others follow") { world.leader?.mayLead == true }
+        let leader = try #require(world.leader)
+        let follower = try #require(world.members.first { $0.id != leader.id })
+        let now = Instant(sinceStart: .seconds(60))
+        var sent: [PeerMessage] = []
+        let asked = try #require(try leader.core?.step([.propose(id: 77, command(1, bytes: 20))], now: now) { sent += $0 })
+        #expect(asked.answers.isEmpty && asked.notices.isEmpty && !sent.isEmpty)
+        sent = []
+        let end = try #require(leader.core?.raft.last.index)
+        let body = Message.Body.appendAnswer(matched: end)
+        let answer = Message(from: follower.id, to: leader.id, term: leader.status?.term ?? 0, body: body)
+        let outputs = try #require(
+            try leader.core?.step([.received(PeerMessage(from: follower.id, to: leader.id, body: .raft(answer)))], now: now) { sent += $0 })
+        #expect(outputs.answers.map(\.id) == [77])
+        #expect(sent.isEmpty)
+        #expect(outputs.notices.map(\.to).sorted() == world.members.map(\.id).filter { $0 != leader.id })
+    }
+
     @Test func `what no member can have said is dropped`() {
         let world = World(seed: 5)
         world.run(until: "a leader") { world.leader?.mayLead == true }

@@ -18,7 +18,7 @@ enum Lane: UInt8, CaseIterable, Sendable {
 ///     49  8  session: random, made at each start of the process
 ///     57     what later versions add is skipped
 struct Greeting: Hashable, Sendable {
-    static let version: UInt64 = 1
+    static let version: UInt64 = 2
     static let payloadBytesMax = 1024
     private static let magic = Array("plasmaP2".utf8)
 

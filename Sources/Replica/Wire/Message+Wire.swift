@@ -18,6 +18,7 @@ import Raft
 ///     12  campaign now        nothing
 ///     13  forward             sequence 8, count 4 of proposals, each: kind 1, length n 4, n bytes
 ///     14  forward refused     sequence 8, count 8, refusal
+///     15  commit              index 8
 ///
 /// Refusal: code 1, number 8:
 ///
@@ -47,6 +48,7 @@ extension Message {
         case .timeoutNow: 12
         case .forward: 13
         case .forwardRefused: 14
+        case .commit: 15
         case .snapshot: preconditionFailure("a snapshot message was about to leave; it is made where it arrives")
         }
     }
@@ -70,7 +72,7 @@ extension Message {
                     entry.index, entry.term, entry.kind.rawValue, UInt32(entry.bytes.count), endianness: .little)
                 buffer.writeBytes(entry.bytes)
             }
-        case .appendAnswer(let number), .readRequest(let number):
+        case .appendAnswer(let number), .commit(let number), .readRequest(let number):
             buffer.writeInteger(number, endianness: .little)
         case .appendRefused(let rejected, let hint):
             buffer.writeInteger(rejected, endianness: .little)
@@ -150,6 +152,9 @@ extension Message.Body {
                 let refusal = Refusal(&buffer)
             else { return nil }
             self = .forwardRefused(sequence: sequence, count: count, refusal: refusal)
+        case 15:
+            guard let commit = buffer.readNumber() else { return nil }
+            self = .commit(commit)
         default:
             return nil
         }

@@ -75,11 +75,11 @@ import Testing
         let a = try await Member(1)
         let wire = try RawSocket(connectedTo: a.port)
         var greeting = Greeting(lane: .raft, hello: PeerHello(cluster: 7, from: 2, to: 1, incarnation: 5), session: 6)
-        greeting.version = 2
+        greeting.version = Greeting.version + 1
         wire.send(.hello, greeting)
         let answer = wire.receiveWhole()
         #expect(answer?.kind == .refusal)
-        #expect(answer.flatMap { PeerRefusal($0.content) } == .version(theirs: 2, ours: 1))
+        #expect(answer.flatMap { PeerRefusal($0.content) } == .version(theirs: Greeting.version + 1, ours: Greeting.version))
         #expect(wire.isClosed())
     }
 }

@@ -70,7 +70,7 @@ struct WireDice: RandomNumberGenerator {
     private mutating func kind() -> Entry.Kind { next() % 3 == 0 ? .configuration : .command }
 
     private mutating func body() -> Message.Body {
-        switch next() % 14 {
+        switch next() % 15 {
         case 0: return .preVoteRequest(last: position())
         case 1: return .preVoteAnswer(granted: next() % 2 == 0)
         case 2: return .voteRequest(last: position(), isTransfer: next() % 2 == 0)
@@ -88,6 +88,7 @@ struct WireDice: RandomNumberGenerator {
         case 12:
             let proposals = (0..<Int(next() % 5)).map { _ in Proposal(kind: kind(), bytes: bytes()) }
             return .forward(sequence: number(), proposals: proposals)
+        case 13: return .commit(number())
         default: return .forwardRefused(sequence: number(), count: Int(next() >> 1), refusal: refusal())
         }
     }

@@ -65,6 +65,7 @@ final class Bench {
             try cluster.start()
             try await cluster.waitUntilReady()
             try await Workload.fill(cluster)
+            try await cluster.makeFirstLead()
             clusters[product] = cluster
         }
         func byTurns(_ body: (Cluster) async throws -> Void) async throws {
@@ -79,7 +80,17 @@ final class Bench {
             case "put":
                 let requests = try Workload.encoded(Workload.put)
                 for clients in options.clients {
-                    try await byTurns { try await self.closed("put, \(clients) client\(clients == 1 ? "" : "s")", nodes, $0, clients, Method.put, requests) }
+                    guard clients == 1, nodes > 1 else {
+                        try await byTurns {
+                            try await self.closed("put, \(clients) client\(clients == 1 ? "" : "s")", nodes, $0, clients, Method.put, requests)
+                        }
+                        continue
+                    }
+                    for (member, place) in ["the leader", "a follower"].enumerated() {
+                        try await byTurns {
+                            try await self.closed("put, 1 client at \(place)", nodes, $0, 1, at: member, Method.put, requests)
+                        }
+                    }
                 }
             case "range":
                 for clients in options.clients where clients > 1 {
@@ -117,9 +128,9 @@ final class Bench {
     }
 
     private func closed(
-        _ name: String, _ nodes: Int, _ cluster: Cluster, _ clients: Int, _ method: String, _ requests: [[UInt8]]
+        _ name: String, _ nodes: Int, _ cluster: Cluster, _ clients: Int, at member: Int? = nil, _ method: String, _ requests: [[UInt8]]
     ) async throws {
-        let ports = cluster.ports(min(clients, max(nodes, clients / 10)))
+        let ports = member.map { [cluster.members[$0].client] } ?? cluster.ports(min(clients, max(nodes, clients / 10)))
         let before = cluster.members.reduce(0) { $0 + $1.processorSeconds }
         let outcome = try await ClosedLoop.run(method, ports: ports, clients: clients, seconds: options.seconds, requests: requests)
         let used = cluster.members.reduce(0) { $0 + $1.processorSeconds } - before
