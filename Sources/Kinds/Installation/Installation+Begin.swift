@@ -17,6 +17,7 @@ extension InstallationRound {
         if case .system(let facts)? = seen.machine, let system = facts.current, status.isReinstalling != true {
             // It has the host key that plasma gave it: it was installed, and is not installed over.
             status.wantsNetBoot = false
+            status.boots = nil
             status.system = system
             return keep(status)
         }
@@ -44,13 +45,10 @@ extension InstallationRound {
             return Plan(
                 .stalled("the machine at its address does not accept plasma's SSH key; give it the key of `<data>/ssh/id_ed25519.pub`"),
                 status: status, differences: [uninstalled], lookAgain: .seconds(15))
-        default:
-            return Plan(
-                .converging("waiting for the installer to answer; \(whoAnswers)\(netBootSays)"), status: status, differences: [uninstalled],
-                // Where nobody listens yet but the machine answers, it is a matter of moments.
-                lookAgain: seen.machine == .unreachable(.refused) ? .seconds(1) : Self.patience)
+        default: return awaitInstaller(status)
         }
         status.wantsNetBoot = false
+        status.boots = nil
         if let obstacle = preparation() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
         // Whether there is a cluster to join is decided once, with the run: what the node was given stays what it is held to.
         let (joinsThrough, formerMembers) = entry()
@@ -83,7 +81,7 @@ extension InstallationRound {
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
         (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, beginnings)
-        (started.servedMilliseconds, started.firstBoot) = (ownBoot?["servedMilliseconds"]?.integer.map { Int($0) }, nil)
+        (started.servedMilliseconds, started.firstBoot) = (ownBoot?.servedMilliseconds, nil)
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
@@ -135,13 +133,6 @@ extension InstallationRound {
                 "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)")
         }
         return nil
-    }
-
-    /// How far the machine came in its boot from the network, as NetBoot tells it.
-    private var netBootSays: String {
-        guard let name = spec.netBoot?.scalarText, let own = ownBoot else { return "" }
-        if let problem = own["problem"]?.string { return "; NetBoot/\(name): \(problem)" }
-        return own["phase"]?.string.map { "; NetBoot/\(name) saw it last at \($0)" } ?? ""
     }
 
     /// How it comes into its cluster: a founder begins it with the others, but once that was done it has to join like

@@ -83,6 +83,7 @@ extension Installation {
             sight.hostKey = try await files.hostKey(of: name)?.publicKey
             if let run { sight.isOverdue = isOverdue(bootAfter: run, installation) }
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
+            if case .unreachable? = sight.machine { sight.silentAt = Moment(time.date()) }
             if case .system? = sight.machine { sight.boot = memory.boots.withLock { $0[node.name] } }
             if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
                 throw NixOSError.system("the node cannot be asked: \(why)")

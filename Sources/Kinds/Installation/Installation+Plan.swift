@@ -31,6 +31,8 @@ extension Installation {
         package var isDeaf: Bool
         /// Who answers at the node's address; nil: nobody was asked.
         package var machine: MachineSight?
+        /// When nobody answered, by the calendar.
+        package var silentAt: Moment?
         /// nil: not asked.
         package var hasProgram: Bool?
         package var hostKey: String?
@@ -45,7 +47,7 @@ extension Installation {
 
         package init(
             runs: [RunSight] = [], phaseSince: Moment? = nil, isOverdue: Bool = false, isEnding: Bool = false, isDeaf: Bool = false,
-            machine: MachineSight? = nil, hasProgram: Bool? = nil, hostKey: String? = nil, authorizedKey: String? = nil,
+            machine: MachineSight? = nil, silentAt: Moment? = nil, hasProgram: Bool? = nil, hostKey: String? = nil, authorizedKey: String? = nil,
             files: [File] = [], lacks: String? = nil, boot: NodeBoot? = nil
         ) {
             self.runs = runs
@@ -54,6 +56,7 @@ extension Installation {
             self.isEnding = isEnding
             self.isDeaf = isDeaf
             self.machine = machine
+            self.silentAt = silentAt
             self.hasProgram = hasProgram
             self.hostKey = hostKey
             self.authorizedKey = authorizedKey

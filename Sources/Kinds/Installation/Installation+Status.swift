@@ -37,6 +37,8 @@ extension Installation {
         var formattedBy: String?
         /// Whether its machine is to be offered the NetBoot now.
         var wantsNetBoot: Bool?
+        /// New boots that were asked for since its machine answered last.
+        var boots: Boots?
         /// What the node is expected to run: the system that it came up with after its installation.
         var system: String?
         /// What that was made from.
@@ -61,7 +63,7 @@ extension Installation {
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
-            case diskConsents, joinsThrough, formerMembers
+            case boots, diskConsents, joinsThrough, formerMembers
         }
 
         package init(from decoder: any Decoder) throws {
@@ -87,6 +89,7 @@ extension Installation {
             disks = try read(.disks)
             formattedBy = try read(.formattedBy)
             wantsNetBoot = try read(.wantsNetBoot)
+            boots = try read(.boots)
             system = try read(.system)
             source = try read(.source)
             isReinstalling = try read(.isReinstalling)

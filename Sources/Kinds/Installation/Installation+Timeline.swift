@@ -63,17 +63,10 @@ extension Installation.Planning {
 extension InstallationRound {
     /// What the machine did before its installer was started: kept with the run, because NetBoot tells of the latest boot alone.
     var beginnings: [String: Moment] {
-        var timeline: [String: Moment] = [:]
-        for (phase, moment) in ownBoot?["phases"]?.object ?? [:] { timeline[phase] = moment.string.flatMap { Moment($0) } }
+        var timeline = ownBoot?.phases ?? [:]
         if let machine = reader.get(VirtualMachine.self, name)?.status?.detail.startedAt, timeline.values.allSatisfy({ machine <= $0 }) {
             timeline[Installation.Milestone.machine] = machine
         }
         return timeline
-    }
-
-    /// What NetBoot says of the machine.
-    var ownBoot: JSON? {
-        guard let name = spec.netBoot?.scalarText, let record = reader.get(Reference(NetBoot.self, name)) else { return nil }
-        return (try? record.json())?["status"]?["machines"]?.array?.first { $0["node"]?.string == self.name }
     }
 }

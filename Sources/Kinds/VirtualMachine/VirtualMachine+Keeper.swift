@@ -66,6 +66,7 @@ extension VirtualMachine {
             case .powerDown(let name):
                 try await hypervisor.powerDown(name)
                 presses.last.withLock { $0[name] = time.now() }
+            case .reset(let name): try await hypervisor.reset(name)
             case .resume(let name): try await hypervisor.resume(name)
             case .end(let name): try await hypervisor.quit(name)
             case .clear(let name, let taps):

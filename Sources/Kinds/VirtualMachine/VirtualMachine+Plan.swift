@@ -77,6 +77,8 @@ extension VirtualMachine {
         case start(MachineDefinition, ports: [BridgePort])
         /// Lets a machine that somebody, or a full disk, had paused run on.
         case resume(String)
+        /// Boots it anew at once, as its reset button does.
+        case reset(String)
         /// Asks the guest to power off.
         case powerDown(String)
         /// Ends the process: the guest had its time.
@@ -88,6 +90,7 @@ extension VirtualMachine {
             switch self {
             case .start(let machine, _): "start \(machine.name)"
             case .resume(let name): "let \(name) run on"
+            case .reset(let name): "reset \(name)"
             case .powerDown(let name): "power down \(name)"
             case .end(let name): "end \(name) by force"
             case .clear(let name, _): "remove the files of \(name)"
@@ -135,6 +138,8 @@ extension VirtualMachine {
                     running.state = "running"
                     next.process = .running(running)
                 }
+            // It runs as before.
+            case .reset: break
             case .powerDown, .end:
                 next.process = .none
                 next.hasFiles = true
@@ -184,8 +189,13 @@ extension VirtualMachine {
                         .stalled("QEMU says it is \(running.state); end process \(running.pid) and it is started again"),
                         status: status, differences: differences)
                 }
-                if differences.isEmpty { return Plan(.ready, status: status) }
                 var status = status
+                if let wanted = reader.get(Installation.self, machine.name)?.status?.detail.boots?.latest,
+                    [status.bootedFor, status.startedAt].allSatisfy({ $0.map { $0 < wanted } ?? true }) {
+                    status.bootedFor = wanted
+                    return Plan(.converging("starting anew; its installer does not answer"), [.reset(machine.name)], status: status, differences: differences)
+                }
+                if differences.isEmpty { return Plan(.ready, status: status) }
                 status.pendingRestart = differences.map(\.path)
                 switch machine.spec.updatePolicy {
                 case .onNextBoot: return Plan(.ready, status: status, differences: differences)

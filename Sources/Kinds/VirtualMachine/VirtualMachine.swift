@@ -95,6 +95,8 @@ package enum VirtualMachine: Kind {
         /// Fields whose change takes effect with the next start.
         var pendingRestart: [String] = []
         var stopRequestedAt: Date?
+        /// When its installation last asked for the boot that it was given.
+        var bootedFor: Moment?
 
         init() {}
     }

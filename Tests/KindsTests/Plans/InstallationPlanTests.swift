@@ -175,8 +175,14 @@ import Testing
             record.metadata.uid = "uid-\(record.name)"
             if words["missing"] == record.reference.kind { continue }
             if var machine = record as? Resource<VirtualMachine>, words["vm"] != "unready" {
-                machine.status = try status(machine.metadata, "{\"pid\": 7}")
+                machine.status = try status(machine.metadata, "{\"pid\": 7, \"startedAt\": \"1970-01-01T00:00:00Z\"}")
                 record = machine
+            }
+            if var netBoot = record as? Resource<NetBoot>, let phase = words["boot"] {
+                let machine = "{\"node\": \"node\", \"mac\": \"52:54:00:00:01:01\", \"phase\": \"\(phase)\", \"phases\": {\"\(phase)\": \"1970-01-01T00:01:00Z\"}, \"boots\": 1}"
+                let offered = phase == "no" ? "" : "\"node\""
+                netBoot.status = try status(netBoot.metadata, "{\"offered\": [\(offered)], \"machines\": [\(["", "no"].contains(phase) ? "" : machine)]}")
+                record = netBoot
             }
             if var certificate = record as? Resource<Certificate>, words["trust"] != "unready" {
                 certificate.status = try status(certificate.metadata, "{}")
@@ -199,6 +205,7 @@ import Testing
     private func complete(_ installation: inout Resource<Installation>, _ words: PlanCases.Words) throws {
         var detail: [String] = []
         if let run = words["run"], run != "stranger" { detail += ["\"run\": \"uid-node-1-1\"", "\"attempts\": \(words["attempts"] ?? "1")"] }
+        if let boots = words["boots"] { detail.append("\"boots\": {\"count\": \(boots), \"latest\": \"1970-01-01T00:02:00Z\"}") }
         if words.has("system") { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"the flake of Cluster/lab#node\""] }
         if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes serial vda\""] }
         if !detail.isEmpty { installation.status = try status(installation.metadata, "{\(detail.joined(separator: ", "))}") }
@@ -242,6 +249,7 @@ import Testing
         }
         seen.files = [.init(path: "/etc/nixos/secrets/ca.crt", sha256: String(repeating: "a", count: 64), mode: 0o644)]
         seen.machine = machine(words)
+        seen.silentAt = words["silent"].flatMap { Int64($0) }.map { Moment(milliseconds: $0 * 1000) }
         return seen
     }
 

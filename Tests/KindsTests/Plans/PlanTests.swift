@@ -74,7 +74,14 @@ import Testing
                     isPoweringDown: ["stopping", "overdue", "deaf"].contains(running), isOverdue: running == "overdue", isDeaf: running == "deaf"))
             }
             let seen = VirtualMachine.Sight(process: process, hasFiles: words.has("files"), premises: premises)
-            return told(VirtualMachine.Planning.plan(Goal(try machine(cpus: "1")), given: seen, Reader(ledger)))
+            if let second = words["boot"] {
+                var installation: Resource<Installation> = try draft("kind: Installation\nmetadata: {name: web}\nspec: {node: web}", PlanCases.Words(values: [:]))
+                installation.status = try ready(installation.metadata, "{\"boots\": {\"count\": 1, \"latest\": \"1970-01-01T00:00:\(second)Z\"}}")
+                ledger[installation.reference] = installation
+            }
+            var wanted = try machine(cpus: "1")
+            if words.has("started") { wanted.status = try ready(wanted.metadata, "{\"pid\": 7, \"startedAt\": \"1970-01-01T00:00:30Z\", \"bootedFor\": \"1970-01-01T00:00:20Z\"}") }
+            return told(VirtualMachine.Planning.plan(Goal(wanted), given: seen, Reader(ledger)))
         }
     }
 

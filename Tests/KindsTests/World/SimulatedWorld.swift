@@ -86,6 +86,7 @@ struct SimulatedMachines: Observer, Performer {
                 state.machines[machine.name] = .init(commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments), pid: state.pids)
                 state.files.insert(machine.name)
             }
+        case .reset(let name): try world.act(Reference(VirtualMachine.self, name), description) { _ in }
         case .resume(let name):
             try world.act(Reference(VirtualMachine.self, name), description) { $0.machines[name]?.state = "running" }
         case .powerDown(let name), .end(let name):
