@@ -21,10 +21,11 @@ extension Chainfire {
     /// - Parameters:
     ///   - id: 0 has one chosen, random and positive.
     ///   - ttl: seconds, at most 9,000,000,000; raised to `ChainfireOptions.leaseTTLMin`.
-    /// - Throws: `.precondition` when the id is taken, `.outOfRange` when the time is too long.
+    /// - Throws: `.precondition` when the id is taken, `.outOfRange` when the time is too long, `.noSpace` while the alarm is raised.
     package func grantLease(id: Int64, ttl: Int64) async throws(StoreError) -> Lease {
         let seconds = max(ttl, options.leaseTTLMin)
         guard seconds <= Lessor.ttlMax else { throw .outOfRange("etcdserver: too large lease TTL") }
+        guard !machine.hasAlarm.load(ordering: .relaxed) else { throw .noSpace }
         let chosen = id == 0 ? Int64.random(in: 1 ... .max) : id
         try await propose(.leaseGrant(id: chosen, ttl: seconds))
         return Lease(id: chosen, ttl: seconds)
@@ -71,7 +72,8 @@ extension Chainfire {
         }
     }
 
-    /// nil: there is no such lease. Seconds left are as far as this member knows.
+    /// nil: there is no such lease. Seconds left are as this member reckons them, within some
+    /// milliseconds of the leader; one that was started anew since the last renewal knows only what was recorded, or the whole time.
     package func leaseStatus(_ id: Int64, keys: Bool) async throws(StoreError) -> LeaseStatus? {
         try await barrier()
         let now = time.now()

@@ -5,7 +5,7 @@ import Replica
 import Store
 
 /// What a snapshot's file holds.
-package struct SnapshotReport: Hashable, Sendable {
+package struct SnapshotReport: Hashable, Sendable, CustomStringConvertible {
     package var bytes: Int
     package var revision: Revision
     package var compacted: Revision
@@ -15,14 +15,24 @@ package struct SnapshotReport: Hashable, Sendable {
     package var clusterID: UInt64
     /// `Keyspace.hash` of everything in it.
     package var hash: UInt32
+
+    package var description: String {
+        "\(keys) keys at revision \(revision)\(compacted > 0 ? ", compacted at \(compacted)" : ""), \(bytes) bytes, of cluster \(hex(clusterID)), "
+            + "entry \(appliedIndex) of term \(appliedTerm), hash \(hash)"
+    }
 }
 
-package struct RestoreReport: Hashable, Sendable {
+package struct RestoreReport: Hashable, Sendable, CustomStringConvertible {
     package var identity: StoreIdentity
     package var members: [MemberRecord]
     /// The store's, after the bump. Older ones count as compacted.
     package var revision: Revision
     package var keys: Int
+
+    package var description: String {
+        "\(keys) keys, revision \(revision), as member \(hex(identity.memberID)) of cluster \(hex(identity.clusterID)) with "
+            + members.map(\.name).joined(separator: ", ")
+    }
 }
 
 extension Chainfire {

@@ -13,8 +13,9 @@ extension Chainfire {
     }
 
     /// Evaluates the compares and carries out one of the two branches. A success is durable on a majority.
+    /// - Parameter serializable: one that only reads does so from this member as it is, which may lag behind.
     package func commit(
-        _ transaction: Transaction, _ answer: @escaping @Sendable (Result<TransactionResult, StoreError>) -> Void
+        _ transaction: Transaction, serializable: Bool = false, _ answer: @escaping @Sendable (Result<TransactionResult, StoreError>) -> Void
     ) {
         do throws(StoreError) {
             try transaction.validate()
@@ -22,7 +23,7 @@ extension Chainfire {
         } catch {
             return answer(.failure(error))
         }
-        if transaction.isReadOnly { return readTransaction(transaction, answer) }
+        if transaction.isReadOnly { return readTransaction(transaction, serializable: serializable, answer) }
         propose(.transaction(transaction)) { result in
             answer(result.flatMap { outcome in
                 guard case .committed(let result) = outcome else {
@@ -48,12 +49,15 @@ extension Chainfire {
     }
 
     private func readTransaction(
-        _ transaction: Transaction, _ answer: @escaping @Sendable (Result<TransactionResult, StoreError>) -> Void
+        _ transaction: Transaction, serializable: Bool, _ answer: @escaping @Sendable (Result<TransactionResult, StoreError>) -> Void
     ) {
-        barrier { [machine] result in
+        let read: @Sendable () -> Void = { [machine] in
+            machine.inBackground { answer(Result { () throws(StoreError) in try machine.read(transaction) }) }
+        }
+        if serializable { return read() }
+        barrier { result in
             switch result {
-            case .success:
-                machine.inBackground { answer(Result { () throws(StoreError) in try machine.read(transaction) }) }
+            case .success: read()
             case .failure(let error): answer(.failure(error))
             }
         }

@@ -36,6 +36,8 @@ struct Lessor: Sendable {
     private(set) var leases: [Int64: Lease] = [:]
     private var deadlines = Deadlines()
     private var leadership: Leadership?
+    /// The latest term, and when this member first applied something of it: about when its leader began to count anew.
+    private var term: (number: UInt64, began: Instant)?
     /// Ends that were proposed: asked for again after a second, should the entry be lost.
     private var ending: [Int64: Instant] = [:]
     private var endsLeft: Int64 = 0
@@ -99,9 +101,14 @@ struct Lessor: Sendable {
     }
 
     private func deadline(_ lease: Lease) -> Instant {
-        guard let leadership, leadership.since > lease.renewedAt else { return lease.renewedAt + .seconds(lease.granted) }
-        return leadership.since + .seconds(lease.remaining > 0 ? lease.remaining : lease.granted)
+        // Who leads began to count after it had applied something of its term.
+        let since = [leadership?.since, term?.began].compactMap { $0 }.max()
+        guard let since, since > lease.renewedAt else { return lease.renewedAt + .seconds(lease.granted) }
+        return since + .seconds(lease.remaining > 0 ? lease.remaining : lease.granted)
     }
+
+    /// Of each entry that is applied.
+    mutating func see(term number: UInt64, now: Instant) { if number != term?.number { term = (number, now) } }
 
     /// Asked every tick while this member leads.
     mutating func due(_ now: Instant, _ leadership: Leadership) -> [StoreCommand] {

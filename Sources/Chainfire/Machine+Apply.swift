@@ -64,6 +64,7 @@ extension Machine.State {
         precondition(command.index > mark.appliedIndex, "entry \(command.index) after \(mark.appliedIndex)")
         mark.appliedIndex = command.index
         mark.appliedTerm = command.term
+        lessor.see(term: command.term, now: now)
         var (outcome, woken): (Machine.Outcome, [UInt64]) = (.done, [])
         do {
             if !command.bytes.isEmpty {
@@ -98,6 +99,7 @@ extension Machine.State {
             hub.forgetPages()
             return (.done, [])
         case .leaseGrant(let id, let ttl):
+            guard facts.alarms.isEmpty else { throw StoreError.noSpace }
             try lessor.grant(id, ttl: ttl, index: index, now: now)
             touch(lease: id)
             return (.done, [])

@@ -58,7 +58,7 @@ struct Endpoints {
 
     /// A stream, or a call that waits and must learn of its client going away.
     mutating func stream<Request: Message & Sendable>(
-        _ method: String, _ paths: [String] = [], isUnary: Bool = false,
+        _ method: String, _ paths: [String] = [], isUnary: Bool = false, takesOne: Bool = false,
         _ make: @escaping @Sendable (any Sink) -> any Session<Request>
     ) {
         router.stream(method) { [leader] call in
@@ -66,7 +66,7 @@ struct Endpoints {
             if leader.refuses(call) { call.abort(.noLeader) }
             return CallSession(make(CallSink(call)), call)
         }
-        for path in paths { add(StreamGatewayMethod(isUnary: isUnary, make: make), path) }
+        for path in paths { add(StreamGatewayMethod(isUnary: isUnary, takesOne: isUnary || takesOne, make: make), path) }
     }
 
     /// etcd 3.4 serves `/v3/` and `/v3beta/`, and no longer `/v3alpha/`.

@@ -18,10 +18,11 @@ enum Gateway {
         return options
     }()
 
-    /// An empty body is an empty message.
+    /// An empty body, or null, is an empty message.
     static func decode<Request: Message>(_ body: ArraySlice<UInt8>) throws(GRPCStatus) -> Request {
-        guard body.contains(where: { !JSONTexts.isSpace($0) }) else { return Request() }
-        let bytes = Array(body)
+        let text = body.drop(while: JSONTexts.isSpace)
+        guard !text.isEmpty, !(text.starts(with: "null".utf8) && text.dropFirst(4).allSatisfy(JSONTexts.isSpace)) else { return Request() }
+        let bytes = JSONTexts.plain(Array(text))
         do {
             do {
                 return try Request(jsonUTF8Bytes: bytes)

@@ -31,12 +31,14 @@ struct UnaryGatewayMethod<Request: Message & Sendable, Response: Message & Senda
 /// A stream, whose body may hold several messages and whose answer is a line for each; or a call that waits.
 struct StreamGatewayMethod<Request: Message & Sendable>: GatewayMethod {
     let isUnary: Bool
+    /// There is one request, and an empty body is one.
+    let takesOne: Bool
     let make: @Sendable (any Sink) -> any Session<Request>
 
     func serve(_ bytes: [UInt8], _ reply: HTTPReply) {
         let sink: any Sink = isUnary ? SingleSink(reply) : LineSink(reply)
         var requests: [Request] = []
-        let objects = isUnary ? [bytes[...]] : JSONTexts.objects(bytes)
+        let objects = takesOne ? [bytes[...]] : JSONTexts.objects(bytes)
         for (number, object) in objects.enumerated() {
             do throws(GRPCStatus) {
                 requests.append(try Gateway.decode(object))

@@ -36,6 +36,11 @@ extension Etcdserverpb_TxnRequest {
     }
 }
 
+extension Etcdserverpb_TxnRequest {
+    /// Whether it asks for nothing but what this member has (etcd `isTxnSerializable`).
+    var isSerializable: Bool { (success + failure).allSatisfy { $0.requestRange.serializable } }
+}
+
 extension Etcdserverpb_RequestOp {
     fileprivate func check(operationsMax: Int) throws(GRPCStatus) {
         switch request {

@@ -54,7 +54,7 @@ struct KVService: Sendable {
 
     @Sendable func txn(_ request: Etcdserverpb_TxnRequest, _ answer: @escaping Answer<Etcdserverpb_TxnResponse>) {
         do throws(GRPCStatus) { try request.check() } catch { return answer(.failure(error)) }
-        store.commit(Transaction(request)) { [store] result in
+        store.commit(Transaction(request), serializable: request.isSerializable) { [store] result in
             answer(result.answering { done in
                 TransactionAnswer.message(done, to: request, .init(store.header, revision: done.revision))
             })

@@ -31,7 +31,7 @@ struct MaintenanceService: Sendable {
         endpoints.unary("/etcdserverpb.Maintenance/Hash", ["maintenance/hash"], hash)
         endpoints.unary("/etcdserverpb.Maintenance/HashKV", ["maintenance/hashkv"], hashKV)
         endpoints.unary("/etcdserverpb.Maintenance/MoveLeader", ["maintenance/transfer-leadership"], moveLeader)
-        endpoints.stream("/etcdserverpb.Maintenance/Snapshot", ["maintenance/snapshot"]) { [self] sink in
+        endpoints.stream("/etcdserverpb.Maintenance/Snapshot", ["maintenance/snapshot"], takesOne: true) { [self] sink in
             WaitingCall<Etcdserverpb_SnapshotRequest>(errands, sink) { _ in
                 // Each is a copy of the whole database until its reader has it.
                 guard copies.begin() else { throw GRPCStatus(.resourceExhausted, "etcdserver: too many requests") }
@@ -72,10 +72,11 @@ struct MaintenanceService: Sendable {
                 let alarm = Alarm(memberID: member, kind: .noSpace)
                 if request.action == .activate {
                     try await store.raiseAlarm(alarm)
+                    changed = [alarm]
                 } else {
+                    changed = try await store.alarms().filter { $0 == alarm }
                     try await store.clearAlarm(alarm)
                 }
-                changed = [alarm]
             case .UNRECOGNIZED: changed = []
             }
             return .with {

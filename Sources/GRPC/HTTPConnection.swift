@@ -126,11 +126,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         self.head = nil
         timer?.cancel()
         meters.requests.increment()
-        let place = head.uri.firstIndex(of: "?")
-        let request = HTTPRequest(
-            method: head.method, path: place.map { String(head.uri[..<$0]) } ?? head.uri,
-            query: place.map { String(head.uri[head.uri.index(after: $0)...]) } ?? "", headers: head.headers, body: body,
-            peer: peer)
+        let (path, query) = HTTPRequest.parts(ofURI: head.uri)
+        let request = HTTPRequest(method: head.method, path: path, query: query, headers: head.headers, body: body, peer: peer)
         body = []
         countedBytes = 0
         // Looks at the member's health go on.

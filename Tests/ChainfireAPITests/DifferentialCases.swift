@@ -33,6 +33,14 @@ let gatewayCases = """
     /v3/kv/range {"key":"YQ==","range_end":"AA==","min_create_revision":"7","max_create_revision":"7"}
     /v3/kv/range {"key":"Yg==","range_end":"YQ=="}
     /v3/kv/range {"key":"YQ==","serializable":true}
+    /v3/kv/range {"key":"YQ\\u003d\\u003D","range_end":"\\u0041A=="}
+    /v3/kv/put {"key":"aGVsbG8\\u003d","value":"YWFh\\r\\nYWFh\\n"}
+    /v3/kv/range {"key":"aGVs\\nbG8="}
+    /v3/kv/deleterange {"key":"aGVsbG8=","prev_kv":true}
+    /v3/kv/range null
+    /v3/kv/put  null 
+    /v3/kv/txn {"success":[{"request_range":{"key":"YQ==","serializable":true}}]}
+    /v3/maintenance/alarm {"action":"DEACTIVATE","alarm":"NOSPACE"}
     /v3/kv/deleterange {}
     /v3/kv/deleterange {"key":"bm9wZQ=="}
     /v3/kv/deleterange {"key":"Yg==","range_end":"YQ=="}

@@ -23,6 +23,34 @@ struct PiecesTests {
         #expect(decoded == text)
     }
 
+    @Test func `escapes that are not needed go, and line breaks in base64`() throws {
+        func plain(_ text: String) -> String { String(decoding: JSONTexts.plain(Array(text.utf8)), as: UTF8.self) }
+        #expect(plain(#"{"key":"Zm8\u003d"}"#) == #"{"key":"Zm8="}"#)
+        #expect(plain(#"{"\u006bey":"a\/b\u002B"}"#) == #"{"key":"a/b+"}"#)
+        #expect(plain(#"["YWFh\r\nYWFh\n"]"#) == #"["YWFhYWFh"]"#)
+        #expect(plain(#"["two\nlines, no base64"]"#) == #"["two\nlines, no base64"]"#)
+        for same in [#"["\"\\\u0022\u005c\u00e9\u0000\ud83e\udd8a"]"#, #"["\u00"]"#, #"["\u"#, #"["\"#, #"""#, #"\""#, ""] { #expect(plain(same) == same) }
+        // Whatever it is, it means the same.
+        var dice = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            let pieces = [#"\u0041"#, #"\u002f"#, #"\/"#, #"\\"#, #"\""#, #"\t"#, #"\u0022"#, #"\u005C"#, "é", " ", "x", #"\u20ac"#]
+            let text = "[\"" + (0..<9).map { _ in pieces.randomElement(using: &dice)! }.joined() + "\"]"
+            let values = [text, plain(text)].map { try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String] }
+            #expect(values[0] != nil && values[0] == values[1], "\(text)")
+        }
+    }
+
+    @Test func `a transaction asks nobody when all that it does is read what is here`() {
+        func isSerializable(_ flags: [Bool?]) -> Bool {
+            let operations = flags.map { flag in
+                Etcdserverpb_RequestOp.with { if let flag { $0.requestRange.serializable = flag } else { $0.requestPut.key = Data([1]) } }
+            }
+            return Etcdserverpb_TxnRequest.with { ($0.success, $0.failure) = (Array(operations.prefix(1)), Array(operations.dropFirst())) }.isSerializable
+        }
+        #expect(isSerializable([]) && isSerializable([true]) && isSerializable([true, true]))
+        #expect(!isSerializable([false]) && !isSerializable([true, false]) && !isSerializable([nil]) && !isSerializable([true, nil]))
+    }
+
     @Test func `percent signs are decoded or refused`() {
         #expect(PercentEncoding.decode(Array("a%2fb%00".utf8)) == Array("a/b\0".utf8))
         for bad in ["%", "%2", "a%zz", "%f"] { #expect(PercentEncoding.decode(Array(bad.utf8)) == nil, "\(bad)") }

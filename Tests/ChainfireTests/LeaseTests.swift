@@ -65,6 +65,35 @@ struct LeaseTests {
         #expect(try bench.keys() == [])
     }
 
+    @Test func `who does not lead counts with the leader of the term`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        func left() -> Int64? { bench.machine.state.withLock { $0.lessor.remaining(7, now: bench.time.now()) } }
+        try bench.apply(.leaseGrant(id: 7, ttl: 20))
+        bench.time.advance(by: .seconds(12))
+        #expect(left() == 8)
+        // A new leader gives it its whole time, and says so with the first entry of its term.
+        bench.term += 1
+        try bench.put("a")
+        #expect(left() == 20)
+        bench.time.advance(by: .seconds(5))
+        try bench.put("a")
+        #expect(left() == 15)
+        try bench.apply(.leasesRenew([7]))
+        bench.time.advance(by: .seconds(2))
+        #expect(left() == 18)
+    }
+
+    @Test func `no lease is granted while there is no space`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        let alarm = Alarm(memberID: 1, kind: .noSpace)
+        try bench.apply(.alarm(isRaised: true, alarm))
+        #expect(try bench.refusal(.leaseGrant(id: 7, ttl: 10)) == .noSpace)
+        try bench.apply(.alarm(isRaised: false, alarm))
+        #expect(try bench.refusal(.leaseGrant(id: 7, ttl: 10)) == nil)
+    }
+
     @Test func `a long lease's recorded time is what a new leader gives it`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

@@ -48,10 +48,13 @@ struct MemberConfigurationTests {
         if let tls = read.peerTLS { lines.append("peer tls \(tls.certificate) \(tls.key) \(tls.ca ?? "-")") }
         if read.joinToken != nil { lines.append("has a token") }
         lines.append("heartbeat \(read.heartbeat) election \(read.election) quota \(read.quota) keep \(read.compactionKeep.map(String.init) ?? "all")")
+        if read.leaseReads { lines.append("lease reads") }
         return (lines + read.notices.map { "notice: \($0)" }).joined(separator: "\n")
     }
 
     @Test func `flags go before the file, and may stand alone`() throws {
+        let leased = try MemberConfiguration.read(Array("data_dir: /d\nlease_reads: true\n".utf8), file: "m.yaml", directory: "/", hostName: "h")
+        #expect(leased.leaseReads && leased.storeOptions.log.leaseReads)
         let flags = try MemberFlags.parse(["--name", "web", "--data-dir", "/d", "--listen-client", "127.0.0.1:4000"])
         let both = try MemberConfiguration.read(
             Array("name: other\nlisten_peer: 127.0.0.1:4001\n".utf8), file: "m.yaml", flags: flags, directory: "/", hostName: "h")

@@ -22,6 +22,14 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("/v3/kv/range", "/v3/kv/range", ""), ("/health?a=b?c", "/health", "a=b?c"), ("/?", "/", ""), ("http://node:2379/v3/kv/range?x", "/v3/kv/range", "x"),
+        ("http://node", "/", ""), ("http://node?x=1", "/", "x=1"), ("*", "*", ""), ("/a://b", "/a://b", ""), ("", "/", ""),
+    ])
+    func `a URI is a path and a query, with a host before it or not`(_ uri: String, _ path: String, _ query: String) {
+        #expect(HTTPRequest.parts(ofURI: uri) == (path, query))
+    }
+
     @Test func `one port answers gRPC and HTTP 1`() async throws {
         try await withServer(http: Self.http) { _, _, port in
             let url = "http://127.0.0.1:\(port)"

@@ -82,6 +82,9 @@ extension MemberConfiguration {
         if election.milliseconds < 4 * heartbeat.milliseconds || election > .seconds(60) {
             fields.note("\"\(election)\" is not from 4 times heartbeat_interval (\(heartbeat)) to 1m", at: "election_timeout")
         }
+        leaseReads = fields.value(
+            "lease_reads", default: false,
+            "true: a leader that heard a majority within election_timeout answers linearizable reads without asking again. The same on all members; as right as their clocks run equally fast.")
         quota = fields.size(
             "quota_bytes", ByteCount(0)...ByteCount.tebibytes(1), default: .gibibytes(2), "Most live bytes; writes beyond are refused, deletes are not. 0: no limit.").bytes
         let keep = fields.integer(

@@ -43,6 +43,8 @@ struct MemberConfiguration: Hashable, Sendable {
     var peerTLS: TLS?
     var heartbeat: TimeSpan
     var election: TimeSpan
+    /// Reads of a leader that heard a majority lately ask nobody.
+    var leaseReads: Bool
     /// Live bytes; 0: no limit.
     var quota: UInt64
     /// Revisions kept by automatic compaction; nil: it never compacts by itself.

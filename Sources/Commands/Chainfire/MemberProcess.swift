@@ -121,6 +121,7 @@ extension MemberConfiguration {
         options.log.tick = .milliseconds(tick)
         options.log.heartbeatTicks = 2
         options.log.electionTicks = Int(max(4, election.milliseconds / tick))
+        options.log.leaseReads = leaseReads
         options.log.requestTicks = Int((5_000 + 2 * election.milliseconds) / tick)
         options.log.checkpointBytes = snapshotBytes
         return options
