@@ -151,13 +151,16 @@ let
       expr = {
         watched = everything.systemd.paths.chainfire-certificate.pathConfig.PathChanged;
         runs = everything.systemd.services.chainfire-certificate.serviceConfig.ExecStart;
+        inherit (everything.systemd.services.chainfire-certificate) after;
       };
       expected = {
         watched = [
           "/etc/nixos/secrets/node01.crt"
+          "/etc/nixos/secrets/node01.key"
           "/etc/nixos/secrets/ca.crt"
         ];
         runs = "${pkgs.systemd}/bin/systemctl --no-block try-reload-or-restart chainfire.service";
+        after = [ "chainfire.service" ];
       };
     };
     "without TLS nothing is watched" = {

@@ -25,6 +25,7 @@ extension InstallationRound {
         let isRequested = request != nil && request != status.heardRequest
         if again == nil, let failure = status.failure, !isRequested, status.attempts ?? 0 > spec.retries, status.run?.hasPrefix(series) == true {
             status.wantsNetBoot = false
+            if let tidying = tidying(status, [uninstalled]) { return tidying }
             let times = status.attempts.map { $0 == 1 ? "" : " (\($0) times)" } ?? ""
             return Plan(
                 .stalled("the installation failed\(times): \(failure). Its log: plasma logs installation/\(installation.name). "

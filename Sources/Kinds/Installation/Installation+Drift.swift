@@ -36,11 +36,15 @@ extension InstallationRound {
                     + "plasma annotate installation/\(installation.name) \(Installation.systemAnnotation)=\(current)"),
                 status: status, differences: differences, lookAgain: .seconds(15))
         }
-        if seen.runs.contains(where: { $0.hasSecrets && $0.state != .running }) {
-            return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
-        }
+        if let tidying = tidying(status, differences) { return tidying }
         // What its first boot still does is of interest to those who measure it.
         return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(seen.boot?.isPending == true ? 15 : 60))
+    }
+
+    /// Keys that ended runs were given stay nowhere.
+    func tidying(_ status: Installation.Status, _ differences: [Difference]) -> Decision? {
+        guard seen.runs.contains(where: { $0.hasSecrets && $0.state != .running && $0.state != .prepared }) else { return nil }
+        return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
     }
 
     private func anew(_ old: Installation.Status, _ phase: String) -> Decision {

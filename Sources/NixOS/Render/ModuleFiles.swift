@@ -683,11 +683,14 @@ package enum ModuleFiles {
                       wantedBy = [ "multi-user.target" ];
                       pathConfig.PathChanged = [
                         cfg.tls.certificateFile
+                        cfg.tls.keyFile
                         cfg.tls.caFile
                       ];
                     };
                     systemd.services."${name}-certificate" = lib.mkIf (cfg.tls.enable && isThere) {
                       description = "Gives ${title} its renewed certificate";
+                      # One that is still starting is not reloaded: it may have read the old one.
+                      after = [ "${name}.service" ];
                       serviceConfig = {
                         Type = "oneshot";
                         ExecStart = "${pkgs.systemd}/bin/systemctl --no-block try-reload-or-restart ${name}.service";

@@ -15,6 +15,8 @@ import Synchronization
 /// once, so nothing is ever started twice.
 package struct InstallerRuns: Sendable {
     package let directory: String
+    /// What the nodes' package is made of where the flake is plasma's own; nil: their flake has none.
+    private let binary: String?
     private let identity: SSHIdentity
     private let processes: any Processes
     private let logs = Logs()
@@ -36,8 +38,13 @@ package struct InstallerRuns: Sendable {
     /// Read of a log in one look; the rest in the next.
     private static let readMax = 16 << 20
 
-    package init(directory: String, identity: SSHIdentity, processes: any Processes) {
+    /// - Parameter binary: plasma itself, by default; what the nodes' package is made of.
+    package init(
+        directory: String, identity: SSHIdentity, processes: any Processes,
+        binary: String? = "/proc/self/exe"
+    ) {
         self.directory = directory
+        self.binary = binary
         self.identity = identity
         self.processes = processes
     }
@@ -104,6 +111,7 @@ package struct InstallerRuns: Sendable {
         }
         try write(extra, below: place + "/extra")
         try write(order.flakeFiles, below: place + "/flake")
+        if order.flake == nil { try addBinary(to: place + "/flake") }
         if let lock, order.flake == nil { try write([RenderedFile(path: "flake.lock", contents: lock)], below: place + "/flake") }
         var options = SSH.trustOptions(.installer(of: order.node, identity), knownHosts: "")
         if order.isInstaller {
@@ -143,10 +151,27 @@ package struct InstallerRuns: Sendable {
         logs.read.withLock { read in read = read.filter { !$0.key.hasPrefix("\(directory)/\(node)/") } }
     }
 
-    /// Removes what runs that have ended were given; their logs stay.
+    /// Where a rendered flake has the program (`nix/package.nix`). It takes no room of its own where the data directory is on the
+    /// same file system.
+    private func addBinary(to flake: String) throws {
+        guard let binary else { return }
+        let place = flake + "/nix/bin"
+        do {
+            try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+            if linkat(AT_FDCWD, binary, AT_FDCWD, place + "/plasma", AT_SYMLINK_FOLLOW) != 0 {
+                // On another file system; or it was replaced since we were started.
+                try Data(contentsOf: URL(filePath: binary), options: .alwaysMapped).write(to: URL(filePath: place + "/plasma"))
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place + "/plasma")
+            }
+        } catch {
+            throw NixOSError.system("could not give the flake \(flake) the program \(binary): \(error.localizedDescription)")
+        }
+    }
+
+    /// Removes what runs that have ended were given, but for their flakes' texts; their logs stay.
     package func forgetSecrets(_ node: String) throws {
         for run in try runs(of: node) where run.state != .running && run.state != .prepared {
-            try? FileManager.default.removeItem(atPath: path(node, run.run) + "/extra")
+            for given in ["extra", "flake/nix/bin"] { try? FileManager.default.removeItem(atPath: path(node, run.run) + "/" + given) }
         }
     }
 

@@ -31,6 +31,9 @@ import Testing
         let run = try #require(steps.status?.run)
         let flake = try #require(machine.text("installations/node01/\(run)/flake/node01/configuration.nix"))
         #expect(flake.contains(machine.text("keys/id_ed25519.pub")?.split(separator: " ")[1] ?? "no key"))
+        // The installer found the program that its package is made of; nothing of what it was given is left but texts.
+        #expect(machine.text("program") == "executable\n")
+        for gone in ["extra", "flake/nix/bin"] { #expect(!FileManager.default.fileExists(atPath: "\(machine.path)/installations/node01/\(run)/\(gone)")) }
         // Another daemon sees the same, and does nothing.
         steps.keeper = machine.keeper()
         let later = try await steps.step()
@@ -117,6 +120,8 @@ import Testing
         let plan = try await steps.step()
         #expect(plan.condition.message.contains(#"exited with code 1 at "Gathering machine facts": no tar"#))
         #expect(plan.condition.message.contains("plasma reconcile installation/node01"))
+        // The keys of a run that failed for good are not kept.
+        for run in ["uid-node-1-1", "uid-node-1-2"] { #expect(!FileManager.default.fileExists(atPath: "\(machine.path)/installations/node01/\(run)/extra"), "\(run)") }
         try machine.set("mode", "good")
         steps.ledger[Reference(Installation.self, "node01")]?.metadata.annotations[Annotation.requestedAt] = "now"
         try await steps.run { $0 == .ready }

@@ -77,8 +77,9 @@ final class PretendedMachine: Sendable {
 
     private static let installer = """
         #!/bin/sh
-        while [ $# -gt 0 ]; do [ "$1" = --extra-files ] && extra=$2; shift; done
+        while [ $# -gt 0 ]; do case $1 in --extra-files) extra=$2 ;; --flake) flake=${2%#*} ;; esac; shift; done
         echo run >>@/started
+        [ -x "${flake#path:}/nix/bin/plasma" ] && echo executable >@/program
         echo '### Gathering machine facts ###'
         case $(cat @/mode) in
         fail) echo 'aborted: no tar'; exit 1 ;;
