@@ -109,7 +109,7 @@ final class BootSegment: Sendable {
             let isSame = chost_interface_index(state.service.interface) == index
             return BootSight(
                 service: state.service, fault: server ?? (isSame ? nil : "its interface \(state.service.interface) was made anew"),
-                advertisementFault: advertisements, machines: state.sight(now: time.now()), pending: state.pending.sorted())
+                advertisementFault: advertisements, machines: state.sight(now: time.now()), pending: state.pending)
         }
     }
 

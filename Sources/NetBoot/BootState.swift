@@ -3,13 +3,15 @@ import Host
 
 /// What the servers of one network know, and all that they decide together. A decider: the shells feed it.
 struct BootState: Sendable {
-    /// More unknown machines than a person reads; those that come later are not noted.
+    /// More unknown machines than a person reads. Those that come later take the place of who has not asked for an hour.
     static let pendingMax = 64
+    private static let pendingPatience = Duration.seconds(3600)
 
     private(set) var service: BootService
     private(set) var dhcp: DHCPServer
     private(set) var timelines: [HardwareAddress: Timeline] = [:]
-    private(set) var pending: Set<HardwareAddress> = []
+    /// Machines that asked to boot and that nobody named, and when they did last.
+    private var unknown: [HardwareAddress: (machine: BootSight.Unknown, asked: Instant)] = [:]
     private var loops = LoopDetector()
     private var troubles: [HardwareAddress: String] = [:]
 
@@ -21,7 +23,7 @@ struct BootState: Sendable {
     mutating func change(to service: BootService) {
         self.service = service
         dhcp.change(to: service)
-        pending = pending.filter { service.machine($0) == nil }
+        unknown = unknown.filter { service.machine($0.key) == nil }
         if !service.servesUnknown { timelines = timelines.filter { service.machine($0.key) != nil } }
         troubles = troubles.filter { service.machine($0.key) != nil }
         // One that is no longer offered anything has come where it should.
@@ -34,7 +36,7 @@ struct BootState: Sendable {
     ) -> (reply: DHCPServer.Reply?, isNews: Bool) {
         let verdict = dhcp.receive(packet, atProxyPort: atProxyPort, from: from, now: now)
         var isNews = false
-        if verdict.isUnknown, pending.count < Self.pendingMax { isNews = pending.insert(packet.hardware).inserted }
+        if verdict.isUnknown { isNews = noteUnknown(packet, now: now, date: date) }
         if let stage = verdict.served, stage != .system, isTracked(packet.hardware) {
             isNews = timelines[packet.hardware, default: Timeline()].noteAddress(for: stage, at: date) || isNews
         }
@@ -46,6 +48,22 @@ struct BootState: Sendable {
         }
         return (verdict.reply, isNews)
     }
+
+    /// - Returns: whether it is news.
+    private mutating func noteUnknown(_ packet: DHCPPacket, now: Instant, date: Date) -> Bool {
+        let mac = packet.hardware
+        if unknown[mac] != nil {
+            unknown[mac]?.asked = now
+            return false
+        }
+        if unknown.count >= Self.pendingMax { unknown = unknown.filter { now - $0.value.asked < Self.pendingPatience } }
+        guard unknown.count < Self.pendingMax else { return false }
+        unknown[mac] = (BootSight.Unknown(mac: mac, firmware: DHCPClient(packet).firmware, since: date), now)
+        return true
+    }
+
+    /// In the order of their MAC addresses.
+    var pending: [BootSight.Unknown] { unknown.values.map(\.machine).sorted { $0.mac < $1.mac } }
 
     /// Who speaks: the one that the request names, or the one that was given this address.
     func mac(named: HardwareAddress?, at address: Address4?) -> HardwareAddress? {
@@ -94,6 +112,20 @@ package struct BootSight: Hashable, Sendable {
         }
     }
 
+    package struct Unknown: Hashable, Sendable {
+        package var mac: HardwareAddress
+        /// "UEFI x86-64"
+        package var firmware: String
+        /// When it asked first.
+        package var since: Date
+
+        package init(mac: HardwareAddress, firmware: String, since: Date) {
+            self.mac = mac
+            self.firmware = firmware
+            self.since = since
+        }
+    }
+
     package var service: BootService
     /// Why the servers no longer work; nil while they do.
     package var fault: String?
@@ -101,12 +133,12 @@ package struct BootSight: Hashable, Sendable {
     package var advertisementFault: String?
     /// In the order of their MAC addresses.
     package var machines: [Machine]
-    /// Machines that asked and that nobody named, in order.
-    package var pending: [HardwareAddress]
+    /// Machines that asked to boot and that nobody named, in the order of their MAC addresses.
+    package var pending: [Unknown]
 
     package init(
         service: BootService, fault: String? = nil, advertisementFault: String? = nil, machines: [Machine] = [],
-        pending: [HardwareAddress] = []
+        pending: [Unknown] = []
     ) {
         self.service = service
         self.fault = fault

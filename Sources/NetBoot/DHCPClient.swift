@@ -36,6 +36,20 @@ package struct DHCPClient: Hashable, Sendable {
         return value == name || value == [UInt8(name.count)] + name
     }
 
+    /// For people (RFC 4578 §2.1 and IANA's processor architecture types).
+    package var firmware: String {
+        let name =
+            switch architecture {
+            case 0: "BIOS"
+            case 6: "UEFI x86 (32 bits)"
+            case 7, 9, 16: "UEFI x86-64"
+            case 10: "UEFI arm (32 bits)"
+            case 11, 19: "UEFI arm64"
+            default: "architecture \(architecture)"
+            }
+        return stage == .httpBoot ? name + ", by HTTP" : name
+    }
+
     /// The boot loader that such firmware can start; nil: none of ours.
     package var loader: String? {
         switch architecture {

@@ -14,7 +14,7 @@ package struct DHCPServer: Sendable {
         package var reply: Reply?
         /// The client was given an address (or, in proxy mode, told what to boot).
         package var served: DHCPClient.Stage?
-        /// It is not in the manifest.
+        /// It asks to boot from the network, and is not in the manifest.
         package var isUnknown = false
         /// A message for people: somebody else has the address that the manifest gives this machine.
         package var trouble: String?
@@ -46,14 +46,16 @@ package struct DHCPServer: Sendable {
         // What a relay forwards comes from another segment than the one that is served.
         guard packet.operation == .request, packet.relay == .any, packet.hardware.isUnicast, let kind = packet.kind else { return Verdict() }
         let machine = service.machine(packet.hardware)
-        guard machine != nil || service.servesUnknown else { return Verdict(isUnknown: true) }
+        // An operating system that wants an address is no machine to be installed.
+        let isUnknown = machine == nil && DHCPClient(packet).stage != .system
+        guard machine != nil || service.servesUnknown else { return Verdict(isUnknown: isUnknown) }
         var verdict: Verdict
         switch (service.mode, atProxyPort) {
         case (.proxy, _): verdict = proxy(packet, kind, machine, atProxyPort: atProxyPort, from)
         case (.server, true): verdict = Verdict()
         case (.server, false): verdict = serve(packet, kind, machine, now)
         }
-        verdict.isUnknown = machine == nil
+        verdict.isUnknown = isUnknown
         return verdict
     }
 

@@ -61,22 +61,29 @@ import Testing
         }
     }
 
-    @Test func `unknown machines are noted up to a bound`() {
+    @Test func `unknown machines are noted up to a bound, and those that ask no more make room`() {
         var state = BootState(service())
-        var news = 0
-        for number in 0..<1000 {
-            let packet = message(.discover, from: .uefi, HardwareAddress(number: 0x5254_0000_0900 + UInt64(number)).description)
-            let step = state.receive(packet, atProxyPort: false, from: (.any, 68), now: at(0), date: date(0))
+        func ask(_ number: Int, _ client: Sender = .uefi, second: Double) -> Bool {
+            let packet = message(.discover, from: client, HardwareAddress(number: 0x5254_0000_0900 + UInt64(number)).description)
+            let step = state.receive(packet, atProxyPort: false, from: (.any, 68), now: at(second), date: date(second))
             #expect(step.reply == nil)
-            if step.isNews { news += 1 }
+            return step.isNews
         }
-        #expect(news == BootState.pendingMax)
+        #expect(!ask(5000, .system, second: 0), "what an operating system asks is no machine to be installed")
+        #expect(ask(0, .bios, second: 0))
+        let news = (0..<1000).map { ask($0, second: 1) }
+        #expect(news.filter { $0 }.count == BootState.pendingMax - 1)
         #expect(state.pending.count == BootState.pendingMax)
+        #expect(state.pending.prefix(2).map(\.firmware) == ["BIOS", "UEFI x86-64"])
+        #expect(state.pending.first?.since == date(0))
+        #expect(!ask(2000, second: 3600) && !ask(1, second: 3600))
+        #expect(ask(2000, second: 3602))
+        #expect(state.pending.map(\.mac.number) == [0x5254_0000_0901, 0x5254_0000_0900 + 2000])
         let named = service {
-            $0.machines.append(BootMachine(node: "node03", hostname: "node03", mac: state.pending.min() ?? $0.machines[0].mac, address: nil, boots: false))
+            $0.machines.append(BootMachine(node: "node03", hostname: "node03", mac: state.pending[0].mac, address: nil, boots: false))
         }
         state.change(to: named)
-        #expect(state.pending.count == BootState.pendingMax - 1, "one that was named since is no longer unknown")
+        #expect(state.pending.count == 1, "one that was named since is no longer unknown")
     }
 
     @Test func `a loop is forgotten once nothing is offered any more`() {

@@ -5,8 +5,8 @@ import Resource
 
 extension NetBoot {
     package struct Status: Codable, Hashable, Sendable {
-        /// MAC addresses that asked and are not in the manifest; the first ones, when there are many.
-        var pending: [String] = []
+        /// Machines that asked to boot and are not in the manifest; the first ones, when there are many.
+        var pending: [Unknown] = []
         /// Nodes it is offered to right now.
         var offered: [String] = []
         /// How far each machine came in its latest boot from the network.
@@ -18,11 +18,19 @@ extension NetBoot {
 
         package init(from decoder: any Decoder) throws {
             let fields = try decoder.container(keyedBy: CodingKeys.self)
-            pending = try fields.decodeIfPresent([String].self, forKey: .pending) ?? []
+            pending = try fields.decodeIfPresent([Unknown].self, forKey: .pending) ?? []
             offered = try fields.decodeIfPresent([String].self, forKey: .offered) ?? []
             machines = try fields.decodeIfPresent([Machine].self, forKey: .machines) ?? []
             problem = try fields.decodeIfPresent(String.self, forKey: .problem)
         }
+    }
+
+    package struct Unknown: Codable, Hashable, Sendable {
+        var mac: String
+        /// What it boots with: "UEFI x86-64".
+        var firmware: String
+        /// When it asked first, since the server started.
+        var since: Moment
     }
 
     package struct Machine: Codable, Hashable, Sendable {
@@ -47,7 +55,7 @@ extension Resource where K == NetBoot {
         var status = NetBoot.Status()
         let nodes = Dictionary(machines.map { ($0.mac, $0.node) }, uniquingKeysWith: { first, _ in first })
         status.offered = Set((seen.served?.service.machines ?? []).filter(\.boots).map(\.node)).sorted()
-        status.pending = (seen.served?.pending ?? []).map(\.description)
+        status.pending = (seen.served?.pending ?? []).map { NetBoot.Unknown(mac: $0.mac.description, firmware: $0.firmware, since: Moment($0.since)) }
         var notes = seen.notes
         if let fault = seen.served?.advertisementFault { notes.append("no router advertisements, so that iPXE waits longer: \(fault)") }
         status.problem = notes.isEmpty ? nil : notes.joined(separator: "; ")
@@ -89,9 +97,10 @@ extension Resource where K == NetBoot {
                 happenings.append(Happening(reason: "NetBoot", message: "\(machine.node) \(phase.sentence)"))
             }
         }
-        let noted = Set(self.status?.detail.pending ?? [])
-        for mac in status.pending where !noted.contains(mac) {
-            happenings.append(Happening(reason: "UnknownMachine", message: "\(mac) asked to boot, and no Node has it", isWarning: true))
+        let noted = Set((self.status?.detail.pending ?? []).map(\.mac))
+        for machine in status.pending where !noted.contains(machine.mac) {
+            happenings.append(
+                Happening(reason: "UnknownMachine", message: "\(machine.mac) (\(machine.firmware)) asked to boot, and no Node has it", isWarning: true))
         }
         return happenings
     }

@@ -8,7 +8,7 @@ package enum NetBoot: Kind {
     package static let shortNames = ["nb"]
     package static let summary = "What blank machines boot from the network, and which nodes may."
     package static let columns = [
-        Column("NETWORK", "spec.network"), Column("MODE", "spec.dhcp.mode"), Column("PENDING", "status.pending[0]", wide: true),
+        Column("NETWORK", "spec.network"), Column("MODE", "spec.dhcp.mode"), Column("PENDING", "status.pending[0].mac", wide: true),
     ]
 
     package struct Spec: Codable, Hashable, Sendable {

@@ -19,7 +19,7 @@ extension PlanTests {
                 if let first = service.pool.first, let last = service.pool.last { lines.append("    pool of \(service.pool.count), \(first) to \(last)") }
             }
             lines += plan.happenings.map { "  event \($0.reason): \($0.message)" }
-            lines += plan.status.pending.map { "  pending \($0)" }
+            lines += plan.status.pending.map { "  pending \($0.mac) \($0.firmware)" }
             lines += plan.status.machines.map { "  machine \($0.node): \($0.phase ?? "-")\($0.problem.map { "; \($0)" } ?? "")" }
             if let problem = plan.status.problem { lines.append("  problem \(problem)") }
             return lines
@@ -146,7 +146,7 @@ private struct NetBootScene {
         if served == "unoffered" { service.machines = service.machines.map { var machine = $0; machine.boots = false; return machine } }
         var sight = BootSight(service: service)
         if served == "broken" { sight.fault = "its interface pl-lan was made anew" }
-        if words.has("pending") { sight.pending = [HardwareAddress(number: 0x5254_0000_0999)] }
+        if words.has("pending") { sight.pending = [.init(mac: HardwareAddress(number: 0x5254_0000_0999), firmware: "UEFI x86-64", since: Date(timeIntervalSince1970: 1_000_000))] }
         if words.has("seen") || words.has("loop") {
             var timeline = Timeline()
             let date = Date(timeIntervalSince1970: 1_000_000)
