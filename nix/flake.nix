@@ -1,4 +1,4 @@
-# plasma for NixOS: the modules of its services, and the program as a package.
+# plasma for NixOS: the modules of its services, the program as a package, and the installer that machines boot from the network.
 #
 # `plasma render -f … -o DIR` writes a flake of its own for a cluster and a copy of these modules beside it; this one is
 # for those who write their systems by hand.
@@ -20,6 +20,14 @@
 
       packages = nixpkgs.lib.genAttrs systems (system: {
         default = nixpkgs.legacyPackages.${system}.callPackage ./package.nix { };
+        # The installer that blank machines boot from the network.
+        netboot =
+          (nixpkgs.lib.nixosSystem {
+            modules = [
+              ./installer.nix
+              { nixpkgs.hostPlatform = system; }
+            ];
+          }).config.system.build.plasmaNetBoot;
       });
     };
 }

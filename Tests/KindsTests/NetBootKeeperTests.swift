@@ -13,6 +13,11 @@ import Testing
 /// What the keeper sees of the files that a spec names.
 @Suite struct NetBootKeeperTests {
     private func look(_ kernel: String, _ prepare: (URL) throws -> Void) async throws -> (NetBoot.Sight.File, directory: String) {
+        let (seen, directory) = try await sight("kernel: {\(kernel)}", prepare)
+        return (seen.kernel, directory)
+    }
+
+    private func sight(_ fields: String, _ prepare: (URL) throws -> Void) async throws -> (NetBoot.Sight, directory: String) {
         let directory = FileManager.default.temporaryDirectory.appending(path: "plasma-netboot-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
@@ -21,7 +26,7 @@ import Testing
             apiVersion: plasma.cloud/v1alpha1
             kind: NetBoot
             metadata: {name: installer}
-            spec: {network: lan, kernel: {\(kernel.replacingOccurrences(of: "DIR", with: directory.path))}}
+            spec: {network: lan, \(fields.replacingOccurrences(of: "DIR", with: directory.path))}
             """
         let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
         try #require(reading.problems == [])
@@ -32,7 +37,7 @@ import Testing
         #expect(seen.authorizedKeys == ["a key"])
         let again = try await keeper.observe(.present(netBoot), Reader(Ledger()))
         #expect(seen == again, "a second look sees the same")
-        return (seen.kernel, directory.path)
+        return (seen, directory.path)
     }
 
     private func digest(_ text: String) -> String { SHA256.hash(data: Data(text.utf8)).map { String(format: "%02x", $0) }.joined() }
@@ -46,6 +51,14 @@ import Testing
             }
             #expect(file == .sound(PinnedFile(path: directory + "/vmlinuz", digest: wanted)))
         }
+    }
+
+    @Test func `a command line of a file is read, and one that cannot be is told`() async throws {
+        let fields = "kernel: {path: DIR/k, digest: \"sha256:\(digest(""))\"}, commandLineFile: DIR/command-line"
+        let (read, _) = try await sight(fields) { try Data("init=/x\n".utf8).write(to: $0.appending(path: "command-line")) }
+        #expect(read.commandLine == .words("init=/x\n"))
+        let (none, directory) = try await sight(fields) { _ in }
+        #expect(none.commandLine == .unfit("spec.commandLineFile: \(directory)/command-line cannot be read, or is no text of at most 2048 bytes"))
     }
 
     @Test func `a file with another digest is told by its path and both digests`() async throws {

@@ -14,7 +14,10 @@ let
       { modules }:
       lib.evalModules {
         modules = [ ./nixos.nix ] ++ modules;
-        specialArgs = { inherit pkgs; };
+        specialArgs = {
+          inherit pkgs;
+          modulesPath = toString ./nixpkgs;
+        };
       };
   };
   systems = outputs.nixosConfigurations;
@@ -92,6 +95,10 @@ in
   "each one's key stays where it was copied to" = {
     expr = builtins.mapAttrs (_: system: system.config.services.chainfire.tls.keyFile) systems;
     expected = builtins.mapAttrs (name: _: "/etc/nixos/secrets/${name}.key") systems;
+  };
+  "the flake has the installer that machines boot" = {
+    expr = outputs.packages.x86_64-linux.netboot.name;
+    expected = "plasma-netboot";
   };
   "no assertion fails" = {
     expr = each (config: builtins.filter (one: !one.assertion) config.assertions);

@@ -33,7 +33,12 @@ in
       enable = flag;
       settings = anything;
     };
-    system.stateVersion = mkOption { type = types.str; };
+    system = {
+      boot = anything;
+      build = anything;
+      nixos = anything;
+      stateVersion = mkOption { type = types.str; };
+    };
     systemd = {
       network = {
         enable = flag;

@@ -8,10 +8,12 @@ let
 in
 {
   coreutils = named "coreutils";
+  curl = named "curl";
   iproute2 = named "iproute2";
   nftables = named "nftables";
   qemu_kvm = named "qemu_kvm";
   systemd = named "systemd";
+  runCommand = name: environment: text: named name // environment // { inherit text; };
   writeShellScript = name: text: named name // { inherit text; };
 
   # The package, as far as its file says what it is.

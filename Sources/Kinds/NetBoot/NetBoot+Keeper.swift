@@ -8,6 +8,9 @@ extension NetBoot {
     package struct Keeper: Observer, Performer {
         package typealias P = Planning
 
+        /// Linux takes no more (`COMMAND_LINE_SIZE` of x86).
+        private static let commandLineBytesMax = 2048
+
         private let servers: BootServers
         private let fetched: FetchedFiles
         private let authorizedKeys: @Sendable () async throws -> [String]
@@ -31,6 +34,10 @@ extension NetBoot {
                 served: isOurs ? there : nil, elsewhere: servers.networks(servedFor: netBoot.name).filter { $0 != network },
                 occupant: isOurs ? nil : there?.service.name, kernel: await look(at: netBoot.spec.kernel, "kernel", of: netBoot.name, &orders))
             if let initrd = netBoot.spec.initrd { seen.initrd = await look(at: initrd, "initrd", of: netBoot.name, &orders) }
+            if let file = netBoot.spec.commandLineFile?.path {
+                let text = await servers.artefacts.text(of: file, bytesMax: Self.commandLineBytesMax)
+                seen.commandLine = text.map { .words($0) } ?? .unfit("spec.commandLineFile: \(file) cannot be read, or is no text of at most \(Self.commandLineBytesMax) bytes")
+            }
             if case .absent = goal { orders = [] }
             seen.leftovers = fetched.leftovers(of: netBoot.name, keeping: orders)
             let missing = servers.missingLoaders

@@ -16,6 +16,13 @@ extension NetBoot {
             case unfit(String)
         }
 
+        /// A file of words.
+        package enum Text: Hashable, Sendable {
+            case words(String)
+            /// Why it cannot be used, for a person.
+            case unfit(String)
+        }
+
         /// What this object serves on its network now.
         package var served: BootSight?
         /// Other networks that this object still serves, from an earlier spec.
@@ -24,6 +31,8 @@ extension NetBoot {
         package var occupant: String?
         package var kernel: File
         package var initrd: File?
+        /// What the command line begins with.
+        package var commandLine: Text?
         /// Paths of what was fetched and is needed no more.
         package var leftovers: [String]
         /// Why some machines cannot boot although all is well otherwise: boot loaders or keys that are not there.
@@ -31,7 +40,7 @@ extension NetBoot {
         package var authorizedKeys: [String]
 
         package init(
-            served: BootSight? = nil, elsewhere: [String] = [], occupant: String? = nil, kernel: File, initrd: File? = nil,
+            served: BootSight? = nil, elsewhere: [String] = [], occupant: String? = nil, kernel: File, initrd: File? = nil, commandLine: Text? = nil,
             leftovers: [String] = [], notes: [String] = [], authorizedKeys: [String] = []
         ) {
             self.served = served
@@ -39,9 +48,17 @@ extension NetBoot {
             self.occupant = occupant
             self.kernel = kernel
             self.initrd = initrd
+            self.commandLine = commandLine
             self.leftovers = leftovers
             self.notes = notes
             self.authorizedKeys = authorizedKeys
+        }
+
+        /// Why nothing can be offered.
+        var unfit: String? {
+            for case .unfit(let why)? in [kernel, initrd] { return why }
+            if case .unfit(let why)? = commandLine { return why }
+            return nil
         }
 
         /// What is to be fetched.
@@ -146,7 +163,7 @@ extension NetBoot {
         }
 
         private static func standing(_ seen: Sight, _ status: Status) -> Condition {
-            for file in [seen.kernel, seen.initrd] { if case .unfit(let why) = file { return .stalled(why) } }
+            if let why = seen.unfit { return .stalled(why) }
             if let machine = status.machines.first(where: { $0.problem != nil }) { return .stalled("\(machine.node): \(machine.problem ?? "")") }
             return .ready
         }

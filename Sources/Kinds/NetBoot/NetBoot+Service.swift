@@ -49,8 +49,7 @@ extension NetBoot.Planning {
     static func machines(of netBoot: Resource<NetBoot>, _ seen: NetBoot.Sight, _ reader: Reader) -> [BootMachine] {
         let named = Set(netBoot.spec.nodes)
         let installations = reader.list(Installation.self).filter { !$0.metadata.isLeaving }
-        var isSound = true
-        for case let file? in [seen.kernel, seen.initrd] { if case .sound = file {} else { isSound = false } }
+        let isSound = seen.unfit == nil && seen.missing.isEmpty
         let nodes = reader.list(Node.self).filter { node in
             !node.metadata.isLeaving && (node.spec.system?.netBoot?.scalarText == netBoot.name || named.contains { $0.scalarText == node.name })
         }
@@ -79,8 +78,8 @@ extension NetBoot.Planning {
             prefixLength: network.subnet.prefixLength, gateway: Address4(number: place.gateway.number),
             dns: network.dns.map { Address4(number: $0.number) }, mtu: network.mtu, mode: spec.dhcp.mode == .server ? .server : .proxy,
             leaseSeconds: UInt32(min(max(spec.dhcp.leaseTime.milliseconds / 1000, 60), Int64(Int32.max))), machines: machines,
-            commandLine: spec.commandLine, servesUnknown: spec.unknownMachines == .serve, authorizedKeys: seen.authorizedKeys)
-        if case .sound(let kernel) = seen.kernel {
+            commandLine: commandLine(spec, seen), servesUnknown: spec.unknownMachines == .serve, authorizedKeys: seen.authorizedKeys)
+        if seen.unfit == nil, case .sound(let kernel) = seen.kernel {
             switch seen.initrd {
             case nil: service.kernel = kernel
             case .sound(let initrd): (service.kernel, service.initrd) = (kernel, initrd)
@@ -91,6 +90,11 @@ extension NetBoot.Planning {
             service.pool = pool(of: place.network, reader)
         }
         return service
+    }
+
+    private static func commandLine(_ spec: NetBoot.Spec, _ seen: NetBoot.Sight) -> String {
+        guard case .words(let words)? = seen.commandLine else { return spec.commandLine }
+        return (words.split(whereSeparator: \.isWhitespace).joined(separator: " ") + " " + spec.commandLine).trimmingCharacters(in: .whitespaces)
     }
 
     /// The subnet's highest addresses that no record has: at most half of it, at most `poolMax`.

@@ -19,6 +19,8 @@ package enum NetBoot: Kind {
         var kernel: Artifact
         var initrd: Artifact?
         var commandLine: String
+        /// A file of a build that the command line begins with: NixOS' is another one with each (`init=/nix/store/…`).
+        var commandLineFile: FilePathText?
         var dhcp: DHCP
         /// What machines with an unknown MAC address get.
         var unknownMachines: UnknownMachines
@@ -60,6 +62,7 @@ package enum NetBoot: Kind {
             kernel: fields.object("kernel", "The kernel.", readArtifact),
             initrd: fields.optionalObject("initrd", "The initial RAM disk.", readArtifact),
             commandLine: fields.value("commandLine", default: "", "The kernel's command line."),
+            commandLineFile: fields.optional("commandLineFile", "Path of a file on the host with what the command line begins with, as a build of NixOS writes it."),
             dhcp: fields.optionalObject("dhcp", "How addresses are given.") { fields in
                 DHCP(
                     mode: fields.choice(

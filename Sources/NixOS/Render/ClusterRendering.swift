@@ -46,7 +46,8 @@ package struct ClusterRendering: Sendable {
         return """
             # The cluster \(description.name), as plasma rendered it; do not edit.
             #
-            # `nixosConfigurations.<node>` is the system of each node. Make this directory a git repository before it is
+            # `nixosConfigurations.<node>` is the system of each node, `nix build .#netboot` makes the installer that blank machines
+            # boot (`netboot/` beside the manifest is where a NetBoot looks for it). Make this directory a git repository before it is
             # given to nix: `path:` would copy all of it into the store, which everybody may read, the secrets too.
             {
               description = \(NixValue.quoted("plasma: the cluster \(description.name)"));
@@ -74,6 +75,13 @@ package struct ClusterRendering: Sendable {
                 {
                   nixosConfigurations = {
             \(systems.joined())      };
+                  packages.x86_64-linux.netboot =
+                    (nixpkgs.lib.nixosSystem {
+                      modules = [
+                        ./nix/installer.nix
+                        { nixpkgs.hostPlatform = "x86_64-linux"; }
+                      ];
+                    }).config.system.build.plasmaNetBoot;
                 };
             }
 

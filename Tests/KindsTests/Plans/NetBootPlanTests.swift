@@ -15,6 +15,7 @@ extension PlanTests {
             var lines = told(plan)
             for action in plan.actions {
                 guard case .serve(let service) = action else { continue }
+                if words.has("line") { lines.append("    command line \(service.commandLine)") }
                 lines += service.machines.map { "    \($0.node) \($0.mac) \($0.address?.description ?? "of the pool")\($0.boots ? " boots" : "")" }
                 if let first = service.pool.first, let last = service.pool.last { lines.append("    pool of \(service.pool.count), \(first) to \(last)") }
             }
@@ -76,6 +77,7 @@ private struct NetBootScene {
               nodes: [node01]
               kernel: {path: /boot/vmlinuz, digest: "sha256:\(String(repeating: "a", count: 64))"}
               initrd: {path: /boot/initrd, digest: "sha256:\(String(repeating: "b", count: 64))"}
+              commandLine: quiet
               dhcp: {mode: \(words["mode"] ?? "server")}
               unknownMachines: \(words["unknown"] ?? "Pending")
             """, words)
@@ -121,6 +123,11 @@ private struct NetBootScene {
         seen = NetBoot.Sight(
             kernel: file,
             initrd: words["initrd"] == "unfit" ? .unfit("spec.initrd: it is wrong") : .sound(initrd))
+        switch words["line"] {
+        case "words": seen.commandLine = .words("init=/nix/store/x/init \n console=ttyS0\n")
+        case "unfit": seen.commandLine = .unfit("spec.commandLineFile: /n/command-line cannot be read, or is no text of at most 2048 bytes")
+        default: break
+        }
         if words.has("noloader") { seen.notes = ["ipxe.efi not found"] }
         seen.occupant = words["occupant"]
         seen.leftovers = words["left"].map { ["/data/netboot/installer/\($0)"] } ?? []

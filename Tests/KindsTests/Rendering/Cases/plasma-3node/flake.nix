@@ -1,6 +1,7 @@
 # The cluster plasma, as plasma rendered it; do not edit.
 #
-# `nixosConfigurations.<node>` is the system of each node. Make this directory a git repository before it is
+# `nixosConfigurations.<node>` is the system of each node, `nix build .#netboot` makes the installer that blank machines
+# boot (`netboot/` beside the manifest is where a NetBoot looks for it). Make this directory a git repository before it is
 # given to nix: `path:` would copy all of it into the store, which everybody may read, the secrets too.
 {
   description = "plasma: the cluster plasma";
@@ -31,5 +32,12 @@
         node02 = system ./node02;
         node03 = system ./node03;
       };
+      packages.x86_64-linux.netboot =
+        (nixpkgs.lib.nixosSystem {
+          modules = [
+            ./nix/installer.nix
+            { nixpkgs.hostPlatform = "x86_64-linux"; }
+          ];
+        }).config.system.build.plasmaNetBoot;
     };
 }

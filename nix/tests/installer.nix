@@ -1,0 +1,19 @@
+# The texts of `nix/installer.nix` that are run, so that hack/test-nix can run them.
+let
+  lib = import ./lib.nix;
+  config =
+    (lib.evalModules {
+      modules = [
+        ./nixos.nix
+        ../installer.nix
+      ];
+      specialArgs = {
+        pkgs = import ./pkgs.nix;
+        modulesPath = toString ./nixpkgs;
+      };
+    }).config;
+in
+{
+  inherit (config.systemd.services.plasma-installer) script;
+  image = config.system.build.plasmaNetBoot.text;
+}
