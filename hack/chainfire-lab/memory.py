@@ -8,7 +8,7 @@ import ssl
 import struct
 import time
 
-from world import Failure, Refused, Skipped, expect, unb64, until
+from world import Failure, Refused, Skipped, closes, expect, unb64, until
 
 MIB = 1 << 20
 IDLE = 10_000
@@ -249,53 +249,55 @@ def slow_stream(world):
     return f"the slowest of 32 events took {slowest * 1000:.0f} ms, {len(got[1])} bytes lie before the stuck stream"
 
 
+# "grpc-status: 8" of a refused message's trailers, as Huffman's code has it (RFC 7541, appendix B).
+EXHAUSTED = bytes.fromhex("889acac8b21234da8f 817b")
+
+
+def pour(one, piece, peak):
+    """Sends 100 MiB whatever was answered: the other side keeps little, and closes in the end."""
+    try:
+        for _ in range(100 * MIB // len(piece)):
+            one.sendall(piece)
+            peak.look()
+    except TimeoutError:
+        raise Failure("what is sent is neither taken nor refused") from None
+    except OSError:
+        # It was closed already.
+        pass
+    expect(closes(one, 5), "a connection stays open after a request that was refused")
+    one.close()
+
+
 def large_requests(world):
     """requests of 100 MiB on both ports are refused at their first bytes, and cost no memory"""
     world.up()
     leader = world.leader()
     peak = Peak(leader)
     context = speaks_http2(world)
-    # gRPC: a message that says it will have 100 MiB, and comes.
+    # gRPC: a message that says it will have 100 MiB, and is refused before any of them is there.
     one = dial(world, leader, context)
     one.sendall(PREFACE + frame(1, headers("/etcdserverpb.KV/Put"), 4, 1) + frame(0, b"\0" + struct.pack(">I", 100 * MIB), 0, 1))
-    told = b""
-    try:
-        for _ in range(100):
-            one.sendall(frame(0, b"x" * 16_384, 0, 1) * 16)
-            peak.look()
-    except OSError:
-        pass
     one.settimeout(5)
     try:
-        while b"grpc-status" not in told and b"larger than max" not in told:
-            piece = one.recv(65_536)
-            if not piece:
-                break
-            told += piece
-    except OSError:
-        pass
-    one.close()
-    expect(told, "nothing was answered to a message of 100 MiB")
-    # HTTP/1.1, announced and in pieces.
-    for announced in (True, False):
-        connection = world.connection(leader.name, timeout=20)
-        connection.putrequest("POST", "/v3/kv/put")
-        connection.putheader("Content-Length", str(100 * MIB)) if announced else connection.putheader("Transfer-Encoding", "chunked")
-        connection.endheaders()
+        coming = frames(one)
+        trailers = next(payload for kind, _, stream, payload in coming if (kind, stream) == (1, 1))
+        expect(EXHAUSTED in trailers, f"the message was answered by {trailers}")
+        next(kind for kind, _, stream, _ in coming if (kind, stream) == (3, 1))
+    except TimeoutError:
+        raise Failure("a message of 100 MiB was not refused at its first bytes, by trailers and a reset") from None
+    pour(one, frame(0, b"x" * 16_384, 0, 1) * 16, peak)
+    # HTTP/1.1, announced, and in pieces: not one byte is needed, and not more than the limit of 4 MiB.
+    chunk = b"%x\r\n%s\r\n" % (MIB, b"x" * MIB)
+    for header, first, rest in ((b"Content-Length: %d" % (100 * MIB), b"", b"x" * MIB), (b"Transfer-Encoding: chunked", chunk * 5, chunk)):
+        one = dial(world, leader, world.context())
+        one.sendall(b"POST /v3/kv/put HTTP/1.1\r\nHost: lab\r\n" + header + b"\r\n\r\n" + first)
+        one.settimeout(5)
         try:
-            for _ in range(100):
-                piece = b"x" * MIB
-                connection.send(piece if announced else b"%x\r\n%s\r\n" % (len(piece), piece))
-                peak.look()
-        except OSError:
-            pass
-        try:
-            status = connection.getresponse().status
-            expect(status == 413, f"status {status}")
-        except (OSError, http.client.HTTPException):
-            # Closed while it still wrote: refused as well.
-            pass
-        connection.close()
+            said = one.recv(65_536)
+        except TimeoutError:
+            said = b"nothing"
+        expect(said.startswith(b"HTTP/1.1 413 "), f"{header} was answered by {said}")
+        pour(one, rest, peak)
     # What is larger than etcd's own limit, said in etcd's words.
     try:
         world.put("large", "x" * (1536 * 1024 + 1), member=leader.name)
@@ -307,11 +309,10 @@ def large_requests(world):
     peers = ssl.create_default_context(cafile=world.ca.certificate)
     peers.load_cert_chain(world.client_certificate, world.client_key)
     secure = peers.wrap_socket(raw, server_hostname=leader.address)
-    secure.sendall(struct.pack("<II", 100 * MIB, 0) + b"x" * 65_536)
-    try:
-        expect(secure.recv(1 << 16) is not None and not secure.recv(1 << 16), "the peers' port goes on listening")
-    except OSError:
-        pass
+    expect(not closes(secure, 0.5), "the peers' port does not listen to what a frame says")
+    secure.sendall(struct.pack("<II", 100 * MIB, 0) + b"x" * 1024)
+    # Sooner than one that says nothing.
+    expect(closes(secure, 3), "the peers' port goes on listening")
     secure.close()
     peak.look()
     expect(world.leader().name == leader.name, "the leader fell")

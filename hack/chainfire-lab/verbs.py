@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from load import Load
-from world import BINARY, Failure, Refused, b64, expect, run, unb64, until
+from world import BINARY, TOKEN, Failure, Refused, b64, expect, prefix_end, run, unb64, until
 
 
 def configuration(world):
@@ -66,7 +66,7 @@ def certificates(world):
 
 
 def own_members(world):
-    """member add, promote, transfer and remove; a change that would cost the majority is refused with the arithmetic"""
+    """member transfer and remove; a change that would cost the majority is refused with the arithmetic"""
     world.up()
     target = world.followers()[0]
     world.plasma("member", "transfer", target.name)
@@ -92,6 +92,85 @@ def refusal(world, name):
     endpoints = ",".join(member.client for member in world.running())
     done = run([BINARY, "chainfire", "member", "remove", name, *certificates(world)[2:], "--endpoints", endpoints])
     return done.err if done.code == 1 and "refused" in done.err else None
+
+
+def added_member(world):
+    """member add, promote, remove and defrag: a new member is a learner until it has caught up, or until it is promoted"""
+    world.up()
+    founders = ["one", "three", "two"]
+    four = world.member("four")
+    join = announced(world, four)
+    row = listed(world, "four")
+    expect(row["learner"] and row["trouble"] == "has not started yet", f"{row}")
+    refused = world.plasma("member", "promote", "four", endpoints=founders, code=1)
+    expect("can only promote a learner member which is in sync with leader: it has entry 0 of" in refused.err, f"{refused}")
+    world.start("four", join=join)
+    until(40, "a voter of four", lambda: voters(world) == ["four", *founders])
+    refused = world.plasma("member", "promote", "four", endpoints=founders, code=1)
+    expect(refused.err.endswith(": etcdserver: can only promote a learner member\n"), f"{refused}")
+    note = defragmented(world, "four", "one")
+    removed(world, four, founders)
+    # One that is told to wait.
+    five = world.member("five")
+    world.start("five", join=announced(world, five, "--learner"))
+    until(20, "the learner's own copy", lambda: world.get("bulk/end", "five", serializable=True).get("kvs"))
+    # Ten times as long as a leader takes to see who is to be promoted.
+    time.sleep(1)
+    row = listed(world, "five")
+    expect(row["learner"] and row["healthy"], f"it was not to be promoted by itself: {row}")
+    said = until(10, "a promotion", lambda: world.plasma("member", "promote", "five", endpoints=founders))
+    expect(said.out == f"member {row['id']} (five) is a voter\n", f"{said}")
+    until(10, "a voter of five", lambda: voters(world) == ["five", *founders])
+    removed(world, five, founders)
+    return note
+
+
+def announced(world, member, *flags):
+    """Adds a member; what is printed for its configuration, with the token in a file."""
+    said = world.plasma("member", "add", member.name, "--peer-urls", member.peer, *flags, endpoints=["one", "two", "three"])
+    expect(f"({member.name}) added as a learner\n" in said.out, f"{said}")
+    printed = dict(line.strip().split(": ") for line in said.lines if line.startswith("  "))
+    expect(printed.pop("name") == member.name and printed.pop("bootstrap") == "false" and printed["join_token_file"] == "…", f"{said}")
+    printed["join_token_file"] = os.path.join(member.folder, "join.token")
+    with open(printed["join_token_file"], "w") as file:
+        file.write(TOKEN + "\n")
+    return printed
+
+
+def removed(world, member, left):
+    world.plasma("member", "remove", member.name, endpoints=left)
+    until(20, f"voters without {member.name}", lambda: voters(world) == left)
+    if member.is_running:
+        member.stop(signal.SIGKILL)
+
+
+def listed(world, name):
+    rows = world.plasma("member", "list", "-o", "json", endpoints=["one"]).json["members"]
+    return next(row for row in rows if row["name"] == name)
+
+
+def defragmented(world, name, other):
+    """Gives back what deleted keys took, at one member and at no other."""
+    for index in range(64):
+        world.put(f"bulk/{index}", "x" * 100_000)
+    for one in (name, other):
+        until(20, f"4 MB in the database of {one}", lambda one=one: size(world, one) > 4_000_000)
+    answer = world.post("/v3/kv/deleterange", {"key": b64("bulk/"), "range_end": prefix_end("bulk/")})
+    world.post("/v3/kv/compaction", {"revision": answer["header"]["revision"], "physical": True})
+    world.put("bulk/end", "x")
+    before = size(world, name)
+
+    def given_back():
+        said = world.plasma("defrag", endpoints=[name])
+        expect(said.out == f"{world.members[name].client} defragmented\n", f"{said}")
+        return size(world, name) < 1_000_000
+    until(10, "the space of what was compacted", given_back)
+    expect(size(world, other) > 4_000_000, f"{size(world, other)} bytes are left at {other}, which was not asked")
+    return f"defrag made {size(world, name)} bytes of {before}"
+
+
+def size(world, name):
+    return int(world.post("/v3/maintenance/status", {}, name)["dbSize"])
 
 
 def joining(world):
@@ -247,6 +326,7 @@ def pages(world):
     found = fetch(world, "GET", "/admin/cluster/members")
     members = json.loads(found)
     expect(sorted(m["name"] for m in members) == ["one", "three", "two"] and sum(m["leader"] for m in members) == 1, f"{found}")
+    until(10, "the same members on all pages, at rest", lambda: at_rest(world))
     connection = http.client.HTTPConnection(world.members["one"].address, 2381, timeout=5)
     for path, words in (("/metrics", "# TYPE"), ("/health", "true")):
         connection.request("GET", path)
@@ -261,8 +341,26 @@ def pages(world):
     expect(not world.get("page/a").get("kvs"), "DELETE by path")
 
 
-def fetch(world, method, path, body=None):
-    connection = world.connection("one")
+def at_rest(world):
+    """Every member's page tells what was configured, one term, and indexes that agree."""
+    leader = world.leader()
+    status = world.post("/v3/maintenance/status", {}, leader.name)
+    for asked in world.running():
+        rows = json.loads(fetch(world, "GET", "/admin/cluster/members", member=asked.name))
+        told = {row["name"]: (row["peer_urls"], row["client_urls"], row["healthy"], row["learner"], row["leader"]) for row in rows}
+        wanted = {m.name: ([m.peer], [m.client], True, False, m is leader) for m in world.running()}
+        expect(told == wanted, f"{asked.name} tells {told}, where {wanted} is right")
+        expect({str(row["term"]) for row in rows} == {status["raftTerm"]}, f"the term is {status['raftTerm']}, but {asked.name} tells {rows}")
+        for row in rows:
+            # Each knows its own, and the leader how far the others are.
+            known = ["applied_index", "commit_index"] if row["name"] == asked.name else ["match_index"] if asked is leader else []
+            indexes = {field: str(row[field]) for field in row if field.endswith("_index")}
+            expect(indexes == {field: status["raftIndex"] for field in known}, f"{asked.name} tells {row} at index {status['raftIndex']}")
+    return True
+
+
+def fetch(world, method, path, body=None, member="one"):
+    connection = world.connection(member)
     try:
         connection.request(method, path, body)
         answer = connection.getresponse()
@@ -273,7 +371,7 @@ def fetch(world, method, path, body=None):
         connection.close()
 
 
-SCENARIOS = [(configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (joining, 150), (snapshots, 120), (checks, 90),
+SCENARIOS = [(configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (added_member, 120), (joining, 150), (snapshots, 120), (checks, 90),
              (remote_store, 150)]
-OURS = [configuration, looks, pages, own_members, joining, snapshots, checks]
-ALONE = [joining, snapshots]
+OURS = [configuration, looks, pages, own_members, added_member, joining, snapshots, checks]
+ALONE = [added_member, joining, snapshots]

@@ -57,6 +57,21 @@ def until(seconds, what, check):
         time.sleep(0.1)
 
 
+def closes(connection, seconds):
+    """Whether the other side ends a connection in time, whatever it says before."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            if not connection.recv(65_536):
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
 def tool(name):
     """Debian's etcd and etcdctl: installed, or unpacked below .build by hack/setup."""
     unpacked = os.path.join(TOOLS, name)
@@ -212,12 +227,12 @@ class World:
         self.members[name] = member
         return member
 
-    def start(self, *names, existing=None, data=None, join=None):
+    def start(self, *names, existing=None, data=None, join=None, environment=None):
         """Starts members that are set up together; `existing` is the initial cluster of one that joins the etcd way."""
         for name in names or [n for n in self.members if not self.members[n].is_running]:
             member = self.members[name]
             command = self.etcd_command(member, existing) if self.against == "etcd" else self.plasma_command(member, data, join)
-            member.spawn(command)
+            member.spawn(command, environment)
 
     def initial(self):
         return {name: self.members[name].peer for name in NAMES}
@@ -244,6 +259,8 @@ class World:
             "tls": {"client": {**tls, "client_auth": "required"}, "peer": tls}}
         if join:
             config.update({"bootstrap": False, **join})
+            if "join_token_file" in join:
+                del config["join_token"]
         else:
             config.update({"bootstrap": True, "initial_peers": [f"{name}={url}" for name, url in self.initial().items()]})
         # JSON is YAML.
@@ -303,6 +320,18 @@ class World:
 
     def put(self, key, value, member=NAMES[0], **more):
         return self.post("/v3/kv/put", {"key": b64(key), "value": b64(value), **more}, member)
+
+    def metric(self, name, member):
+        """A number on the metrics page."""
+        connection = http.client.HTTPConnection(self.members[member].address, 2381, timeout=5)
+        try:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        found = [float(line.split()[-1]) for line in lines if line.startswith(name + " ")]
+        expect(found, f"{name} is not among the metrics of {member}")
+        return found[0]
 
     def etcdctl_command(self, *arguments, endpoints=None):
         urls = ",".join(self.members[name].client for name in (endpoints or [m.name for m in self.running()]))
