@@ -165,6 +165,9 @@ extension CertificateAuthority {
                     differences: actions.isEmpty ? [] : [difference], lookAgain: .seconds(2))
             }
             if let behind = standing.status.awaits {
+                if behind.hasPrefix(Installation.name + "/") {
+                    return plan("\(behind) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
+                }
                 return plan(phase == .reissue ? "\(behind) is not issued anew yet" : "\(behind) does not trust the same roots yet")
             }
             if phase == .dropOld { return plan("everything has followed", [.advance(name: name, from: phase)]) }

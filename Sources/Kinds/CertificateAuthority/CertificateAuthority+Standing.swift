@@ -124,7 +124,8 @@ extension CertificateAuthority {
         }
     }
 
-    /// The objects that hang on an authority, and whether they have followed it.
+    /// The objects that hang on an authority, and whether they have followed it: certificates, authorities below it, and installed nodes, which
+    /// follow when they have the files.
     private struct Followers {
         private let authority: Resource<CertificateAuthority>
         private let remembered: String?
@@ -140,9 +141,7 @@ extension CertificateAuthority {
         /// The last by name that does not trust exactly these roots: followers go in the order of their names, so that
         /// whoever waits for the last need not look at all the others again and again.
         func firstBehind(trust: [Digest]) -> Reference? {
-            first(behind: { certificate in
-                certificate.trust ?? [] != trust
-            }, { below in
+            first(behind: { $0.trust ?? [] != trust }, node: { $0.trust != trust }, { below in
                 // Below two authorities at once, it trusts what both say.
                 guard below.issuers?.count == 1 else { return !Set(trust).isSubset(of: below.spread ?? []) }
                 return below.spread ?? [] != trust || below.trust?.map(\.fingerprint) != trust
@@ -152,31 +151,58 @@ extension CertificateAuthority {
         /// The last by name that was signed by a certificate of the authority.
         func firstUnder(_ fingerprint: String) -> Reference? {
             let fingerprint = digest(fingerprint)
-            return first(behind: { $0.issuer == fingerprint }, { below in fingerprint.map { below.issuerFingerprints?.contains($0) == true } ?? false })
+            return first(behind: { $0.issuer == fingerprint }, node: { $0.issuer == fingerprint }, { below in fingerprint.map { below.issuerFingerprints?.contains($0) == true } ?? false })
         }
 
-        private func first(behind isBehind: (Certificate.Status) -> Bool, _ isBelowBehind: (Status) -> Bool) -> Reference? {
-            func check(_ reference: Reference) -> Bool {
-                if reference.kind == Certificate.name {
-                    guard let certificate = reader.ledger.get(Certificate.self, reference.name), let status = certificate.status else { return false }
-                    guard status.detail.serial != nil else { return isInFlight(certificate) }
-                    return status.detail.authority?.scalarText == authority.name && isBehind(status.detail)
+        private func first(
+            behind isBehind: (Certificate.Status) -> Bool, node isNodeBehind: (Installation.Delivered) -> Bool, _ isBelowBehind: (Status) -> Bool
+        ) -> Reference? {
+            /// Itself, or the node that has not been given it.
+            func laggard(_ reference: Reference) -> Reference? {
+                switch reference.kind {
+                case Certificate.name:
+                    guard let certificate = reader.ledger.get(Certificate.self, reference.name), let status = certificate.status else { return nil }
+                    guard status.detail.serial != nil else { return isInFlight(certificate) ? reference : nil }
+                    guard status.detail.authority?.scalarText == authority.name else { return nil }
+                    if isBehind(status.detail) { return reference }
+                    return installation(of: certificate).flatMap { hasLess($0) ? $0.reference : nil }
+                case CertificateAuthority.name:
+                    guard let below = reader.ledger.get(CertificateAuthority.self, reference.name), let status = below.status else { return nil }
+                    guard status.detail.serial != nil else { return isInFlight(below) ? reference : nil }
+                    return status.detail.issuers?.contains { $0.scalarText == authority.name } == true && isBelowBehind(status.detail) ? reference : nil
+                default: return nil
                 }
-                guard let below = reader.ledger.get(CertificateAuthority.self, reference.name), let status = below.status else { return false }
-                guard status.detail.serial != nil else { return isInFlight(below) }
-                return status.detail.issuers?.contains { $0.scalarText == authority.name } == true && isBelowBehind(status.detail)
             }
-            if let remembered, let reference = Self.reference(remembered), check(reference) {
-                _ = reader.follower(reference)
-                return reference
+            func hasLess(_ installation: Resource<Installation>) -> Bool { installation.status?.detail.delivered.map(isNodeBehind) ?? true }
+            // An installation hangs on the authority by its node's certificate.
+            var found: Reference?
+            if var last = remembered.flatMap(Self.reference) {
+                if last.kind == Installation.name, let delivered = reader.ledger.get(Installation.self, last.name)?.status?.detail.delivered {
+                    last = Reference(Certificate.self, delivered.certificate)
+                }
+                found = laggard(last)
             }
-            let kinds: Set<String> = [Certificate.name, CertificateAuthority.name]
-            guard let found = reader.ledger.mentioning(authority.reference).reversed().first(where: { kinds.contains($0.kind) && check($0) }) else {
-                return nil
+            if found == nil {
+                for reference in reader.ledger.mentioning(authority.reference).reversed() {
+                    found = laggard(reference)
+                    if found != nil { break }
+                }
             }
             // Looked at again when it changes.
-            _ = reader.follower(found)
+            if let found { _ = reader.follower(found) }
             return found
+        }
+
+        /// That of the node which has this certificate, once its system is there.
+        private func installation(of certificate: Resource<Certificate>) -> Resource<Installation>? {
+            guard let node = certificate.spec.node?.scalarText, let found = reader.ledger.get(Installation.self, node), !found.metadata.isLeaving,
+                let detail = found.status?.detail, detail.system != nil
+            else { return nil }
+            // Only one of a node's certificates is put on it, and none where the cluster trusts nobody.
+            if let delivered = detail.delivered { return delivered.certificate == certificate.name ? found : nil }
+            let unnoted = Reader(reader.ledger)
+            guard Rendering.cluster(of: node, unnoted)?.spec.trust != nil else { return nil }
+            return Rendering.certificate(of: node, unnoted)?.name == certificate.name ? found : nil
         }
 
         /// What was announced, and may have been issued although its record does not say so yet.

@@ -26,6 +26,7 @@ extension InstallationRound {
         }
         let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage
         status.drift = differences.map(\.path)
+        if !outdated.contains(where: { $0.path.hasPrefix("/etc/nixos/secrets/") }), let delivered { status.delivered = delivered }
         if !outdated.isEmpty {
             let action = Installation.Action.copyFiles(Installation.needs(of: name, joinsThrough: status.joinsThrough, reader), node.sshTarget(spec), paths: outdated.map(\.path))
             return Plan(.converging("copying files"), [action], status: status, differences: differences, lookAgain: Self.patience)
@@ -41,6 +42,14 @@ extension InstallationRound {
         return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(seen.boot?.isPending == true ? 15 : 60))
     }
 
+    /// What its record says of the node's certificate, which may lag behind what the node was given, and is never ahead of it.
+    private var delivered: Installation.Delivered? {
+        guard cluster?.spec.trust != nil, let certificate = Rendering.certificate(of: name, reader), let detail = certificate.status?.detail,
+            let trust = detail.trust
+        else { return nil }
+        return Installation.Delivered(certificate: certificate.name, issuer: detail.issuer, trust: trust)
+    }
+
     /// Keys that ended runs were given stay nowhere.
     func tidying(_ status: Installation.Status, _ differences: [Difference]) -> Decision? {
         guard seen.runs.contains(where: { $0.hasSecrets && $0.state != .running && $0.state != .prepared }) else { return nil }
@@ -51,7 +60,7 @@ extension InstallationRound {
         var status = old
         (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
         (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
-        (status.wantsNetBoot, status.isReinstalling) = (true, true)
+        (status.wantsNetBoot, status.isReinstalling, status.delivered) = (true, true, nil)
         return Plan(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
     }
 

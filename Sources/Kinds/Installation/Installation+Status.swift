@@ -1,4 +1,5 @@
 import Foundation
+import Manifest
 import Resource
 
 extension Installation {
@@ -57,13 +58,16 @@ extension Installation {
         /// Where the node differs from what was installed.
         var drift: [String] = []
 
+        /// What of its certificate the node had when it was last looked at.
+        var delivered: Delivered?
+
         init() {}
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
-            case boots, diskConsents, joinsThrough, formerMembers
+            case boots, delivered, diskConsents, joinsThrough, formerMembers
         }
 
         package init(from decoder: any Decoder) throws {
@@ -98,7 +102,18 @@ extension Installation {
             diskConsents = try read(.diskConsents)
             joinsThrough = try read(.joinsThrough)
             formerMembers = try read(.formerMembers) ?? []
+            delivered = try read(.delivered)
         }
+    }
+
+    /// A certificate as a node has it.
+    package struct Delivered: Codable, Hashable, Sendable {
+        /// Names the Certificate.
+        var certificate: String
+        /// The certificate of the authority that signed it.
+        var issuer: Digest?
+        /// The roots that the node trusts.
+        var trust: [Digest]
     }
 
     /// The path of the latest run's log, as far as one was started.

@@ -73,7 +73,7 @@ extension InstallationRound {
         guard let netBoot else { return "" }
         if let problem = ownBoot?.problem { return "; \(netBoot.reference): \(problem)" }
         if let phase = ownBoot?.phase { return "; \(netBoot.reference) saw it last at \(phase)" }
-        guard netBoot.status?.detail.offered.contains(name) != true else { return "" }
-        return "; \(netBoot.reference) does not offer it the installer yet" + (netBoot.isReady ? "" : ": \(reason(netBoot))")
+        // Not why: each attempt of NetBoot's would change these words, and they would wake it for the next.
+        return netBoot.status?.detail.offered.contains(name) == true ? "" : "; \(netBoot.reference) does not offer it the installer yet"
     }
 }

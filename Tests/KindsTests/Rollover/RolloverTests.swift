@@ -258,6 +258,48 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
         }
     }
 
+    @Test func `a change of the authority waits for installed nodes to have what it gave them`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            let node = "apiVersion: plasma.cloud/v1alpha1\nkind: Node\nmetadata: {name: node-1}\n"
+                + "spec: {hostname: node-1, interfaces: [{network: lan, mac: \"52:54:00:00:01:01\"}], machine: {virtual: {memory: 512MiB}}}\n---\n"
+            try world.put(node + text(hold: "0s").replacing("dnsNames: [n1]", with: "node: node-1"))
+            try await world.settle()
+            func detail() throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail) }
+            func certificate() throws -> Certificate.Status { try #require(world.ledger.get(Certificate.self, "n1")?.status?.detail) }
+            /// The node has, or had, this of its certificate.
+            func deliver(_ status: Certificate.Status?) throws {
+                let text = "apiVersion: plasma.cloud/v1alpha1\nkind: Installation\nmetadata: {name: node-1}\nspec: {node: node-1}\n"
+                let draft = try #require(Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))]).drafts.first)
+                var installation = try #require(draft.resource as? Resource<Installation>)
+                installation.metadata.uid = "uid-node-1"
+                var known = Installation.Status()
+                known.system = "/nix/store/one"
+                known.delivered = status.map { .init(certificate: "n1", issuer: $0.issuer, trust: $0.trust ?? []) }
+                installation.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "Ready", detail: known)
+                world.ledger[installation.reference] = installation
+            }
+            let before = try certificate()
+            try deliver(before)
+            world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            #expect(try detail().rollover == "TrustBoth" && detail().awaits == "Installation/node-1")
+            #expect(world.ledger[Reference(CertificateAuthority.self, "root")]?.summary?.condition("Ready")?.message.contains(
+                "Installation/node-1 has not put the same roots on its node yet") == true)
+            #expect(try certificate().trust?.count == 2 && certificate().issuer == before.issuer, "nothing is signed anew before the node trusts it")
+            try deliver(certificate())
+            try await world.settle()
+            #expect(try detail().rollover == "Reissue" && detail().awaits == "Installation/node-1")
+            #expect(try certificate().trust?.count == 2 && certificate().issuer != before.issuer, "the old root goes when no node shows the old certificate")
+            try deliver(certificate())
+            try await world.settle()
+            #expect(try detail().rollover == "DropOld" && certificate().trust?.count == 1)
+            try deliver(certificate())
+            try await world.settle()
+            #expect(try detail().rollover == nil && detail().awaits == nil)
+        }
+    }
+
     @Test func `no record ever tells a key`() async throws {
         try await inDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
