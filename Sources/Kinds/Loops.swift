@@ -69,7 +69,7 @@ package struct Drivers: Sendable {
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
-        let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs)
+        let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs, time: time)
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
         let installations = Installation.Keeper(

@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import Manifest
 import PKI
 import Probe
@@ -33,12 +34,14 @@ extension Service {
         private let prober: Prober
         private let certificates: (any CertificateSource)?
         private let assigns: Bool
+        private let time: any Time
 
         /// - Parameter assigns: false for a diff: it looks at what is asked already and begins nothing.
-        package init(prober: Prober, certificates: (any CertificateSource)?, assigns: Bool) {
+        package init(prober: Prober, certificates: (any CertificateSource)?, assigns: Bool, time: any Time) {
             self.prober = prober
             self.certificates = certificates
             self.assigns = assigns
+            self.time = time
         }
 
         package func observe(_ goal: Goal<Service>, _ reader: Reader) async throws -> Sight {
@@ -57,7 +60,9 @@ extension Service {
             if jobs.contains(where: { $0.node.isEmpty }) { sight.members = found.members }
             for (node, served) in found.served where nodes.contains(node) {
                 guard let own = issued[node] else { continue }
-                sight.served[node] = .init(serial: served.serial, notAfter: served.notAfter, issued: own.serial, isIssued: served.der == own.der)
+                sight.served[node] = .init(
+                    serial: served.serial, notAfter: served.notAfter, issued: own.serial, isIssued: served.der == own.der,
+                    isExpired: served.notAfter <= time.date())
             }
             return sight
         }

@@ -13,8 +13,10 @@ extension Service {
             package var notAfter: Date
             package var issued: String
             package var isIssued: Bool
+            package var isExpired: Bool
 
-            package init(serial: String, notAfter: Date, issued: String, isIssued: Bool) {
+            package init(serial: String, notAfter: Date, issued: String, isIssued: Bool, isExpired: Bool = false) {
+                self.isExpired = isExpired
                 self.serial = serial
                 self.notAfter = notAfter
                 self.issued = issued
@@ -123,6 +125,11 @@ private struct Judgement {
         let verdict = seen.health[node] ?? .init()
         entry.since = verdict.since.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded(.down)) }
         switch verdict.standing {
+        // Whoever looks at certificates refuses it, though this probe does not.
+        case .healthy where seen.served[node]?.isExpired == true:
+            entry.wasHealthy = true
+            entry.reason = "it serves a certificate that expired (serial \(seen.served[node]?.serial ?? ""))"
+            if failing == nil { failing = "\(node): \(entry.reason ?? "")" }
         case .healthy:
             entry.healthy = true
             entry.wasHealthy = true

@@ -190,7 +190,8 @@ extension VirtualMachine {
                         status: status, differences: differences)
                 }
                 var status = status
-                if let wanted = reader.get(Installation.self, machine.name)?.status?.detail.boots?.latest,
+                // Asked for once, and true for good: it stands on the machine itself and need not be looked at again.
+                if let wanted = reader.glance(Installation.self, machine.name)?.status?.detail.boots?.latest,
                     [status.bootedFor, status.startedAt].allSatisfy({ $0.map { $0 < wanted } ?? true }) {
                     status.bootedFor = wanted
                     return Plan(.converging("starting anew; its installer does not answer"), [.reset(machine.name)], status: status, differences: differences)

@@ -152,7 +152,7 @@ import Testing
                     message: boot == "failed" ? "gave up" : "waiting for a leader", attempt: 3, updatedAt: Date(timeIntervalSince1970: 0))
             }
             if let served = words["served"] {
-                seen.served["n2"] = .init(serial: served, notAfter: Date(timeIntervalSince1970: 0), issued: "a1", isIssued: served == "a1")
+                seen.served["n2"] = .init(serial: served, notAfter: Date(timeIntervalSince1970: 0), issued: "a1", isIssued: served == "a1", isExpired: words.has("expired"))
             }
             if let members = words["members"] {
                 let view = MembershipCheck.View(
