@@ -27,7 +27,18 @@ package struct ConditionRecord: Hashable, Sendable, Codable {
     package var message: String
 }
 
+extension ConditionRecord {
+    /// The message for whoever waits on the object: without the number of an attempt. With it, each attempt would change the waiting one's record,
+    /// and where that is read by the failing one, wake it for the next at once.
+    package var lasting: String {
+        guard reason == "Failing", message.hasPrefix(Condition.attemptText), let end = message.firstRange(of: Condition.failedText) else { return message }
+        return "failing: " + message[end.upperBound...]
+    }
+}
+
 extension Condition {
+    fileprivate static let attemptText = "attempt ", failedText = " failed: "
+
     /// CamelCase, for conditions and events.
     package var reason: String {
         switch self {
@@ -44,7 +55,7 @@ extension Condition {
         case .converging(let phase): phase
         case .waiting(let reference, let why): why.isEmpty ? "waiting on \(reference)" : "waiting on \(reference): \(why)"
         case .failing(let why, 0): why
-        case .failing(let why, let attempt): "attempt \(attempt) failed: \(why)"
+        case .failing(let why, let attempt): "\(Self.attemptText)\(attempt)\(Self.failedText)\(why)"
         case .stalled(let why): why
         case .ready: ""
         }

@@ -96,5 +96,5 @@ func reason(_ record: any AnyResource) -> String {
     if record.metadata.isLeaving { return "it is leaving" }
     guard let summary = record.summary else { return "not looked at yet" }
     if let stalled = summary.condition("Stalled"), stalled.status == .yes { return stalled.message }
-    return summary.condition("Ready")?.message ?? summary.phase
+    return summary.condition("Ready")?.lasting ?? summary.phase
 }

@@ -236,5 +236,6 @@ extension VirtualMachine.Status {
         starts = try fields.decodeIfPresent(Int.self, forKey: .starts) ?? 0
         pendingRestart = try fields.decodeIfPresent([String].self, forKey: .pendingRestart) ?? []
         stopRequestedAt = try fields.decodeIfPresent(Date.self, forKey: .stopRequestedAt)
+        bootedFor = try fields.decodeIfPresent(Moment.self, forKey: .bootedFor)
     }
 }

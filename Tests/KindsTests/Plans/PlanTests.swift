@@ -80,7 +80,7 @@ import Testing
                 ledger[installation.reference] = installation
             }
             var wanted = try machine(cpus: "1")
-            if words.has("started") { wanted.status = try ready(wanted.metadata, "{\"pid\": 7, \"startedAt\": \"1970-01-01T00:00:30Z\", \"bootedFor\": \"1970-01-01T00:00:20Z\"}") }
+            if words.has("started") { wanted.status = try ready(wanted.metadata, "{\"pid\": 7, \"startedAt\": \"1970-01-01T00:00:10Z\", \"bootedFor\": \"1970-01-01T00:00:20Z\"}") }
             return told(VirtualMachine.Planning.plan(Goal(wanted), given: seen, Reader(ledger)))
         }
     }
