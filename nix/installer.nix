@@ -33,6 +33,8 @@
       "sshd.service"
     ];
     path = [ pkgs.curl ];
+    # The server may be away for a while.
+    startLimitIntervalSec = 0;
     serviceConfig = {
       Type = "oneshot";
       RemainAfterExit = true;

@@ -72,8 +72,9 @@ extension Chainfire {
         }
     }
 
-    /// nil: there is no such lease. Seconds left are as this member reckons them, within some
-    /// milliseconds of the leader; one that was started anew since the last renewal knows only what was recorded, or the whole time.
+    /// nil: there is no such lease. Seconds left are as this member reckons them: as the
+    /// leader does, but that one that was started anew since the last renewal knows only what was recorded, or the whole time, and that a
+    /// leader that stood still gives all their time again.
     package func leaseStatus(_ id: Int64, keys: Bool) async throws(StoreError) -> LeaseStatus? {
         try await barrier()
         let now = time.now()

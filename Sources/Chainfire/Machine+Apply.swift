@@ -99,7 +99,6 @@ extension Machine.State {
             hub.forgetPages()
             return (.done, [])
         case .leaseGrant(let id, let ttl):
-            guard facts.alarms.isEmpty else { throw StoreError.noSpace }
             try lessor.grant(id, ttl: ttl, index: index, now: now)
             touch(lease: id)
             return (.done, [])

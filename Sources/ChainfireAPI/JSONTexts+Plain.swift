@@ -7,8 +7,13 @@ extension JSONTexts {
         plain.reserveCapacity(body.count)
         var place = 0
         while place < body.count {
-            let end = body[place] == quote ? endOfString(body, from: place) : place + 1
-            plain += body[place] == quote ? literal(body[place..<end]) : [body[place]]
+            guard body[place] == quote else {
+                plain.append(body[place])
+                place += 1
+                continue
+            }
+            let end = endOfString(body, from: place)
+            plain += literal(body[place..<end])
             place = end
         }
         return plain

@@ -10,6 +10,9 @@ package struct Moment: Hashable, Comparable, Sendable {
 
     package init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// The beginning of 1970.
+    package static let start = Moment(milliseconds: 0)
+
     /// The nearest one.
     package init(_ date: Date) { milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded()) }
 

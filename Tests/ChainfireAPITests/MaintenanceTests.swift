@@ -68,6 +68,8 @@ struct MaintenanceTests {
             #expect(refusal == GRPCStatus(.resourceExhausted, "etcdserver: mvcc: database space exceeded"))
             // The leader raises it through the log, a tick later.
             while try await alarms() != [.nospace] { await Task.yield() }
+            let lease = await member.refusal("etcdserverpb.Lease/LeaseGrant", Etcdserverpb_LeaseGrantRequest.with { $0.ttl = 60 }, as: Etcdserverpb_LeaseGrantResponse.self)
+            #expect(lease == refusal)
             let sick = try await member.http.get("/health")
             #expect(sick.status == 503 && sick.body == #"{"health":"false","reason":"ALARM NOSPACE"}"#)
             let excluded = try await member.http.get("/health?exclude=NOSPACE")

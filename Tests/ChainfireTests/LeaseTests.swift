@@ -84,16 +84,6 @@ struct LeaseTests {
         #expect(left() == 18)
     }
 
-    @Test func `no lease is granted while there is no space`() throws {
-        let directory = try TemporaryDirectory()
-        let bench = try Bench(directory.path)
-        let alarm = Alarm(memberID: 1, kind: .noSpace)
-        try bench.apply(.alarm(isRaised: true, alarm))
-        #expect(try bench.refusal(.leaseGrant(id: 7, ttl: 10)) == .noSpace)
-        try bench.apply(.alarm(isRaised: false, alarm))
-        #expect(try bench.refusal(.leaseGrant(id: 7, ttl: 10)) == nil)
-    }
-
     @Test func `a long lease's recorded time is what a new leader gives it`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

@@ -84,7 +84,7 @@ extension MemberConfiguration {
         }
         leaseReads = fields.value(
             "lease_reads", default: false,
-            "true: a leader that heard a majority within election_timeout answers linearizable reads without asking again. The same on all members; as right as their clocks run equally fast.")
+            "true: a leader that heard a majority within less than half of election_timeout answers linearizable reads without asking again; as right as the members' clocks run equally fast. The same on all members; change it with all of them stopped.")
         quota = fields.size(
             "quota_bytes", ByteCount(0)...ByteCount.tebibytes(1), default: .gibibytes(2), "Most live bytes; writes beyond are refused, deletes are not. 0: no limit.").bytes
         let keep = fields.integer(

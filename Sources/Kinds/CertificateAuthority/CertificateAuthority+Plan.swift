@@ -14,13 +14,16 @@ extension CertificateAuthority {
         package var isListDue: Bool
         /// Whether the phase of a change has lasted long enough since it reached everything.
         package var isHoldOver: Bool
+        /// Whether the certificate that is to go will soon have ended.
+        var isOldEnding = false
         var pace: Pace
 
         package init(kept: AuthorityFacts?, isDue: Bool = false, isListDue: Bool = false, isHoldOver: Bool = false) {
             self.init(kept: kept, isDue: isDue, isListDue: isListDue, isHoldOver: isHoldOver, pace: .rarely)
         }
 
-        init(kept: AuthorityFacts?, isDue: Bool, isListDue: Bool, isHoldOver: Bool, pace: Pace) {
+        init(kept: AuthorityFacts?, isDue: Bool, isListDue: Bool, isHoldOver: Bool, isOldEnding: Bool = false, pace: Pace) {
+            self.isOldEnding = isOldEnding
             self.kept = kept
             self.isDue = isDue
             self.isListDue = isListDue
@@ -164,10 +167,12 @@ extension CertificateAuthority {
                     .converging("rolling over; \(phase.rawValue): \(what)"), actions, status: standing.status,
                     differences: actions.isEmpty ? [] : [difference], lookAgain: .seconds(2))
             }
-            if let behind = standing.status.awaits {
-                if behind.hasPrefix(Installation.name + "/") {
-                    return plan("\(behind) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
-                }
+            let isNode = standing.status.awaits?.hasPrefix(Installation.name + "/") == true
+            if let behind = standing.status.awaits, isNode, phase != .dropOld, !seen.isOldEnding {
+                return plan("\(behind) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
+            }
+            // A node that trusts the old root for longer does no harm.
+            if let behind = standing.status.awaits, !isNode {
                 return plan(phase == .reissue ? "\(behind) is not issued anew yet" : "\(behind) does not trust the same roots yet")
             }
             if phase == .dropOld { return plan("everything has followed", [.advance(name: name, from: phase)]) }

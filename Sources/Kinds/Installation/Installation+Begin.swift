@@ -49,7 +49,6 @@ extension InstallationRound {
         default: return awaitInstaller(status)
         }
         status.wantsNetBoot = false
-        status.boots = nil
         if let obstacle = preparation() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
         // Whether there is a cluster to join is decided once, with the run: what the node was given stays what it is held to.
         let (joinsThrough, formerMembers) = entry()
@@ -76,6 +75,7 @@ extension InstallationRound {
         }
         let id = again ?? nextRun(status)
         started.run = id
+        started.boots = nil
         started.isRunning = true
         (started.joinsThrough, started.formerMembers, started.diskConsents) = (joinsThrough, formerMembers, diskConsents)
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }

@@ -26,7 +26,9 @@ extension InstallationRound {
         }
         let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage
         status.drift = differences.map(\.path)
-        if !outdated.contains(where: { $0.path.hasPrefix("/etc/nixos/secrets/") }), let delivered { status.delivered = delivered }
+        if cluster?.spec.trust == nil {
+            status.delivered = nil
+        } else if !outdated.contains(where: { $0.path.hasPrefix("/etc/nixos/secrets/") }), let delivered { status.delivered = delivered }
         if !outdated.isEmpty {
             let action = Installation.Action.copyFiles(Installation.needs(of: name, joinsThrough: status.joinsThrough, reader), node.sshTarget(spec), paths: outdated.map(\.path))
             return Plan(.converging("copying files"), [action], status: status, differences: differences, lookAgain: Self.patience)

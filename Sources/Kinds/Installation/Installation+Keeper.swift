@@ -32,6 +32,8 @@ extension Installation {
             }
             /// By node.
             let machines = Mutex<[String: Seen]>([:])
+            /// Since when nobody answers, by node.
+            let silences = Mutex<[String: Instant]>([:])
             /// When a phase of a run began, by run.
             let phases = Mutex<[String: (phase: InstallerProgress.Phase, began: Instant, date: Moment)]>([:])
             /// When a run was asked to end.
@@ -83,7 +85,7 @@ extension Installation {
             sight.hostKey = try await files.hostKey(of: name)?.publicKey
             if let run { sight.isOverdue = isOverdue(bootAfter: run, installation) }
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
-            if case .unreachable? = sight.machine { sight.silentAt = Moment(time.date()) }
+            sight.silentAt = silentAt(sight.machine, node.name)
             if case .system? = sight.machine { sight.boot = memory.boots.withLock { $0[node.name] } }
             if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
                 throw NixOSError.system("the node cannot be asked: \(why)")
@@ -155,6 +157,19 @@ extension Installation {
             if seen.isSilent { seen.at = asked }
             memory.machines.withLock { $0[node.name] = seen }
             return machine
+        }
+
+        private func silentAt(_ machine: MachineSight?, _ node: String) -> Moment? {
+            guard case .unreachable? = machine else {
+                memory.silences.withLock { $0[node] = nil }
+                return nil
+            }
+            let now = time.now()
+            let began = memory.silences.withLock { silences in
+                if silences[node] == nil { silences[node] = now }
+                return silences[node] ?? now
+            }
+            return now - began >= .milliseconds(Boots.patience) ? Moment(time.date()) : nil
         }
 
         private func noteBoot(_ facts: BootFacts, of node: String) {

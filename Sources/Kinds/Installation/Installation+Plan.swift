@@ -31,7 +31,7 @@ extension Installation {
         package var isDeaf: Bool
         /// Who answers at the node's address; nil: nobody was asked.
         package var machine: MachineSight?
-        /// When nobody answered, by the calendar.
+        /// Now, by the calendar, when nobody has answered for as long as this daemon would wait for a boot; nil: not so long.
         package var silentAt: Moment?
         /// nil: not asked.
         package var hasProgram: Bool?

@@ -29,16 +29,16 @@ extension InstallationRound {
         let request = installation.metadata.annotations[Annotation.requestedAt]
         let boots = status.boots.flatMap { $0.request == request ? $0 : nil }
         let count = boots?.count ?? 0
-        if let now = seen.silentAt, canBeBooted, let sign = lastSign(boots?.latest), now.milliseconds - sign.milliseconds >= patienceAfterSign {
+        if let now = seen.silentAt, canBeBooted, isOurs, let sign = lastSign(boots?.latest), now.milliseconds - sign.milliseconds >= patienceAfterSign {
             guard count < Installation.Boots.most else {
                 return Plan(
-                    .stalled("\(node.reference) was started anew \(count) times, and its installer does not answer: \(saying). Look at its console: "
+                    .stalled("\(node.reference) was asked to start anew \(count) times, and its installer does not answer: \(saying). Look at its console: "
                         + "plasma console \(name). Try again: plasma reconcile installation/\(installation.name)"),
                     status: status, differences: [uninstalled], lookAgain: .seconds(15))
             }
             status.boots = Installation.Boots(latest: now, count: count + 1, request: request)
         }
-        let again = status.boots.map { " (its machine was started anew, \($0.count) of \(Installation.Boots.most) times)" } ?? ""
+        let again = status.boots.map { " (its machine was asked to start anew, \($0.count) of \(Installation.Boots.most) times)" } ?? ""
         return Plan(
             .converging("waiting for the installer to answer; \(saying)\(again)"), status: status, differences: [uninstalled],
             // Where nobody listens yet but the machine answers, it is a matter of moments.
@@ -47,11 +47,20 @@ extension InstallationRound {
 
     /// A machine of ours, which is offered the installer right now.
     private var canBeBooted: Bool {
-        guard case .virtual = node.spec.machine, case .unreachable? = seen.machine, seen.machine != .unreachable(.refused) else { return false }
-        return netBoot?.status?.detail.offered.contains(name) == true
+        guard case .virtual = node.spec.machine, installation.name == name, case .unreachable? = seen.machine, seen.machine != .unreachable(.refused),
+            let netBoot
+        else { return false }
+        return netBoot.status?.detail.offered.contains(name) == true && netBoot.summary?.condition("Ready")?.reason != "Failing"
     }
 
-    /// The last that was heard of its boot.
+    /// It was started for this installation, or has booted from the network since: what ran before may be a person's own, and only does
+    /// not answer at this address.
+    private var isOurs: Bool {
+        guard let started = reader.get(VirtualMachine.self, name)?.status?.detail.startedAt else { return false }
+        return started >= Moment(installation.metadata.creationTimestamp) || ownBoot?.phases.values.contains { $0 >= started } == true
+    }
+
+    /// The last that was heard of its boot. That it has been silent as long is in the sight already.
     private func lastSign(_ asked: Moment?) -> Moment? {
         let started = reader.get(VirtualMachine.self, name)?.status?.detail.startedAt
         return ([started, asked] + (ownBoot?.phases.values.map { $0 } ?? [])).compactMap { $0 }.max()
@@ -66,7 +75,10 @@ extension InstallationRound {
     var netBoot: Resource<NetBoot>? { spec.netBoot.flatMap { reader.get(NetBoot.self, $0.scalarText) } }
 
     /// What NetBoot says of the machine.
-    var ownBoot: NetBoot.Machine? { netBoot?.status?.detail.machines.first { $0.node == name } }
+    var ownBoot: NetBoot.Machine? {
+        // By whichever of its interfaces it booted last.
+        netBoot?.status?.detail.machines.filter { $0.node == name }.max { ($0.phases.values.max() ?? .start) < ($1.phases.values.max() ?? .start) }
+    }
 
     /// How far the machine came in its boot from the network, as NetBoot tells it.
     private var netBootSays: String {

@@ -18,7 +18,8 @@ extension NetBoot {
 
         package init(from decoder: any Decoder) throws {
             let fields = try decoder.container(keyedBy: CodingKeys.self)
-            pending = try fields.decodeIfPresent([Unknown].self, forKey: .pending) ?? []
+            // Before, they were MAC addresses alone; who is still there is noted again.
+            pending = (try? fields.decodeIfPresent([Unknown].self, forKey: .pending)) ?? []
             offered = try fields.decodeIfPresent([String].self, forKey: .offered) ?? []
             machines = try fields.decodeIfPresent([Machine].self, forKey: .machines) ?? []
             problem = try fields.decodeIfPresent(String.self, forKey: .problem)

@@ -191,8 +191,8 @@ extension VirtualMachine {
                 }
                 var status = status
                 // Asked for once, and true for good: it stands on the machine itself and need not be looked at again.
-                if let wanted = reader.glance(Installation.self, machine.name)?.status?.detail.boots?.latest,
-                    [status.bootedFor, status.startedAt].allSatisfy({ $0.map { $0 < wanted } ?? true }) {
+                if let installation = reader.glance(Installation.self, machine.name), installation.spec.node.scalarText == machine.name,
+                    let wanted = installation.status?.detail.boots?.latest, status.bootedFor != wanted, status.startedAt.map({ $0 < wanted }) ?? true {
                     status.bootedFor = wanted
                     return Plan(.converging("starting anew; its installer does not answer"), [.reset(machine.name)], status: status, differences: differences)
                 }

@@ -40,6 +40,8 @@ package enum ModuleFiles {
                       "sshd.service"
                     ];
                     path = [ pkgs.curl ];
+                    # The server may be away for a while.
+                    startLimitIntervalSec = 0;
                     serviceConfig = {
                       Type = "oneshot";
                       RemainAfterExit = true;

@@ -16,6 +16,17 @@ import Testing
         let first = try await steps.step()
         #expect(first.condition == .converging("waiting for the installer to answer; nobody answers"))
         #expect(first.status.wantsNetBoot == true)
+        // It is told how long that has been going on once it is long.
+        func silentAt() async throws -> Moment? {
+            let installation = try #require(steps.ledger[Reference(Installation.self, "node01")] as? Resource<Installation>)
+            return try await steps.keeper.observe(Goal(installation), Reader(steps.ledger)).silentAt
+        }
+        machine.time.advance(by: .seconds(179))
+        #expect(try await silentAt() == nil)
+        machine.time.advance(by: .seconds(2))
+        #expect(try await silentAt() == Moment(machine.time.date()))
+        steps.keeper = machine.keeper()
+        #expect(try await silentAt() == nil, "another daemon counts anew")
         try machine.set("state", "installer")
         try await steps.run { $0 == .ready }
         #expect(steps.performed.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == ["install node01", "remove the"])

@@ -218,6 +218,7 @@ import Testing
         if words.has("reinstall") { installation.metadata.annotations[Installation.reinstallAnnotation] = "reinstall-uid-node" }
         if words.has("accept") { installation.metadata.annotations[Installation.systemAnnotation] = "/nix/store/two" }
         if words.has("asked") { installation.metadata.annotations[Annotation.requestedAt] = "now" }
+        if words.has("later") { installation.metadata.creationTimestamp = Date(timeIntervalSince1970: 61) }
         if words.has("leaving") { installation.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0) }
     }
 
