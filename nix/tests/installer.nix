@@ -15,5 +15,6 @@ let
 in
 {
   inherit (config.systemd.services.plasma-installer) script;
+  keys = config.services.openssh.authorizedKeysFiles;
   image = config.system.build.plasmaNetBoot.text;
 }

@@ -31,6 +31,7 @@ in
     nixpkgs.hostPlatform = option types.str "";
     services.openssh = {
       enable = flag;
+      authorizedKeysFiles = option (types.listOf types.str) [ ];
       settings = anything;
     };
     system = {

@@ -167,12 +167,12 @@ extension CertificateAuthority {
                     .converging("rolling over; \(phase.rawValue): \(what)"), actions, status: standing.status,
                     differences: actions.isEmpty ? [] : [difference], lookAgain: .seconds(2))
             }
-            let isNode = standing.status.awaits?.hasPrefix(Installation.name + "/") == true
-            if let behind = standing.status.awaits, isNode, phase != .dropOld, !seen.isOldEnding {
-                return plan("\(behind) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
-            }
-            // A node that trusts the old root for longer does no harm.
-            if let behind = standing.status.awaits, !isNode {
+            if let node = standing.status.awaitedNode {
+                // One that trusts the old root for longer does no harm.
+                if phase != .dropOld, !seen.isOldEnding {
+                    return plan("\(node) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
+                }
+            } else if let behind = standing.status.awaits {
                 return plan(phase == .reissue ? "\(behind) is not issued anew yet" : "\(behind) does not trust the same roots yet")
             }
             if phase == .dropOld { return plan("everything has followed", [.advance(name: name, from: phase)]) }

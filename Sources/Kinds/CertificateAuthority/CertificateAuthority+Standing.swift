@@ -141,56 +141,63 @@ extension CertificateAuthority {
         /// The last by name that does not trust exactly these roots: followers go in the order of their names, so that
         /// whoever waits for the last need not look at all the others again and again.
         func firstBehind(trust: [Digest]) -> Reference? {
-            first(behind: { $0.trust ?? [] != trust }, node: { $0.trust != trust }, { below in
+            first(behind: { $0.trust ?? [] != trust }, node: { $0.trust != trust }, { below, reference in
                 // Below two authorities at once, it trusts what both say.
-                guard below.issuers?.count == 1 else { return !Set(trust).isSubset(of: below.spread ?? []) }
-                return below.spread ?? [] != trust || below.trust?.map(\.fingerprint) != trust
+                func holds(_ roots: [Digest]?) -> Bool {
+                    below.issuers?.count == 1 ? roots ?? [] == trust : Set(trust).isSubset(of: roots ?? [])
+                }
+                guard holds(below.trust?.map(\.fingerprint)) else { return .record(reference) }
+                if holds(below.spread) { return nil }
+                return below.awaitedNode.map { .node($0) } ?? .record(reference)
             })
         }
 
         /// The last by name that was signed by a certificate of the authority.
         func firstUnder(_ fingerprint: String) -> Reference? {
             let fingerprint = digest(fingerprint)
-            return first(behind: { $0.issuer == fingerprint }, node: { $0.issuer == fingerprint }, { below in fingerprint.map { below.issuerFingerprints?.contains($0) == true } ?? false })
+            return first(behind: { $0.issuer == fingerprint }, node: { $0.issuer == fingerprint }, { below, reference in
+                fingerprint.map { below.issuerFingerprints?.contains($0) == true } == true ? .record(reference) : nil
+            })
         }
 
+        /// Whom there is to wait for: something that is to be signed or told anew, or a node that is to have it.
+        private enum Lag { case record(Reference), node(Reference) }
+
+        /// A record goes before any node: a node may be waited for no longer, a record always is.
         private func first(
-            behind isBehind: (Certificate.Status) -> Bool, node isNodeBehind: (Installation.Delivered) -> Bool, _ isBelowBehind: (Status) -> Bool
+            behind isBehind: (Certificate.Status) -> Bool, node isNodeBehind: (Installation.Delivered) -> Bool, _ belowLag: (Status, Reference) -> Lag?
         ) -> Reference? {
-            /// Itself, or the node that has not been given it.
-            func laggard(_ reference: Reference) -> Reference? {
+            func lag(_ reference: Reference) -> Lag? {
                 switch reference.kind {
                 case Certificate.name:
                     guard let certificate = reader.ledger.get(Certificate.self, reference.name), let status = certificate.status else { return nil }
-                    guard status.detail.serial != nil else { return isInFlight(certificate) ? reference : nil }
+                    guard status.detail.serial != nil else { return isInFlight(certificate) ? .record(reference) : nil }
                     guard status.detail.authority?.scalarText == authority.name else { return nil }
-                    if isBehind(status.detail) { return reference }
-                    return installation(of: certificate).flatMap { hasLess($0) ? $0.reference : nil }
+                    if isBehind(status.detail) { return .record(reference) }
+                    guard let installation = installation(of: certificate), installation.status?.detail.delivered.map(isNodeBehind) ?? true else { return nil }
+                    return .node(installation.reference)
                 case CertificateAuthority.name:
                     guard let below = reader.ledger.get(CertificateAuthority.self, reference.name), let status = below.status else { return nil }
-                    guard status.detail.serial != nil else { return isInFlight(below) ? reference : nil }
-                    return status.detail.issuers?.contains { $0.scalarText == authority.name } == true && isBelowBehind(status.detail) ? reference : nil
+                    guard status.detail.serial != nil else { return isInFlight(below) ? .record(reference) : nil }
+                    return status.detail.issuers?.contains { $0.scalarText == authority.name } == true ? belowLag(status.detail, reference) : nil
                 default: return nil
                 }
             }
-            func hasLess(_ installation: Resource<Installation>) -> Bool { installation.status?.detail.delivered.map(isNodeBehind) ?? true }
-            // An installation hangs on the authority by its node's certificate.
-            var found: Reference?
-            if var last = remembered.flatMap(Self.reference) {
-                if last.kind == Installation.name, let delivered = reader.ledger.get(Installation.self, last.name)?.status?.detail.delivered {
-                    last = Reference(Certificate.self, delivered.certificate)
-                }
-                found = laggard(last)
-            }
-            if found == nil {
-                for reference in reader.ledger.mentioning(authority.reference).reversed() {
-                    found = laggard(reference)
-                    if found != nil { break }
-                }
-            }
             // Looked at again when it changes.
-            if let found { _ = reader.follower(found) }
-            return found
+            func found(_ reference: Reference) -> Reference {
+                _ = reader.follower(reference)
+                return reference
+            }
+            if let remembered = remembered.flatMap(CertificateAuthority.reference), case .record(let reference)? = lag(remembered) { return found(reference) }
+            var node: Reference?
+            for reference in reader.ledger.mentioning(authority.reference).reversed() {
+                switch lag(reference) {
+                case .record(let reference): return found(reference)
+                case .node(let reference): node = node ?? reference
+                case nil: break
+                }
+            }
+            return node.map(found)
         }
 
         /// That of the node which has this certificate, once its system is there.
@@ -210,9 +217,17 @@ extension CertificateAuthority {
             ["Issuing", "Failing"].contains(record.summary?.condition("Ready")?.reason ?? "")
         }
 
-        private static func reference(_ text: String) -> Reference? {
-            let parts = text.split(separator: "/").map(String.init)
-            return parts.count == 2 ? Reference(kind: parts[0], name: parts[1]) : nil
-        }
+    }
+
+    fileprivate static func reference(_ text: String) -> Reference? {
+        let parts = text.split(separator: "/").map(String.init)
+        return parts.count == 2 ? Reference(kind: parts[0], name: parts[1]) : nil
+    }
+}
+
+extension CertificateAuthority.Status {
+    /// The installed node that it waits for, where that is one.
+    var awaitedNode: Reference? {
+        awaits.flatMap(CertificateAuthority.reference).flatMap { $0.kind == Installation.name ? $0 : nil }
     }
 }

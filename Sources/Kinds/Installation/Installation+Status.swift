@@ -38,7 +38,7 @@ extension Installation {
         var formattedBy: String?
         /// Whether its machine is to be offered the NetBoot now.
         var wantsNetBoot: Bool?
-        /// New boots that were asked for since its machine answered last.
+        /// New boots that were asked for since its last run began.
         var boots: Boots?
         /// What the node is expected to run: the system that it came up with after its installation.
         var system: String?

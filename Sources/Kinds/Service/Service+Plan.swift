@@ -16,11 +16,11 @@ extension Service {
             package var isExpired: Bool
 
             package init(serial: String, notAfter: Date, issued: String, isIssued: Bool, isExpired: Bool = false) {
-                self.isExpired = isExpired
                 self.serial = serial
                 self.notAfter = notAfter
                 self.issued = issued
                 self.isIssued = isIssued
+                self.isExpired = isExpired
             }
         }
 

@@ -30,6 +30,7 @@ package enum ModuleFiles {
 
                   services.openssh.enable = true;
                   services.openssh.settings.PasswordAuthentication = lib.mkForce false;
+                  services.openssh.authorizedKeysFiles = [ "/run/plasma-installer/authorized_keys" ];
 
                   systemd.services.plasma-installer = {
                     description = "Lets plasma in, and tells it so";
@@ -47,6 +48,7 @@ package enum ModuleFiles {
                       RemainAfterExit = true;
                       Restart = "on-failure";
                       RestartSec = 2;
+                      RuntimeDirectory = "plasma-installer";
                     };
                     script = ''
                       server=
@@ -62,10 +64,8 @@ package enum ModuleFiles {
                         exit 0
                       fi
                       fetch() { curl --fail --silent --show-error --max-time 10 "$@"; }
-                      mkdir -p -m 0700 /root/.ssh
-                      fetch --output /root/.ssh/authorized_keys.new "$server/authorized_keys"
-                      chmod 0600 /root/.ssh/authorized_keys.new
-                      mv /root/.ssh/authorized_keys.new /root/.ssh/authorized_keys
+                      fetch --output "$RUNTIME_DIRECTORY/new" "$server/authorized_keys"
+                      mv "$RUNTIME_DIRECTORY/new" "$RUNTIME_DIRECTORY/authorized_keys"
                       [ -z "$mac" ] || fetch --output /dev/null "$server/progress?mac=$mac&phase=installer"
                     '';
                   };

@@ -171,7 +171,11 @@ package struct InstallerRuns: Sendable {
     /// Removes what runs that have ended were given, but for their flakes' texts; their logs stay.
     package func forgetSecrets(_ node: String) throws {
         for run in try runs(of: node) where run.state != .running && run.state != .prepared {
-            for given in ["extra", "flake/nix/bin"] { try? FileManager.default.removeItem(atPath: path(node, run.run) + "/" + given) }
+            for given in ["extra", "flake/nix/bin"].map({ path(node, run.run) + "/" + $0 }) where FileManager.default.fileExists(atPath: given) {
+                do { try FileManager.default.removeItem(atPath: given) } catch {
+                    throw NixOSError.system("could not remove \(given), which holds secrets or copies: \(error.localizedDescription)")
+                }
+            }
         }
     }
 

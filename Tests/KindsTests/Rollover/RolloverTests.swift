@@ -258,43 +258,54 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
         }
     }
 
+    /// A world in which the certificate is for an installed node of the same number.
+    private func nodeWorld(_ path: String, _ certificate: String) async throws -> CertificateWorld {
+        let node = certificate.replacing("n", with: "node-")
+        var world = CertificateWorld(directory: path, seed: 1)
+        let record = "apiVersion: plasma.cloud/v1alpha1\nkind: Node\nmetadata: {name: \(node)}\n"
+            + "spec: {hostname: \(node), interfaces: [{network: lan, mac: \"52:54:00:00:01:01\"}], machine: {virtual: {memory: 512MiB}}}\n---\n"
+        try world.put(record + text(hold: "0s").replacing("dnsNames: [\(certificate)]", with: "node: \(node)"))
+        try await world.settle()
+        return world
+    }
+
+    /// The node has what its certificate's record says now.
+    private func deliver(_ certificate: String, _ world: inout CertificateWorld) throws {
+        let node = certificate.replacing("n", with: "node-")
+        let detail = try #require(world.ledger.get(Certificate.self, certificate)?.status?.detail)
+        let record = "apiVersion: plasma.cloud/v1alpha1\nkind: Installation\nmetadata: {name: \(node)}\nspec: {node: \(node)}\n"
+        let draft = try #require(Catalog.table.read([(file: "case.yaml", bytes: Array(record.utf8))]).drafts.first)
+        var installation = try #require(draft.resource as? Resource<Installation>)
+        installation.metadata.uid = "uid-\(node)"
+        var known = Installation.Status()
+        known.system = "/nix/store/one"
+        known.delivered = .init(certificate: certificate, issuer: detail.issuer, trust: detail.trust ?? [])
+        installation.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "Ready", detail: known)
+        world.ledger[installation.reference] = installation
+    }
+
     @Test func `a change of the authority waits for installed nodes to have what it gave them`() async throws {
         try await inDirectory { path in
-            var world = CertificateWorld(directory: path, seed: 1)
-            let node = "apiVersion: plasma.cloud/v1alpha1\nkind: Node\nmetadata: {name: node-1}\n"
-                + "spec: {hostname: node-1, interfaces: [{network: lan, mac: \"52:54:00:00:01:01\"}], machine: {virtual: {memory: 512MiB}}}\n---\n"
-            try world.put(node + text(hold: "0s").replacing("dnsNames: [n1]", with: "node: node-1"))
-            try await world.settle()
+            var world = try await nodeWorld(path, "n1")
             func detail() throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail) }
             func certificate() throws -> Certificate.Status { try #require(world.ledger.get(Certificate.self, "n1")?.status?.detail) }
-            /// The node has, or had, this of its certificate.
-            func deliver(_ status: Certificate.Status?) throws {
-                let text = "apiVersion: plasma.cloud/v1alpha1\nkind: Installation\nmetadata: {name: node-1}\nspec: {node: node-1}\n"
-                let draft = try #require(Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))]).drafts.first)
-                var installation = try #require(draft.resource as? Resource<Installation>)
-                installation.metadata.uid = "uid-node-1"
-                var known = Installation.Status()
-                known.system = "/nix/store/one"
-                known.delivered = status.map { .init(certificate: "n1", issuer: $0.issuer, trust: $0.trust ?? []) }
-                installation.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "Ready", detail: known)
-                world.ledger[installation.reference] = installation
-            }
             let before = try certificate()
-            try deliver(before)
+            try deliver("n1", &world)
             world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "1")
             try await world.settle()
             #expect(try detail().rollover == "TrustBoth" && detail().awaits == "Installation/node-1")
             #expect(world.ledger[Reference(CertificateAuthority.self, "root")]?.summary?.condition("Ready")?.message.contains(
                 "Installation/node-1 has not put the same roots on its node yet") == true)
             #expect(try certificate().trust?.count == 2 && certificate().issuer == before.issuer, "nothing is signed anew before the node trusts it")
-            try deliver(certificate())
+            try deliver("n1", &world)
             try await world.settle()
             #expect(try detail().rollover == "Reissue" && detail().awaits == "Installation/node-1")
             #expect(try certificate().trust?.count == 2 && certificate().issuer != before.issuer, "the old root goes when no node shows the old certificate")
-            try deliver(certificate())
+            try deliver("n1", &world)
             try await world.settle()
-            // That it still trusts the old root as well does no harm.
+            // That it still trusts the old root as well does no harm; every record has dropped it.
             #expect(try detail().rollover == nil && certificate().trust?.count == 1)
+            #expect(world.ledger.get(Certificate.self, "n3")?.status?.detail.trust?.count == 1)
             // A node that never comes back holds the authority no longer than the certificate that is to go lives.
             world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "2")
             try await world.settle()
@@ -303,6 +314,25 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             world.time.advance(by: .seconds(end.timeIntervalSince(world.time.date()) - 1800))
             try await world.settle()
             #expect(try detail().rollover != "TrustBoth" && detail().notAfter ?? end > end)
+        }
+    }
+
+    @Test func `a root waits for the nodes below its authorities, too`() async throws {
+        try await inDirectory { path in
+            var world = try await nodeWorld(path, "n2")
+            func detail(_ name: String) throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, name)?.status?.detail) }
+            try deliver("n2", &world)
+            world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            #expect(try detail("root").rollover == "TrustBoth" && detail("root").awaits == "Installation/node-2")
+            try deliver("n2", &world)
+            try await world.settle()
+            // The authority between signs anew, and keeps its old certificate until the node has what that signed.
+            #expect(try detail("root").rollover == "Reissue" && detail("issuing").awaits == "Installation/node-2")
+            try deliver("n2", &world)
+            try await world.settle()
+            #expect(try detail("root").rollover == nil && detail("issuing").rollover == nil)
+            for name in Machines.names { #expect(world.ledger.get(Certificate.self, name)?.status?.detail.trust?.count == 1, "\(name)") }
         }
     }
 

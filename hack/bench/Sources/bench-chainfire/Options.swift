@@ -9,7 +9,8 @@ struct Options {
         Measures Chainfire and Debian's etcd side by side: both run on loopback with data on the same disk, the same
         load generator drives them over gRPC by turns, and each row gives the ratio of the medians.
 
-          put       256-byte values under 10,000 keys; closed loop with 1, 100 and 1,000 clients
+          put       256-byte values under 10,000 keys; closed loop with 1, 100 and 1,000 clients;
+                    on three nodes the one client is at the leader, then at a follower
           range     one key of those: linearizable and serializable, 100 and 1,000 clients
           txn       compare a key's revision, then put it and read another, 100 clients
           watch     from a put to its event at one watcher, at 200 puts a second, open loop
