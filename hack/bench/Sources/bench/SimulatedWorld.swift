@@ -98,8 +98,8 @@ struct SimulatedMachines: Observer, Performer {
                 state.pids += 1
                 state.machines[machine.name] = .init(pid: state.pids, commandLine: line)
             }
-        // Nothing is ever paused here.
-        case .resume: break
+        // Nothing is ever paused here, or fails to boot.
+        case .resume, .reset: break
         case .powerDown(let name), .end(let name), .clear(let name, _):
             world.act { state in
                 state.machineActed?(name)
