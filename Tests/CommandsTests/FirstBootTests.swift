@@ -99,12 +99,15 @@ import Testing
         #expect(first.lines.first == "time=2026-01-01T00:00:00Z level=info service=chainfire node=n1 step=bootstrapping state=running attempt=1 reason=\"chainfire does not serve yet (refused)\" next=250ms")
         #expect(try state(folder).state == .done && state(folder).step == "initialized" && state(folder).attempt == 3)
         #expect(folder.has(".chainfire-initialized") && !folder.has(".chainfire-joined"))
+        let told = ["chainfire does not serve yet (refused)", "waiting for a leader", "n1 is one of 3 members, n1 leads in term 2"]
+        #expect(try state(folder).steps.map(\.message) == told)
         let second = await run(Self.founding, [.init(health: .well)], in: folder)
         #expect(second.failure == nil && second.lines.count == 1)
         #expect(try state(folder).message == "was over before, and the member is well")
         let third = await run(Self.founding, [.init(health: .unreachable("refused"))], in: folder)
         #expect(third.failure == nil)
         #expect(try state(folder).message == "was over before; the member is not well now: refused")
+        #expect(try state(folder).steps.map(\.message) == told)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == [".chainfire-initialized", "chainfire.json"])
     }
 
@@ -116,6 +119,14 @@ import Testing
         #expect(try state(folder).state == .failed)
         #expect(try state(folder).message.hasSuffix("waiting to be promoted: it catches up with n1 as a learner"))
         #expect(!folder.has(".chainfire-joined"))
+        // The unit starts it again: what failed before is told as well.
+        _ = await run(Self.joining, [.init(health: .well, members: Self.view("n1* n4"))], in: folder)
+        let steps = try state(folder).steps
+        #expect(steps.map(\.message) == [
+            "waiting to be promoted: it catches up with n1 as a learner", "gave up after \(steps[0].attempts + 1) attempts: \(steps[0].message)",
+            "n4 is one of 2 members, n1 leads in term 2",
+        ])
+        #expect(steps[0].attempts > 3)
     }
 
     @Test func `lines of the log are words, quoted where they must be`() {

@@ -53,4 +53,25 @@ struct StatusTests {
         let older = try Wire.decode(NetBoot.Status.self, from: Array(#"{"pending": ["52:54:00:00:01:01"], "offered": ["node01"]}"#.utf8))
         #expect(older.pending == [] && older.offered == ["node01"])
     }
+
+    @Test func `a service's`() throws {
+        var status = Service.Status()
+        var node = Service.NodeHealth(node: "node01", healthy: true)
+        (node.reason, node.since, node.wasHealthy, node.firstHealthy) = ("r", date, true, moment)
+        (node.firstBoot, node.firstBootSteps) = ("initialized", [.init(message: "m", since: date, attempts: 2)])
+        node.certificate = .init(serial: "s", notAfter: date, isIssued: true)
+        (status.healthy, status.nodes) = ("1/1", [node])
+        status.membership = .init(leader: "node01", term: 2, voters: 1, learners: 0, problems: [], members: [
+            .init(id: "1", name: "node01", isVoter: true, hasStarted: true, isOurs: true, clientURLs: ["u"])
+        ])
+        try check(status)
+        let older = try Wire.decode(Service.Status.self, from: Array(#"{"nodes": [{"node": "node01", "healthy": true}]}"#.utf8))
+        #expect(older.nodes == [.init(node: "node01", healthy: true)])
+    }
+
+    @Test func `a node's`() throws {
+        var status = Node.Status()
+        (status.machine, status.addresses, status.system, status.disks) = ("virtual", ["a"], "s", ["d"])
+        try check(status)
+    }
 }

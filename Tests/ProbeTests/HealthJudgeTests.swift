@@ -124,8 +124,18 @@ private let late = ProbeFailure(.timeout, "timeout after 2 s")
     @Test func `a first boot's state is read back, and told in a line`() throws {
         let state = FirstBootState(service: "chainfire", state: .running, step: "joining", message: "waiting for a leader", attempt: 3, updatedAt: Date(timeIntervalSince1970: 0))
         #expect(try FirstBootState(try state.encoded()) == state)
+        let later = (1...100).reduce(state) { state, _ in state.following(state.steps) }
+        #expect(try FirstBootState(try later.encoded()) == later)
+        #expect(later.steps.count == 1 && later.steps[0].attempts == 100)
+        var long = state
+        for number in 0..<100 {
+            long.message = "\(number) " + String(repeating: "x", count: 4000)
+            long = long.following(long.steps)
+        }
+        #expect(long.steps.count == 16 && long.steps.last?.message.hasPrefix("99 ") == true)
+        #expect(try FirstBootState(try long.encoded()) == long)
         #expect(state.summary == "joining: waiting for a leader (attempt 3)")
-        #expect(String(decoding: try state.encoded(), as: UTF8.self) == #"{"attempt":3,"message":"waiting for a leader","service":"chainfire","state":"running","step":"joining","updatedAt":"1970-01-01T00:00:00Z"}"# + "\n")
+        #expect(String(decoding: try state.encoded(), as: UTF8.self) == #"{"attempt":3,"message":"waiting for a leader","service":"chainfire","state":"running","step":"joining","steps":[],"updatedAt":"1970-01-01T00:00:00Z"}"# + "\n")
         #expect(throws: (any Error).self) { try FirstBootState(Array(repeating: 32, count: 1 << 20)) }
         // One bracket deeper than Foundation's decoder goes, where it would trap.
         #expect(throws: (any Error).self) { try FirstBootState(Array(repeating: 91, count: 513)) }

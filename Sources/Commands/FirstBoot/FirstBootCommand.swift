@@ -78,7 +78,8 @@ struct FirstBootCommand: AsyncParsableCommand {
         try folder.prepare()
         try folder.write(FirstBootState(
             service: service, state: .failed, step: "reading \(config)", message: Complaint.text(error) ?? "\(error)", attempt: 1,
-            updatedAt: Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))))
+            updatedAt: Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
+        ).following(folder.state(of: service)?.steps ?? []))
     }
 
     private func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path }

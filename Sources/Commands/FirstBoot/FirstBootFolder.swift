@@ -23,6 +23,11 @@ struct FirstBootFolder: Sendable {
 
     func mark(_ marker: String, _ text: String) throws { try write(marker, Array((text + "\n").utf8)) }
 
+    /// What was noted before; nil: nothing, or nothing that can be read.
+    func state(of service: String) -> FirstBootState? {
+        FileManager.default.contents(atPath: "\(path)/\(service).json").flatMap { try? FirstBootState(Array($0)) }
+    }
+
     func write(_ state: FirstBootState) throws { try write("\(state.service).json", try state.encoded()) }
 
     /// Whole or not at all, also when the power fails.

@@ -50,21 +50,26 @@ struct FirstBootRun: Sendable {
             attempt += 1
             switch await look().health {
             case .well:
-                return try note(.done, step, "was over before, and the member is well", attempt)
+                return try note(.done, step, "was over before, and the member is well", attempt, isOver: true)
             case .unwell(let why), .unreachable(let why): message = why
             }
             try await time.sleep(for: FirstBoot.pause(after: attempt))
         } while attempt < 5
-        try note(.done, step, "was over before; the member is not well now: \(message)", attempt)
+        try note(.done, step, "was over before; the member is not well now: \(message)", attempt, isOver: true)
     }
 
-    private func note(_ state: FirstBootState.State, _ step: String, _ message: String, _ attempt: Int, next: Duration? = nil) throws {
+    /// - Parameter isOver: it was over before: this is no step of it.
+    private func note(
+        _ state: FirstBootState.State, _ step: String, _ message: String, _ attempt: Int, next: Duration? = nil, isOver: Bool = false
+    ) throws {
         let now = Date(timeIntervalSince1970: time.date().timeIntervalSince1970.rounded(.down))
         tell(LogLine.text([
             ("time", stamp), ("level", state == .failed ? "error" : "info"), ("service", Self.service), ("node", boot.name), ("step", step),
             ("state", state.rawValue), ("attempt", "\(attempt)"), ("reason", message), ("next", next.map { "\(Int($0 / .milliseconds(1)))ms" } ?? ""),
         ]))
-        try folder.write(FirstBootState(service: Self.service, state: state, step: step, message: message, attempt: attempt, updatedAt: now))
+        let steps = folder.state(of: Self.service)?.steps ?? []
+        let noted = FirstBootState(service: Self.service, state: state, step: step, message: message, attempt: attempt, updatedAt: now)
+        try folder.write(isOver ? noted.keeping(steps) : noted.following(steps))
     }
 
     private var stamp: String { time.date().formatted(.iso8601) }

@@ -100,7 +100,10 @@ private struct Judgement {
         var entry = Service.NodeHealth(node: node, healthy: false, wasHealthy: old?.healthy == true ? true : old?.wasHealthy)
         entry.firstHealthy = old?.firstHealthy
         defer { status.nodes.append(entry) }
-        if let boot = seen.firstBoot[node] { entry.firstBoot = boot.summary }
+        if let boot = seen.firstBoot[node] {
+            entry.firstBoot = boot.summary
+            entry.firstBootSteps = boot.steps.isEmpty ? nil : boot.steps.map { .init(message: $0.message, since: $0.since, attempts: $0.attempts) }
+        }
         if let served = seen.served[node] {
             entry.certificate = .init(serial: served.serial, notAfter: served.notAfter, isIssued: served.isIssued)
             if !served.isIssued {
@@ -113,6 +116,8 @@ private struct Judgement {
             note(.waiting(on: Reference(Node.self, node), why))
             return
         }
+        // A daemon that has just started has not read it yet.
+        if entry.firstBoot == nil { (entry.firstBoot, entry.firstBootSteps) = (old?.firstBoot, old?.firstBootSteps) }
         guard service.spec.probe != nil else {
             entry.healthy = true
             return

@@ -94,6 +94,13 @@ package enum Service: Kind {
             var isIssued: Bool
         }
 
+        package struct BootStep: Codable, Hashable, Sendable {
+            var message: String
+            var since: Date
+            /// How many looks in a row found it so.
+            var attempts: Int
+        }
+
         var node: String
         var healthy: Bool
         /// Why it is not healthy.
@@ -106,6 +113,8 @@ package enum Service: Kind {
         var firstHealthy: Moment?
         /// How far its first boot has come: "joining: waiting for a leader (attempt 3)".
         var firstBoot: String?
+        /// What it waited for or failed at on its way, in that order.
+        var firstBootSteps: [BootStep]?
         /// The certificate it serves.
         var certificate: Served?
     }

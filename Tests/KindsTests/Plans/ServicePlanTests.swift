@@ -149,7 +149,8 @@ import Testing
             if let boot = words["boot"] {
                 seen.firstBoot["n1"] = FirstBootState(
                     service: "chainfire", state: boot == "failed" ? .failed : .running, step: "joining",
-                    message: boot == "failed" ? "gave up" : "waiting for a leader", attempt: 3, updatedAt: Date(timeIntervalSince1970: 0))
+                    message: boot == "failed" ? "gave up" : "waiting for a leader", attempt: 3, updatedAt: Date(timeIntervalSince1970: 0)
+                ).following([])
             }
             if let served = words["served"] {
                 seen.served["n2"] = .init(serial: served, notAfter: Date(timeIntervalSince1970: 0), issued: "a1", isIssued: served == "a1", isExpired: words.has("expired"))
@@ -164,7 +165,8 @@ import Testing
             var lines = told(plan)
             if let healthy = plan.status.healthy { lines.append("  healthy \(healthy)") }
             for node in plan.status.nodes where !node.healthy || node.firstBoot != nil || node.certificate != nil {
-                lines.append("  \(node.node) \(node.healthy ? "healthy" : "not healthy: \(node.reason ?? "-")")" + (node.firstBoot.map { "; \($0)" } ?? ""))
+                lines.append("  \(node.node) \(node.healthy ? "healthy" : "not healthy: \(node.reason ?? "-")")" + (node.firstBoot.map { "; \($0)" } ?? "")
+                    + (node.firstBootSteps.map { steps in "; after " + steps.map { "\($0.message) ×\($0.attempts)" }.joined(separator: ", ") } ?? ""))
             }
             if let membership = plan.status.membership { lines.append("  led by \(membership.leader ?? "nobody"), \(membership.voters ?? 0) voters, problems: \(membership.problems)") }
             return lines
