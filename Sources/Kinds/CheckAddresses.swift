@@ -8,6 +8,10 @@ func checkAddresses(_ world: CheckedWorld) -> [Problem] {
     for node in world.nodes {
         let host: ObjectName? = if case .virtual(let machine) = node.spec.machine { machine.host } else { nil }
         for (index, interface) in node.spec.interfaces.enumerated() {
+            if case .metal = node.spec.machine, let network = world.network(interface.network), network.spec.driver == .user {
+                check.problems += node.problem(
+                    "spec.interfaces[\(index)].network", "\"\(interface.network)\" has driver user, on which no real machine can be; name one with driver bridge")
+            }
             check.interface(node, index, interface.network, interface.address, interface.mac, interface.forwards, host)
         }
     }
@@ -72,6 +76,8 @@ private struct AddressCheck {
                 problems += entry.problem("\(base).address", "\"\(address)\" \(why)")
             } else if address == segment.spec.gateway {
                 problems += entry.problem("\(base).address", "\"\(address)\" is the gateway of \(segment.reference)")
+            } else if address == segment.spec.hostAddress {
+                problems += entry.problem("\(base).address", "\"\(address)\" is the host's own address on \(segment.reference)")
             } else if segment.spec.driver != .user,
                 let first = entry.claim("\(network) \(address)", in: &addresses, at: "\(base).address")
             {

@@ -19,9 +19,9 @@ func checkNames(_ world: CheckedWorld) -> [Problem] {
         if let first = node.claim(name, in: &hostnames, at: "spec.hostname") {
             problems += node.problem("spec.hostname", "\"\(name)\" is already the name of \(first)")
         }
+        if node.spec.system != nil { installed[node.name] = node.described(at: "spec.system") }
         guard case .virtual = node.spec.machine else { continue }
         machines[node.name] = node.described(at: "metadata.name")
-        if node.spec.system != nil { installed[node.name] = node.described(at: "spec.system") }
         for disk in node.spec.disks { disks["\(node.name)-\(disk.deviceName)"] = node.described(at: "metadata.name") }
     }
     for machine in world.machines {

@@ -122,11 +122,10 @@ extension Catalog {
         CertificateAuthority.name, Certificate.name, NetBoot.name, Installation.name, Service.name,
     ]
 
-    /// What each virtual Node among the drafts becomes.
+    /// What each Node among the drafts becomes.
     package static func children(of drafts: [Draft]) -> [any AnyResource] {
         drafts.flatMap { draft -> [any AnyResource] in
-            guard let node = draft.resource as? Resource<Node>, case .virtual(let machine) = node.spec.machine else { return [] }
-            return Node.children(of: node, machine) ?? []
+            (draft.resource as? Resource<Node>).flatMap { Node.children(of: $0) } ?? []
         }
     }
 }

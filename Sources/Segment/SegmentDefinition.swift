@@ -14,17 +14,17 @@ package struct SegmentDefinition: Hashable, Codable, Sendable {
     /// The TAP device or bridge, 1 to 15 bytes; not used by `user`.
     package var interface: String
     /// The host's own address on it; `nil`: none.
-    package var gateway: String?
-    /// 1...32, of the gateway's subnet.
+    package var address: String?
+    /// 1...32, of its subnet.
     package var prefixLength: Int
     /// 576...9000 bytes.
     package var mtu: Int
 
-    package init(name: String, driver: Driver, interface: String, gateway: String? = nil, prefixLength: Int = 24, mtu: Int = 1500) {
+    package init(name: String, driver: Driver, interface: String, address: String? = nil, prefixLength: Int = 24, mtu: Int = 1500) {
         self.name = name
         self.driver = driver
         self.interface = interface
-        self.gateway = gateway
+        self.address = address
         self.prefixLength = prefixLength
         self.mtu = mtu
     }
@@ -38,8 +38,8 @@ package struct SegmentDefinition: Hashable, Codable, Sendable {
             throw .invalid(segment: name, "\"\(group)\" is not a multicast group; write it as 230.0.0.1:1234")
         }
         guard (576...9000).contains(mtu) else { throw .invalid(segment: name, "MTU \(mtu) is not from 576 to 9000") }
-        guard let gateway else { return nil }
-        guard let address = parseIPv4(gateway) else { throw .invalid(segment: name, "gateway \"\(gateway)\" is not an IPv4 address") }
+        guard let text = address else { return nil }
+        guard let address = parseIPv4(text) else { throw .invalid(segment: name, "\"\(text)\" is not an IPv4 address") }
         guard (1...32).contains(prefixLength) else {
             throw .invalid(segment: name, "prefix length \(prefixLength) is not from 1 to 32")
         }

@@ -14,12 +14,19 @@ import Testing
         try writePrivately(Array("abc".utf8), to: scratch.path + "/it's a file", mode: 0o640)
         let file = scratch.path + "/it's a file", image = scratch.path + "/blank"
         try writePrivately([UInt8](repeating: 0, count: 1 << 20), to: image)
-        let look = NodeLook(files: [file, scratch.path + "/none"], disks: [image, scratch.path + "/nowhere"])
+        let link = scratch.path + "/by-id"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/dev/null")
+        let look = NodeLook(files: [file, scratch.path + "/none"], disks: [image, scratch.path + "/nowhere", link])
         let result = try await SystemProcesses().run(Program("/bin/sh", ["-s"], standardInput: Array(look.script.utf8)), limit: .seconds(60))
         let facts = try #require(NodeLook.read(result.standardOutput), "\(result.output) \(result.errorText)")
         #expect(!facts.id.isEmpty)
         #expect(facts.files == [file: .init(sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", mode: 0o640)])
         #expect(facts.signatures[scratch.path + "/nowhere"] == nil)
+        #expect(facts.aliases == [link: "/dev/null"] && facts.kernelPath(of: link) == "/dev/null" && facts.kernelPath(of: image) == image)
+        var outside = look
+        outside.readsSignatures = false
+        let quick = try await SystemProcesses().run(Program("/bin/sh", ["-s"], standardInput: Array(outside.script.utf8)), limit: .seconds(60))
+        #expect(NodeLook.read(quick.standardOutput)?.aliases == facts.aliases && NodeLook.read(quick.standardOutput)?.signatures == [:])
         // Where wipefs is not installed nothing is known of the disk.
         #expect([nil, []].contains(facts.signatures[image]))
     }
@@ -43,7 +50,8 @@ import Testing
                 "fstype":"vfat","partlabel":"disk-vda-ESP","serial":null,"mountpoints":["/boot"]}]}]}
                 """)
             + line("lvs", #"{"report":[{"lv":[{"vg_name":"pool","lv_name":"root","lv_size":"1073741824"}]}]}"#)
-            + line("signatures", "/dev/vda\ngpt \nPMBR") + line("signatures", "/dev/vdb\n") + line("signatures", "/dev/vdc\n", code: 1)
+            + line("disk", "/dev/disk/by-id/b\n/dev/vdb") + line("disk", "/dev/vda\n/dev/vda") + line("disk", "/dev/disk/by-id/none\n")
+            + line("signatures", "/dev/vda\ngpt \nPMBR") + line("signatures", "/dev/disk/by-id/b\n") + line("signatures", "/dev/vdc\n", code: 1)
             + "plasma end 0 \n"
         let facts = try #require(NodeLook.read(Array(answer.utf8)))
         #expect(facts.isInstaller && facts.id == "nixos")
@@ -51,6 +59,7 @@ import Testing
         #expect(facts.needsReboot)
         #expect(facts.failedUnits == ["a@x.service", "b.service"])
         #expect(facts.signatures == ["/dev/vda": ["gpt", "PMBR"], "/dev/vdb": []])
+        #expect(facts.aliases == ["/dev/disk/by-id/b": "/dev/vdb"])
         #expect(facts.volumes == [LogicalVolume(group: "pool", name: "root", bytes: 1 << 30)])
         let disk = try #require(facts.devices?.first)
         #expect(disk.serial == "vda" && disk.bytes == 2 << 30 && disk.children.first?.mountpoints == ["/boot"])

@@ -42,7 +42,7 @@ struct `A real segment` {
     private let processes = SystemProcesses()
 
     private func multicast(_ group: String = "230.0.0.1:1234") -> SegmentDefinition {
-        SegmentDefinition(name: "lab", driver: .multicast(group: group), interface: "pt0", gateway: "10.77.0.1", prefixLength: 24)
+        SegmentDefinition(name: "lab", driver: .multicast(group: group), interface: "pt0", address: "10.77.0.1", prefixLength: 24)
     }
 
     @Test func `multicast: made once, changed in place, gone without a trace`() async throws {
@@ -54,14 +54,14 @@ struct `A real segment` {
         #expect(sight.device == .tap && sight.isUp && sight.mtu == 1500 && sight.address == "10.77.0.1/24")
         #expect(sight.relay?.isRunning == true && sight.relay?.group == "230.0.0.1:1234")
 
-        segment.gateway = "10.78.0.1"
+        segment.address = "10.78.0.1"
         segment.prefixLength = 20
         segment.mtu = 1400
         segment.driver = .multicast(group: "230.0.0.2:1234")
         try await segments.create(segment)
         sight = try #require(try await segments.observe(segment))
         #expect(sight.address == "10.78.0.1/20" && sight.mtu == 1400 && sight.relay?.group == "230.0.0.2:1234")
-        segment.gateway = nil
+        segment.address = nil
         try await segments.create(segment)
         #expect(try await segments.observe(segment)?.address == nil)
 
@@ -110,7 +110,7 @@ struct `A real segment` {
     }
 
     @Test func `bridge: persistent, with ports, and not mistaken for another device`() async throws {
-        let segment = SegmentDefinition(name: "lab", driver: .bridge, interface: "pbr0", gateway: "10.79.0.1", mtu: 1450)
+        let segment = SegmentDefinition(name: "lab", driver: .bridge, interface: "pbr0", address: "10.79.0.1", mtu: 1450)
         try await segments.create(segment)
         try await segments.create(segment)
         let sight = try #require(try await segments.observe(segment))

@@ -6,7 +6,7 @@ import Testing
 @Suite struct `Segment definitions` {
     private func problem(_ change: (inout SegmentDefinition) -> Void) -> String? {
         var segment = SegmentDefinition(
-            name: "lab", driver: .multicast(group: "230.0.0.1:1234"), interface: "plasma0", gateway: "10.77.0.1")
+            name: "lab", driver: .multicast(group: "230.0.0.1:1234"), interface: "plasma0", address: "10.77.0.1")
         change(&segment)
         do {
             _ = try segment.checked()
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func `a good one gives the host's address`() throws {
-        let segment = SegmentDefinition(name: "lab", driver: .bridge, interface: "br0", gateway: "10.77.0.1", prefixLength: 20)
+        let segment = SegmentDefinition(name: "lab", driver: .bridge, interface: "br0", address: "10.77.0.1", prefixLength: 20)
         let address = try #require(try segment.checked())
         #expect(address.description == "10.77.0.1/20")
         #expect(dotted(address.netmask) == "255.255.240.0")
@@ -29,8 +29,8 @@ import Testing
         #expect(problem { $0.driver = .multicast(group: "10.0.0.1:1234") }?.contains("10.0.0.1:1234") == true)
         #expect(problem { $0.driver = .multicast(group: "230.0.0.1") } != nil)
         #expect(problem { $0.driver = .multicast(group: "230.0.0.1:0") } != nil)
-        #expect(problem { $0.gateway = "10.77.0.256" }?.contains("10.77.0.256") == true)
-        #expect(problem { $0.gateway = "10.77.0.01" } != nil)
+        #expect(problem { $0.address = "10.77.0.256" }?.contains("10.77.0.256") == true)
+        #expect(problem { $0.address = "10.77.0.01" } != nil)
         #expect(problem { $0.prefixLength = 33 } != nil)
         #expect(problem { $0.mtu = 100 }?.contains("100") == true)
         #expect(problem { $0.driver = .user; $0.interface = "" } == nil)

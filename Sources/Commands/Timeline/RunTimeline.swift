@@ -72,7 +72,7 @@ struct RunTimeline: Hashable, Sendable {
         }
         reach(milestones.applied, "", .ours)
         reach(milestones.machine, "manifest taken → machine started", .ours)
-        reach(milestones.dhcp, "firmware → has an address", .guest)
+        reach(milestones.dhcp, milestones.machine == nil ? "manifest taken → has an address" : "firmware → has an address", .guest)
         reach(milestones.kernel, "boot loader → asks for its kernel", .guest)
         reach(milestones.installer, "kernel, RAM disk → installer reports", .guest)
         if let served = milestones.served, let index = stretches.lastIndex(where: { $0.owner == .guest }), milestones.installer != nil {

@@ -1,18 +1,22 @@
+import Bytes
+import Crypto
+import Foundation
 import Manifest
 import NixOS
 
 extension Layout {
     /// What lsblk and lvs should show of a disk that was laid out so: partitions by their labels, volumes by their
     /// names. Of arrays, pools and what is encrypted only the members are judged.
-    func storage(of disk: Node.NodeDisk) -> [ExpectedStorage] {
-        let name = disk.deviceName
-        var found = [ExpectedStorage(place: .disk(disk.device.scalarText), name: name, filesystem: content.signature, mountpoint: content.mountpoint)]
+    /// - Parameter path: the kernel's for the disk, where the manifest has another name of it.
+    func storage(of disk: Node.NodeDisk, at path: String? = nil) -> [ExpectedStorage] {
+        let name = disk.deviceName, path = path ?? disk.device.scalarText
+        var found = [ExpectedStorage(place: .disk(path), name: name, filesystem: content.signature, mountpoint: content.mountpoint)]
         if case .gpt(let table) = content {
             found += table.partitions.map { partition in
                 var bytes: UInt64?
                 if case .bytes(let size) = partition.size { bytes = size.bytes }
                 return ExpectedStorage(
-                    place: .partition(disk: disk.device.scalarText, label: "disk-\(name)-\(partition.name)"), name: "\(name).\(partition.name)",
+                    place: .partition(disk: path, label: Self.label(disk: name, partition: partition.name)), name: "\(name).\(partition.name)",
                     bytes: bytes, filesystem: partition.content?.signature, mountpoint: partition.content?.mountpoint)
             }
         }
@@ -26,6 +30,12 @@ extension Layout {
             }
         }
         return found
+    }
+
+    /// As disko labels a partition (lib/types/gpt.nix): a GPT has 36 characters for it.
+    static func label(disk: String, partition: String) -> String {
+        let label = "disk-\(disk)-\(partition)"
+        return label.utf8.count <= 36 ? label : String(Hex.encode(SHA256.hash(data: Data(label.utf8))).prefix(36))
     }
 }
 

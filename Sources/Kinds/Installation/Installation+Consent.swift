@@ -28,12 +28,13 @@ extension InstallationRound {
         guard let devices = facts.devices else {
             return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
         }
-        let paths = targets(devices)
         var found: [BlockDevice] = []
-        for path in paths {
-            guard let device = devices.first(where: { $0.path == path }) else {
+        for path in targets(devices) {
+            guard var device = devices.first(where: { $0.path == facts.kernelPath(of: path) }) else {
                 return .denied("the installer sees no disk \(path); it sees \(devices.isEmpty ? "none at all" : devices.map(\.path).joined(separator: ", "))")
             }
+            // The kernel may give its own names to other disks with the next boot.
+            if let name = path.split(separator: "/").last { device.name = String(name) }
             found.append(device)
         }
         let disks = found.map(identity).joined(separator: ", ")

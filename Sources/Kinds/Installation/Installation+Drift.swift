@@ -136,7 +136,7 @@ extension InstallationRound {
 
     private func storage(_ facts: NodeFacts) -> [Difference] {
         guard let devices = facts.devices else { return [] }
-        let expected = node.spec.disks.flatMap { disk in disk.layout.map { $0.storage(of: disk) } ?? [] }
+        let expected = node.spec.disks.flatMap { disk in disk.layout.map { $0.storage(of: disk, at: facts.kernelPath(of: disk.device.scalarText)) } ?? [] }
         return storageDifferences(expected, devices: devices, volumes: facts.volumes ?? []).map { difference in
             let impact: Impact =
                 switch difference.impact {

@@ -39,10 +39,19 @@ extension InstallationRound {
             status.boots = Installation.Boots(latest: now, count: count + 1, request: request)
         }
         let again = status.boots.map { " (its machine was asked to start anew, \($0.count) of \(Installation.Boots.most) times)" } ?? ""
+        let wish = wantsPerson ? "; switch the machine on, and let it boot from the network" : ""
         return Plan(
-            .converging("waiting for the installer to answer; \(saying)\(again)"), status: status, differences: [uninstalled],
+            .converging("waiting for the installer to answer; \(saying)\(wish)\(again)"), status: status, differences: [uninstalled],
             // Where nobody listens yet but the machine answers, it is a matter of moments.
             lookAgain: seen.machine == .unreachable(.refused) ? .seconds(1) : Self.patience)
+    }
+
+    /// A real machine that was not heard of since it was installed or wanted to be: nobody but a person can switch it on.
+    private var wantsPerson: Bool {
+        guard case .metal = node.spec.machine, case .unreachable? = seen.machine, seen.machine != .unreachable(.refused) else { return false }
+        guard let netBoot else { return true }
+        let sign = ownBoot?.phases.values.max() ?? .start
+        return netBoot.status?.detail.offered.contains(name) == true && (seen.silentAt != nil || sign < Moment(installation.metadata.creationTimestamp))
     }
 
     /// A machine of ours, which is offered the installer right now.

@@ -69,6 +69,41 @@ package enum Installation: Kind {
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
+        Spec(
+            node: fields.required("node", "Names the Node."),
+            flake: fields.optional(
+                "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
+            attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
+            program: fields.value("program", default: .usual, "The installer: a name that is looked for along PATH, or a path."),
+            target: readTarget(&fields),
+            netBoot: fields.optional("netBoot", "Names the NetBoot that brings the machine to the installer."),
+            diskoMode: fields.choice("diskoMode", default: .disko, diskoModeHelp),
+            phases: readPhases(&fields) ?? Phase.allCases,
+            deadlines: readDeadlines(&fields) ?? .usual,
+            retries: fields.integer("retries", retriesRange, default: usualRetries, retriesHelp),
+            wipeConsent: fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
+                WipeConsent(
+                    serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
+                    token: fields.required("token", "Any text; a new one is a new consent."))
+            })
+    }
+
+    static let diskoModeHelp = "disko: destroy, format, mount. format: format what is unformatted. mount: mount only."
+    static let retriesRange = 0...20, retriesHelp = "How often a failed run is repeated, from a safe phase."
+
+    static func readTarget(_ fields: inout Fields) -> Target? {
+        fields.optionalObject("target", "How it is reached.") { fields in
+            Target(
+                address: fields.optional("address", "Host name or address; the node's when absent."),
+                port: fields.integer("port", 1...65535, default: 22, "Port of SSH."),
+                user: fields.value("user", default: "root", "User of SSH."),
+                hostKey: fields.optional(
+                    "hostKey", "The installer's SSH host key, as in known_hosts; the first one seen is kept when absent."))
+        }
+    }
+
+    /// nil when absent.
+    static func readPhases(_ fields: inout Fields) -> [Phase]? {
         let phases = fields.checked(
             "phases",
             {
@@ -78,42 +113,17 @@ package enum Installation: Kind {
             $0 == Phase.allCases.filter($0.contains)
                 ? nil : "are not in the order kexec, disko, install, reboot, each at most once"
         }
-        return Spec(
-            node: fields.required("node", "Names the Node."),
-            flake: fields.optional(
-                "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
-            attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
-            program: fields.value("program", default: .usual, "The installer: a name that is looked for along PATH, or a path."),
-            target: fields.optionalObject("target", "How it is reached.", readTarget),
-            netBoot: fields.optional("netBoot", "Names the NetBoot that brings the machine to the installer."),
-            diskoMode: fields.choice(
-                "diskoMode", default: .disko,
-                "disko: destroy, format, mount. format: format what is unformatted. mount: mount only."),
-            phases: phases.isEmpty ? Phase.allCases : phases,
-            deadlines: fields.optionalObject("deadlines", "After which a phase counts as failed.", readDeadlines) ?? .usual,
-            retries: fields.integer("retries", 0...20, default: usualRetries, "How often a failed run is repeated, from a safe phase."),
-            wipeConsent: fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
-                WipeConsent(
-                    serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
-                    token: fields.required("token", "Any text; a new one is a new consent."))
-            })
+        return phases.isEmpty ? nil : phases
     }
 
-    private static func readTarget(_ fields: inout Fields) -> Target {
-        Target(
-            address: fields.optional("address", "Host name or address; the node's when absent."),
-            port: fields.integer("port", 1...65535, default: 22, "Port of SSH."),
-            user: fields.value("user", default: "root", "User of SSH."),
-            hostKey: fields.optional(
-                "hostKey", "The installer's SSH host key, as in known_hosts; the first one seen is kept when absent."))
-    }
-
-    private static func readDeadlines(_ fields: inout Fields) -> Deadlines {
-        Deadlines(
-            kexec: fields.value("kexec", default: Deadlines.usual.kexec, "For kexec."),
-            disko: fields.value("disko", default: Deadlines.usual.disko, "For partitioning and formatting."),
-            install: fields.value("install", default: Deadlines.usual.install, "For the installation."),
-            reboot: fields.value("reboot", default: Deadlines.usual.reboot, "For the reboot."))
+    static func readDeadlines(_ fields: inout Fields) -> Deadlines? {
+        fields.optionalObject("deadlines", "After which a phase counts as failed.") { fields in
+            Deadlines(
+                kexec: fields.value("kexec", default: Deadlines.usual.kexec, "For kexec."),
+                disko: fields.value("disko", default: Deadlines.usual.disko, "For partitioning and formatting."),
+                install: fields.value("install", default: Deadlines.usual.install, "For the installation."),
+                reboot: fields.value("reboot", default: Deadlines.usual.reboot, "For the reboot."))
+        }
     }
 }
 

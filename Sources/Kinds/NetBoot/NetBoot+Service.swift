@@ -16,7 +16,8 @@ extension NetBoot.Planning {
     struct Place {
         var network: Resource<Network>
         var interface: String
-        var gateway: IPv4Address
+        /// The host's own address there.
+        var address: IPv4Address
     }
 
     struct Obstacle: Error {
@@ -35,14 +36,14 @@ extension NetBoot.Planning {
             return .failure(Obstacle(condition: .stalled(
                 "\(reference) is already served by \(Reference(NetBoot.self, occupant)); name the nodes there, or delete one of the two")))
         }
-        guard network.spec.driver != .user, network.spec.hostOnSegment, let gateway = network.spec.gateway else {
+        guard network.spec.driver != .user, network.spec.hostOnSegment, let address = network.spec.ownAddress else {
             return .failure(Obstacle(condition: .stalled(
                 "the host is not on \(reference), so it cannot serve there; give it hostOnSegment: true and a gateway"), isFinal: true))
         }
         guard network.isReady, let interface = network.status?.detail.interface else {
             return .failure(Obstacle(condition: .waiting(on: reference, reason(network))))
         }
-        return .success(Place(network: network, interface: interface, gateway: gateway))
+        return .success(Place(network: network, interface: interface, address: address))
     }
 
     /// The machines that it may serve, in the order of their MAC addresses.
@@ -74,8 +75,8 @@ extension NetBoot.Planning {
     ) -> BootService {
         let spec = netBoot.spec, network = place.network.spec
         var service = BootService(
-            network: place.network.name, name: netBoot.name, interface: place.interface, server: Address4(number: place.gateway.number),
-            prefixLength: network.subnet.prefixLength, gateway: Address4(number: place.gateway.number),
+            network: place.network.name, name: netBoot.name, interface: place.interface, server: Address4(number: place.address.number),
+            prefixLength: network.subnet.prefixLength, gateway: network.gateway.map { Address4(number: $0.number) },
             dns: network.dns.map { Address4(number: $0.number) }, mtu: network.mtu, mode: spec.dhcp.mode == .server ? .server : .proxy,
             leaseSeconds: UInt32(min(max(spec.dhcp.leaseTime.milliseconds / 1000, 60), Int64(Int32.max))), machines: machines,
             commandLine: commandLine(spec, seen), servesUnknown: spec.unknownMachines == .serve, authorizedKeys: seen.authorizedKeys)
@@ -101,7 +102,7 @@ extension NetBoot.Planning {
     private static func pool(of network: Resource<Network>, _ reader: Reader) -> [Address4] {
         let subnet = network.spec.subnet
         guard subnet.prefixLength <= 30 else { return [] }
-        var taken = Set([network.spec.gateway].compactMap { $0?.number } + network.spec.dns.map(\.number))
+        var taken = Set([network.spec.gateway, network.spec.hostAddress].compactMap { $0?.number } + network.spec.dns.map(\.number))
         for node in reader.list(Node.self) { taken.formUnion(node.spec.interfaces.compactMap { $0.address?.number }) }
         for machine in reader.list(VirtualMachine.self) { taken.formUnion(machine.spec.interfaces.compactMap { $0.address?.number }) }
         let hosts = Int(subnet.broadcast.number - subnet.network.number) - 1

@@ -76,7 +76,7 @@ extension Network {
             case .present:
                 if seen.hasFormer, let former { return clear(former, status) }
                 if former != nil { status.made = nil }
-                return keep(segment, seen, status)
+                return keep(segment, seen, status, addressField: network.spec.hostAddress == nil ? "spec.gateway" : "spec.hostAddress")
             }
         }
 
@@ -97,7 +97,7 @@ extension Network {
             return next
         }
 
-        private static func keep(_ segment: SegmentDefinition?, _ seen: Sight, _ status: Status) -> Plan<Network, Action> {
+        private static func keep(_ segment: SegmentDefinition?, _ seen: Sight, _ status: Status, addressField: String) -> Plan<Network, Action> {
             guard let segment else { return Plan(.ready, status: status) }
             guard let device = seen.device else {
                 let difference = Difference("interface", seen: nil, wanted: .string(segment.interface), impact: .none)
@@ -109,7 +109,7 @@ extension Network {
             var differences: [Difference] = []
             if device.address != segment.hostAddress {
                 differences.append(Difference(
-                    "spec.gateway", seen: device.address.map { .string($0) }, wanted: segment.hostAddress.map { .string($0) }, impact: .reload))
+                    addressField, seen: device.address.map { .string($0) }, wanted: segment.hostAddress.map { .string($0) }, impact: .reload))
             }
             if device.mtu != segment.mtu {
                 differences.append(Difference("spec.mtu", seen: .integer(Int64(device.mtu)), wanted: .integer(Int64(segment.mtu)), impact: .reload))
@@ -138,7 +138,7 @@ extension Network {
     /// The host's end of the segment; nil when the host has none.
     static func segment(of network: Resource<Network>) -> SegmentDefinition? {
         let spec = network.spec
-        let gateway = spec.hostOnSegment ? spec.gateway?.scalarText : nil
+        let address = spec.hostOnSegment ? spec.ownAddress?.scalarText : nil
         switch spec.driver {
         case .user: return nil
         case .multicast:
@@ -146,11 +146,11 @@ extension Network {
             let group = spec.multicast?.group ?? defaultGroup
             return SegmentDefinition(
                 name: network.name, driver: .multicast(group: group.scalarText), interface: spec.interface ?? deviceName("pl", network.name),
-                gateway: gateway, prefixLength: spec.subnet.prefixLength, mtu: spec.mtu)
+                address: address, prefixLength: spec.subnet.prefixLength, mtu: spec.mtu)
         case .bridge:
             return SegmentDefinition(
                 name: network.name, driver: .bridge, interface: spec.bridge?.interface ?? spec.interface ?? deviceName("pl", network.name),
-                gateway: gateway, prefixLength: spec.subnet.prefixLength, mtu: spec.mtu)
+                address: address, prefixLength: spec.subnet.prefixLength, mtu: spec.mtu)
         }
     }
 
@@ -169,5 +169,5 @@ extension SegmentDefinition {
     }
 
     /// "192.168.100.1/24"
-    var hostAddress: String? { gateway.map { "\($0)/\(prefixLength)" } }
+    var hostAddress: String? { address.map { "\($0)/\(prefixLength)" } }
 }

@@ -19,15 +19,20 @@ package enum Network: Kind {
         /// Given exactly when the driver is `bridge`.
         var bridge: Bridge?
         var subnet: IPv4Subnet
-        /// The host's own address on the segment, for those where it joins.
+        /// Where machines send what leaves the subnet; the host's own address on the segment too, unless `hostAddress` is.
         var gateway: IPv4Address?
+        /// The host's own address on a segment that has its own gateway, as a LAN with a router; nil: the gateway's.
+        var hostAddress: IPv4Address?
         var dns: [IPv4Address]
         /// 576 to 9000.
         var mtu: Int
-        /// The host joins with the gateway's address. Meaningless for `user`.
+        /// The host joins, with `ownAddress`. Meaningless for `user`.
         var hostOnSegment: Bool
         /// Name of the host's device, at most 15 characters; nil: derived from the object's name.
         var interface: String?
+
+        /// The host's address on the segment where it joins.
+        var ownAddress: IPv4Address? { hostAddress ?? gateway }
     }
 
     package enum Driver: String, Codable, Hashable, Sendable, CaseIterable {
@@ -91,13 +96,21 @@ package enum Network: Kind {
         let subnet: IPv4Subnet = fields.required("subnet", "The IPv4 subnet on the segment: 192.168.100.0/24.")
         let isSound = fields.isSound
         let hostOnSegment = fields.value(
-            "hostOnSegment", default: true, "Whether the host joins the segment with the gateway's address. Not with driver user."
+            "hostOnSegment", default: true, "Whether the host joins the segment, with hostAddress or else the gateway's. Not with driver user."
         )
+        let hostAddress = fields.checked(
+            "hostAddress",
+            { $0.optional("hostAddress", IPv4Address.self, "The host's own address on a segment whose gateway is another machine; the gateway's when absent.") }
+        ) { address in
+            guard let address else { return nil }
+            if driver == .user || !hostOnSegment { return "is for networks that the host joins; leave it out, or say hostOnSegment: true" }
+            return isSound ? subnet.refusal(of: address).map { "\"\(address.scalarText)\" \($0)" } : nil
+        }
         let gateway = fields.checked(
-            "gateway", { $0.optional("gateway", IPv4Address.self, "The host's address on the segment.") }
+            "gateway", { $0.optional("gateway", IPv4Address.self, "Where machines send what leaves the subnet; the host itself, unless hostAddress is given.") }
         ) { gateway in
             guard let gateway else {
-                return isSound && driver != .user && hostOnSegment
+                return isSound && driver != .user && hostOnSegment && hostAddress == nil
                     ? "is required while the host is on the segment; else say hostOnSegment: false" : nil
             }
             return isSound ? subnet.refusal(of: gateway).map { "\"\(gateway.scalarText)\" \($0)" } : nil
@@ -105,7 +118,7 @@ package enum Network: Kind {
         return Spec(
             driver: driver,
             multicast: driver == .multicast ? multicast ?? Multicast(group: defaultGroup, localAddress: loopback) : nil,
-            bridge: bridge, subnet: subnet, gateway: gateway,
+            bridge: bridge, subnet: subnet, gateway: gateway, hostAddress: hostAddress,
             dns: fields.scalars("dns", IPv4Address.self, 0...8, "Name servers that machines are told of."),
             mtu: fields.integer("mtu", 576...9000, default: 1500, "Largest frame payload, in bytes."),
             hostOnSegment: hostOnSegment,

@@ -15,21 +15,22 @@ extension Node {
             let node = goal.resource
             var status = Status()
             status.addresses = node.spec.interfaces.compactMap { $0.address?.scalarText }
-            switch (goal, node.spec.machine) {
-            case (.absent, .virtual(let machine)):
+            switch goal {
+            case .absent:
                 guard let obstacle = Node.kept(node, reader) else { return Plan(.ready, status: status) }
-                status.machine = "virtual"
-                let children = (Node.children(of: node, machine) ?? []).filter { reader.get($0.reference) != nil }
+                status.machine = node.spec.machine.name
+                let children = (Node.children(of: node) ?? []).filter { reader.get($0.reference) != nil }
                 return Plan(obstacle, children: children, status: status)
-            case (.absent, .metal):
-                return Plan(.ready, status: status)
-            case (.present, .metal):
-                status.machine = "metal"
-                return Plan(.stalled("this version cannot switch a real machine: it has no driver for a \(bmcName(node)) controller"), status: status)
-            case (.present, .virtual(let machine)):
-                status.machine = "virtual"
-                guard let children = Node.children(of: node, machine) else {
+            case .present:
+                status.machine = node.spec.machine.name
+                guard let children = Node.children(of: node) else {
                     return Plan(.stalled("its name is too long to name its disks after it; choose a shorter one"), status: status)
+                }
+                if case .metal(let metal) = node.spec.machine, let bmc = metal.bmc {
+                    return Plan(
+                        .stalled("this version has no driver for a \(bmc.protocol.rawValue) controller; leave spec.machine.metal.bmc out, "
+                            + "and switch the machine yourself"),
+                        children: children.filter { reader.get($0.reference) != nil }, status: status)
                 }
                 status.system = node.spec.system == nil ? nil : reader.get(Installation.self, node.name)?.status?.detail.system
                 status.disks = children.filter { $0.reference.kind == Disk.name }.map(\.name)
@@ -38,16 +39,18 @@ extension Node {
         }
 
         package static func foresee(_ action: NoAction, in seen: Sight) -> Sight { seen }
-
-        private static func bmcName(_ node: Resource<Node>) -> String {
-            if case .metal(let metal) = node.spec.machine { metal.bmc.protocol.rawValue } else { "" }
-        }
     }
 
-    /// What a virtual node is made of. Names are the node's own, so that a person finds them.
+    /// What a node is made of. Names are the node's own, so that a person finds them.
     /// nil when the node's name leaves no room for them.
-    static func children(of node: Resource<Node>, _ machine: Virtual) -> [any AnyResource]? {
+    static func children(of node: Resource<Node>) -> [any AnyResource]? {
         let labels = node.metadata.labels.merging(["plasma.cloud/node": node.name]) { _, new in new }
+        guard case .virtual(let machine) = node.spec.machine else { return installation(of: node, labels) }
+        return parts(of: node, machine, labels).map { $0 + installation(of: node, labels) }
+    }
+
+    /// The images of a virtual machine, and itself.
+    private static func parts(of node: Resource<Node>, _ machine: Virtual, _ labels: [String: String]) -> [any AnyResource]? {
         let disks = node.spec.disks.map { disk in
             Resource<Disk>(
                 metadata: Metadata(name: "\(node.name)-\(disk.deviceName)", labels: labels),
@@ -69,15 +72,16 @@ extension Node {
             },
             boot: machine.boot, runPolicy: machine.runPolicy, updatePolicy: machine.updatePolicy, stopTimeout: machine.stopTimeout, host: machine.host)
         let vm = Resource<VirtualMachine>(metadata: Metadata(name: node.name, labels: labels), spec: spec)
-        return disks + [vm] + installation(of: node, labels)
+        return disks + [vm]
     }
 
     /// What puts its system onto it, when it has one.
     private static func installation(of node: Resource<Node>, _ labels: [String: String]) -> [any AnyResource] {
         guard let system = node.spec.system, let name = try? ObjectName(scalar: node.name) else { return [] }
         let spec = Installation.Spec(
-            node: name, flake: system.flake, attribute: system.attribute, program: system.installer, target: nil, netBoot: system.netBoot,
-            diskoMode: .disko, phases: Installation.Phase.allCases, deadlines: .usual, retries: Installation.usualRetries, wipeConsent: nil)
+            node: name, flake: system.flake, attribute: system.attribute, program: system.installer, target: system.target, netBoot: system.netBoot,
+            diskoMode: system.diskoMode ?? .disko, phases: system.phases ?? Installation.Phase.allCases, deadlines: system.deadlines ?? .usual,
+            retries: system.retries ?? Installation.usualRetries, wipeConsent: nil)
         return [Resource<Installation>(metadata: Metadata(name: node.name, labels: labels), spec: spec)]
     }
 }

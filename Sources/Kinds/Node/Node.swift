@@ -50,6 +50,14 @@ package enum Node: Kind {
             case .metal(let machine): machine.firmware
             }
         }
+
+        /// As a manifest has it.
+        var name: String {
+            switch self {
+            case .virtual: "virtual"
+            case .metal: "metal"
+            }
+        }
     }
 
     /// The machine is a VirtualMachine of the node's name, made as its child.
@@ -66,10 +74,11 @@ package enum Node: Kind {
         var host: ObjectName?
     }
 
-    /// The machine is real and is switched through its board management controller.
+    /// The machine is real: it is not made, and its disks are its own.
     package struct Metal: Codable, Hashable, Sendable {
         var firmware: VirtualMachine.Firmware
-        var bmc: BMC
+        /// What switches it; nil: a person does.
+        var bmc: BMC?
     }
 
     package struct BMC: Codable, Hashable, Sendable {
@@ -114,6 +123,12 @@ package enum Node: Kind {
         var installer: ProgramText
         /// Names the NetBoot that brings a blank machine to the installer.
         var netBoot: ObjectName?
+        /// As those of an Installation; nil: its usual ones.
+        var target: Installation.Target?
+        var diskoMode: Installation.DiskoMode?
+        var phases: [Installation.Phase]?
+        var deadlines: Installation.Deadlines?
+        var retries: Int?
     }
 
     package struct Status: Codable, Hashable, Sendable {
@@ -141,20 +156,27 @@ package enum Node: Kind {
                 "machine", "What the node is made of.",
                 [
                     .init("virtual", "A QEMU virtual machine, made as the node's child.") { .virtual(readVirtual(&$0)) },
-                    .init("metal", "A real machine with a board management controller.") { .metal(readMetal(&$0)) },
+                    .init("metal", "A real machine. It is installed like the others; without a bmc a person switches it on.") { .metal(readMetal(&$0)) },
                 ]),
             disks: fields.list("disks", 0...26, "Its disks.", readDisk),
             system: fields.optionalObject("system", "The NixOS system that is installed on it.", readSystem),
             services: fields.scalars("services", ObjectName.self, "Services that run on it."))
-        if case .virtual = spec.machine, fields.problems.isEmpty, !fields.isDrawing {
-            for (index, disk) in spec.disks.enumerated()
-            where !VirtualMachine.isDevice(disk.device.scalarText.dropFirst(5)) || !disk.device.scalarText.hasPrefix("/dev/") {
-                fields.note(
-                    "\"\(disk.device.scalarText)\" is not a virtio device of a virtual machine: /dev/vda to /dev/vdz",
-                    at: "disks[\(index)].device")
-            }
-        }
+        if fields.problems.isEmpty, !fields.isDrawing { for index in spec.disks.indices { check(spec, index, &fields) } }
         return spec
+    }
+
+    /// A virtual machine's disks are images with virtio's names; a real one's are what is plugged in.
+    private static func check(_ spec: Spec, _ index: Int, _ fields: inout Fields) {
+        let disk = spec.disks[index], device = disk.device.scalarText
+        switch spec.machine {
+        case .virtual:
+            guard !VirtualMachine.isDevice(device.dropFirst(5)) || !device.hasPrefix("/dev/") else { return }
+            fields.note("\"\(device)\" is not a virtio device of a virtual machine: /dev/vda to /dev/vdz", at: "disks[\(index)].device")
+        case .metal:
+            if !device.hasPrefix("/dev/") { fields.note("\"\(device)\" is not a device: /dev/nvme0n1, /dev/disk/by-id/…", at: "disks[\(index)].device") }
+            if disk.path != nil { fields.note("is for virtual machines: a real disk is no file of this host", at: "disks[\(index)].path") }
+            if disk.backing != nil { fields.note("is for virtual machines: a real disk has no image below it", at: "disks[\(index)].backing") }
+        }
     }
 
     private static func readInterface(_ fields: inout Fields) -> Interface {
@@ -186,7 +208,7 @@ package enum Node: Kind {
     private static func readMetal(_ fields: inout Fields) -> Metal {
         Metal(
             firmware: readFirmware(&fields),
-            bmc: fields.object("bmc", "The board management controller.") { fields in
+            bmc: fields.optionalObject("bmc", "The board management controller; a person switches the machine when absent.") { fields in
                 BMC(
                     address: fields.required("address", "URL for redfish; host or host:port for ipmi."),
                     protocol: fields.choice("protocol", default: .redfish, "What it speaks."),
@@ -213,13 +235,19 @@ package enum Node: Kind {
     }
 
     private static func readSystem(_ fields: inout Fields) -> System {
-        System(
+        var system = System(
             flake: fields.optional(
                 "flake", "URI of the flake: github:example/cluster, path:/etc/plasma; the one that plasma renders when absent."),
             attribute: fields.optional("attribute", "nixosConfigurations.<attribute>; the node's name when absent."),
             installer: fields.value(
                 "installer", default: .usual, "The program that installs it: a name that is looked for along PATH, or a path."),
             netBoot: fields.optional("netBoot", "Names the NetBoot that brings a blank machine to the installer."))
+        system.target = Installation.readTarget(&fields)
+        system.diskoMode = fields.optionalChoice("diskoMode", Installation.diskoModeHelp)
+        system.phases = Installation.readPhases(&fields)
+        system.deadlines = Installation.readDeadlines(&fields)
+        system.retries = fields.optionalInteger("retries", Installation.retriesRange, Installation.retriesHelp)
+        return system
     }
 }
 

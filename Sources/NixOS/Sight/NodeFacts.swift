@@ -31,6 +31,8 @@ package struct NodeFacts: Hashable, Sendable {
     /// What wipefs finds on the disks that were asked for: the names of signatures, none on a blank disk. A disk that
     /// is missing here could not be looked at.
     package var signatures: [String: [String]]
+    /// Where other names of disks lead: "/dev/disk/by-id/…" to "/dev/sda".
+    package var aliases: [String: String] = [:]
 
     package init(
         id: String = "nixos", variant: String? = nil, current: String? = nil, booted: String? = nil, profile: String? = nil,
@@ -55,6 +57,9 @@ package struct NodeFacts: Hashable, Sendable {
 
     /// As nixos-anywhere tells it; the lab's installer has another ID and the same variant.
     package var isInstaller: Bool { variant == "installer" }
+
+    /// The kernel's own path of a disk.
+    package func kernelPath(of disk: String) -> String { aliases[disk] ?? disk }
 }
 
 /// How long ago a system was booted and its units came up, by its own clock that never jumps.

@@ -7,19 +7,23 @@ import Foundation
 package struct NodeLook: Hashable, Sendable {
     /// Absolute paths to take the digest and mode of.
     package var files: [String]
-    /// Disks to look at for signatures: "/dev/vda".
+    /// Disks to find: "/dev/vda", "/dev/disk/by-id/…".
     package var disks: [String]
+    /// Whether they are looked at for signatures.
+    package var readsSignatures: Bool
 
-    package init(files: [String] = [], disks: [String] = []) {
+    package init(files: [String] = [], disks: [String] = [], readsSignatures: Bool = true) {
         self.files = files
         self.disks = disks
+        self.readsSignatures = readsSignatures
     }
 
     /// Bytes of an answer that are read.
     package static let answerMax = 4 << 20
 
     package var script: String {
-        let files = files.map(quoted).joined(separator: " "), disks = disks.map(quoted).joined(separator: " ")
+        let files = files.map(quoted).joined(separator: " ")
+        let all = disks.map(quoted).map { " " + $0 }.joined(), read = readsSignatures ? all : ""
         return """
             LC_ALL=C; export LC_ALL
             PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
@@ -42,7 +46,8 @@ package struct NodeLook: Hashable, Sendable {
             set --\(files.isEmpty ? "" : " " + files)
             [ $# = 0 ] || say files sha256sum -- "$@"
             [ $# = 0 ] || say modes stat -L -c '%a %n' -- "$@"
-            for disk in\(disks.isEmpty ? "" : " " + disks); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
+            for disk in\(all); do say "disk" sh -c 'printf "%s\\n" "$1"; readlink -f "$1"' sh "$disk"; done
+            for disk in\(read); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
             say boot-id cat /proc/sys/kernel/random/boot_id
             say units systemctl show --no-pager --property=Id,ActiveEnterTimestampMonotonic sshd.service ssh.service '*-cluster-join.service'
             say uptime cat /proc/uptime
@@ -67,12 +72,18 @@ package struct NodeLook: Hashable, Sendable {
                 let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
                 // Without wipefs, or without the disk, nothing is known of it.
                 if code == 0, let disk = lines.first { facts.signatures[disk] = lines.dropFirst().filter { !$0.isEmpty } }
+            } else if name == "disk" {
+                let lines = text.split(separator: "\n").map(String.init)
+                if lines.count == 2, lines[1].hasPrefix("/dev/"), lines[0] != lines[1] { facts.aliases[lines[0]] = lines[1] }
             } else if sections[name] == nil, code == 0 || name == "files" || name == "modes" {
                 // Of files, those that are there are told though others are missing.
                 sections[name] = text
             }
         }
         guard isWhole else { return nil }
+        for (name, path) in facts.aliases {
+            if let found = facts.signatures.removeValue(forKey: name) { facts.signatures[path] = found }
+        }
         let release = assignments(sections["release"] ?? "")
         facts.id = release["ID"] ?? ""
         facts.variant = release["VARIANT_ID"]

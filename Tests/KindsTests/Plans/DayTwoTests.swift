@@ -60,8 +60,8 @@ import Testing
                 var record = draft.resource
                 record.metadata.uid = "uid-\(record.name)"
                 if var node = record as? Resource<Node> {
-                    guard case .virtual(let machine) = node.spec.machine else { continue }
-                    for var child in Node.children(of: node, machine) ?? [] {
+                    guard case .virtual = node.spec.machine else { continue }
+                    for var child in Node.children(of: node) ?? [] {
                         child.metadata.uid = "uid-\(child.name)"
                         if var installation = child as? Resource<Installation> {
                             if installed.contains(node.name) {

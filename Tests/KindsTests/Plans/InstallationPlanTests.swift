@@ -83,7 +83,8 @@ import Testing
               hostname: node
               interfaces: [{network: lan, mac: "52:54:00:00:01:01"}]
               machine: {virtual: {memory: 512MiB}}
-              system: {attribute: web, installer: ../bin/install, netBoot: installer}
+              system: {attribute: web, installer: ../bin/install, netBoot: installer, diskoMode: format, phases: [disko, install], retries: 0,
+                deadlines: {install: 2h}, target: {port: 2222}}
 
             """
         let reading = Catalog.table.read([(file: "/manifests/lab/case.yaml", bytes: Array(text.utf8))])
@@ -93,6 +94,8 @@ import Testing
         let made = try #require(children.compactMap { $0 as? Resource<Installation> }.first)
         #expect(made.name == "node" && made.metadata.labels["rack"] == "a" && made.spec.node.scalarText == "node")
         #expect(made.spec.flake == nil && made.spec.attribute == "web" && made.spec.program.text == "/manifests/bin/install")
+        #expect(made.spec.diskoMode == .format && made.spec.phases == [.disko, .install] && made.spec.retries == 0)
+        #expect(made.spec.deadlines.install == .seconds(7200) && made.spec.deadlines.disko == .seconds(600) && made.spec.target?.port == 2222)
         var ledger = Ledger()
         for var child in children {
             if var machine = child as? Resource<VirtualMachine> {
@@ -107,6 +110,36 @@ import Testing
         ledger[ready.reference] = ready
         let plan = Node.Planning.plan(Goal(node), given: .init(), Reader(ledger))
         #expect(plan.condition == .ready && plan.status.system == "/nix/store/one")
+    }
+
+    @Test func `a real machine has its installation and nothing else, and keeps it when it is given a controller`() throws {
+        func node(_ machine: String) throws -> Resource<Node> {
+            let text = """
+                apiVersion: plasma.cloud/v1alpha1
+                kind: Node
+                metadata: {name: node}
+                spec:
+                  hostname: node
+                  interfaces: [{network: lan, mac: "52:54:00:00:01:01"}]
+                  machine: {metal: {\(machine)}}
+                  disks: [{device: /dev/nvme0n1, size: 1TB}]
+                  system: {netBoot: installer}
+
+                """
+            let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
+            try #require(reading.problems == [])
+            return try #require(reading.drafts.first?.resource as? Resource<Node>)
+        }
+        let plan = Node.Planning.plan(Goal(try node("")), given: .init(), Reader(Ledger()))
+        #expect(plan.children.map(\.reference) == [Reference(Installation.self, "node")])
+        #expect(plan.condition == .waiting(on: Reference(Installation.self, "node"), "not made yet") && plan.status.machine == "metal")
+        let driven = try node("bmc: {address: \"https://10.0.0.9\", credentials: {username: admin, passwordFile: /etc/bmc}}")
+        var ledger = Ledger()
+        for child in plan.children { ledger[child.reference] = child }
+        let stalled = Node.Planning.plan(Goal(driven), given: .init(), Reader(ledger))
+        guard case .stalled(let why) = stalled.condition else { return #expect(Bool(false), "\(stalled.condition)") }
+        #expect(why.hasPrefix("this version has no driver for a redfish controller") && stalled.children.count == 1)
+        #expect(Node.Planning.plan(Goal(driven), given: .init(), Reader(Ledger())).children.isEmpty)
     }
 
     private func records(_ words: PlanCases.Words) throws -> (Resource<Installation>, Reader) {
@@ -147,8 +180,8 @@ import Testing
               hostname: node
               role: control-plane
               interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
-              machine: {virtual: {memory: 512MiB}}
-              disks: [{device: /dev/vda, size: 4GiB, \(words.has("nolayout") ? "" : layout)}]
+              machine: {\(words.has("metal") ? "metal: {}" : "virtual: {memory: 512MiB}")}
+              disks: [{device: \(words.has("metal") ? "/dev/disk/by-id/ata-D1" : "/dev/vda"), size: 4GiB, \(words.has("nolayout") ? "" : layout)}]
             ---
             apiVersion: plasma.cloud/v1alpha1
             kind: VirtualMachine
@@ -268,6 +301,7 @@ import Testing
         case "unknown": facts.signatures = [:]
         default: break
         }
+        if words.has("metal") { facts.aliases = ["/dev/disk/by-id/ata-D1": "/dev/vda"] }
         facts.devices = words["disk"] == "none" ? [] : [disk]
         switch words["machine"] {
         case "silent": return .unreachable(.noAnswer)
@@ -293,6 +327,10 @@ import Testing
             BlockDevice(name: "vda2", path: "/dev/vda2", type: "part", filesystem: "LVM2_member", partitionLabel: "disk-vda-lvm", children: [root]),
         ])]
         facts.volumes = [LogicalVolume(group: "pool", name: "root", bytes: words.has("grown") ? 2 << 30 : 1 << 30)]
+        if words.has("metal") {
+            facts.aliases = ["/dev/disk/by-id/ata-D1": "/dev/vda"]
+            for (index, name) in ["ESP", "lvm"].enumerated() { facts.devices?[0].children[index].partitionLabel = "disk-ata-D1-\(name)" }
+        }
         if words.has("extra") { facts.volumes?.append(LogicalVolume(group: "pool", name: "scratch", bytes: 64 << 20)) }
         return facts
     }

@@ -93,7 +93,7 @@ import Testing
                 """
                 kind: Network
                 metadata: {name: lan}
-                spec: {driver: \(words["driver"] ?? "multicast"), subnet: 10.0.0.0/24, gateway: 10.0.0.1, hostOnSegment: \(words["host"] ?? "true")\(bridge)}
+                spec: {driver: \(words["driver"] ?? "multicast"), subnet: 10.0.0.0/24, gateway: 10.0.0.1, hostOnSegment: \(words["host"] ?? "true")\(bridge)\(words["own"].map { ", hostAddress: \($0)" } ?? "")}
                 """, words)
             if words.has("user") {
                 let machine: Resource<VirtualMachine> = try draft(
