@@ -108,9 +108,11 @@ enum Admission {
 
     private static func refuseLeaving(_ stored: any AnyResource) throws(Refusal) {
         guard stored.metadata.isLeaving else { return }
+        let why = stored.summary?.condition("Ready").flatMap { $0.status == .yes ? nil : $0.lasting }
         throw .conflict(
             stored.reference,
-            "\(stored.reference) is being deleted and cannot be changed; wait until it is gone, then apply again")
+            "\(stored.reference) is being deleted and cannot be changed; wait until it is gone, then apply again"
+                + (why.map { " (\($0))" } ?? ""))
     }
 
     private static func refuseOwned(_ stored: any AnyResource, _ verb: String) throws(Refusal) {

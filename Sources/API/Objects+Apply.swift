@@ -40,8 +40,11 @@ extension Objects {
     /// What applying the drafts would write: the same plan, not carried out.
     /// - Throws: `Refusal` where the apply would be refused.
     func wish(_ drafts: [Draft], options: ApplyOptions) async throws -> Wish {
-        let plan = try ApplyPlan(
-            drafts, stored: try await all(), options: options, reconciledKinds: reconciledKinds, now: now(), newUID: newUID)
+        var made = 0
+        let plan = try ApplyPlan(drafts, stored: try await all(), options: options, reconciledKinds: reconciledKinds, now: now()) {
+            made += 1
+            return "\(Metadata.foreseenPrefix)\(made)"
+        }
         var wish = Wish(drafts: drafts, records: [], retired: [])
         for step in plan.steps {
             if step.action == .pruned { wish.retired.append(step.reference) }

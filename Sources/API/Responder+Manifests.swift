@@ -11,11 +11,7 @@ extension Responder {
         let body = try await manifestBody(asked.request)
         guard let files = body.files else { throw Refusal.badRequest("the body has no \"files\"") }
         let drafts = try read(files, body.workingDirectory)
-        if options.prune, drafts.isEmpty {
-            throw Refusal.badRequest(
-                "the manifest names no object: pruning would delete everything that \"\(options.fieldManager)\" applied. "
-                    + "Delete objects by name if that is what is wanted")
-        }
+        try refuseEmptyPrune(drafts, options)
         let result = try await objects.apply(drafts, options: options) { stored in
             let problems = hooks.check(drafts, stored)
             guard problems.isEmpty else { throw Refusal.invalid(problems) }
@@ -37,9 +33,17 @@ extension Responder {
             do { _ = try LabelSelector(text) } catch { throw Refusal.badRequest("\(error)") }
         }
         guard let drafts else { return try Answer.json(try await hooks.diff(nil, selection)) }
-        try await check(drafts)
         let options = ApplyOptions(dryRun: true, prune: selection.prune, fieldManager: selection.fieldManager)
+        try refuseEmptyPrune(drafts, options)
+        try await check(drafts)
         return try Answer.json(try await hooks.diff(try await objects.wish(drafts, options: options), selection))
+    }
+
+    private func refuseEmptyPrune(_ drafts: [Draft], _ options: ApplyOptions) throws(Refusal) {
+        guard options.prune, drafts.isEmpty else { return }
+        throw .badRequest(
+            "the manifest names no object: pruning would delete everything that \"\(options.fieldManager)\" applied. "
+                + "Delete objects by name if that is what is wanted")
     }
 
     private func manifestBody(_ request: Request) async throws -> ManifestBody {

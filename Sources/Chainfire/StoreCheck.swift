@@ -5,15 +5,16 @@ import Replica
 /// page and row by row.
 package struct StoreCheck: Sendable, CustomStringConvertible {
     package private(set) var identity: StoreIdentity?
-    package private(set) var log: LogCheck
+    /// nil: what was restored from a snapshot begins its log when it is started.
+    package private(set) var log: LogCheck?
     /// Of the database, one line each.
     package private(set) var problems: [String] = []
     private var summary: [String] = []
 
-    package var isSound: Bool { problems.isEmpty && log.problem == nil }
+    package var isSound: Bool { problems.isEmpty && log?.problem == nil }
 
     fileprivate init(_ directory: String, _ disk: any Disk) {
-        log = LogCheck.run(directory + "/log", disk: disk)
+        if (try? disk.list(directory))?.contains("log") != false { log = LogCheck.run(directory + "/log", disk: disk) }
         do throws(ChainfireError) {
             identity = try StoreIdentity.read(directory, SystemDisk())
         } catch {
@@ -24,7 +25,7 @@ package struct StoreCheck: Sendable, CustomStringConvertible {
             problems += try Storage.check(state)
             let mark = try Storage.look(state).mark
             summary.append("\(state): revision \(mark.revision), compacted through \(mark.compacted), entry \(mark.appliedIndex)")
-            if mark.appliedIndex > log.lastIndex, log.problem == nil {
+            if let log, mark.appliedIndex > log.lastIndex, log.problem == nil {
                 problems.append("\(state) has applied entry \(mark.appliedIndex), but the log ends with \(log.lastIndex)")
             }
         } catch {
@@ -35,7 +36,7 @@ package struct StoreCheck: Sendable, CustomStringConvertible {
     package var description: String {
         var lines: [String] = []
         if let identity { lines.append("member \(hex(identity.memberID)) of cluster \(hex(identity.clusterID))") }
-        lines.append(log.description)
+        lines.append(log?.description ?? "no log yet: it begins with the first start")
         lines += summary
         lines += problems.map { "problem: \($0)" }
         lines.append(isSound ? "sound" : "not sound")
@@ -47,6 +48,10 @@ extension Chainfire {
     /// Looks at the directory of a store that does not run.
     /// - Throws: `.storage` when it runs, or cannot be read.
     package static func check(directory: String, disk: any Disk = SystemDisk()) throws(ChainfireError) -> StoreCheck {
+        let names: [String]
+        do throws(DiskError) { names = try disk.list(directory) } catch { throw .storage(error.description) }
+        // Who looks leaves nothing behind, the lock's file least of all.
+        guard names.contains("state.db") || names.contains("log") else { throw .storage("\(directory) holds no store") }
         let lock: any DiskLock
         do throws(DiskError) { lock = try disk.lock(directory + "/lock") } catch { throw .storage(error.description) }
         return withExtendedLifetime(lock) { StoreCheck(directory, disk) }

@@ -63,6 +63,24 @@ private func checkIssuers(_ world: CheckedWorld) -> [Problem] {
         let owner = authority.described(at: "spec.duration")
         return "\"\(duration)\" is longer than its issuer lives: \(authority.spec.duration) of \(owner)"
     }
+    // RFC 5280, 4.2.1.9: how many authorities may follow one in a chain.
+    func isTooDeep(below issuer: ObjectName?) -> String? {
+        var next = issuer, seen: Set<String> = []
+        while let name = next?.scalarText, seen.insert(name).inserted, let authority = authorities[name] {
+            if let most = authority.spec.maxPathLength, most < seen.count, !authority.isBroken("spec.maxPathLength") {
+                let owner = authority.described(at: "spec.maxPathLength")
+                return "would be authority \(seen.count) below \(owner), which allows \(most == 0 ? "none" : "\(most)") (maxPathLength: \(most))"
+            }
+            next = authority.spec.issuerRef?.name
+        }
+        return nil
+    }
+    for certificate in world.certificates where certificate.spec.isCA {
+        if let what = isTooDeep(below: certificate.spec.issuerRef.name) { problems += certificate.problem("spec.isCA", what) }
+    }
+    for authority in world.authorities {
+        if let what = isTooDeep(below: authority.spec.issuerRef?.name) { problems += authority.problem("spec.issuerRef.name", what) }
+    }
     for certificate in world.certificates {
         if let what = outlives(certificate.spec.issuerRef.name, certificate.spec.duration) {
             problems += certificate.problem("spec.duration", what)

@@ -77,6 +77,11 @@ package struct Images: Sendable {
             try? files.removeItem(atPath: draft)
             throw error
         }
+        guard chmod(draft, 0o600) == 0 else {
+            let why = errnoText(errno)
+            try? files.removeItem(atPath: draft)
+            throw .image(path: path, "could not be kept from others: \(why)")
+        }
         // link(2), not rename(2): it fails where a file has come to be in the meantime.
         guard link(draft, path) == 0 else {
             let why = errnoText(errno)

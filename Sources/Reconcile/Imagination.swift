@@ -74,7 +74,7 @@ struct Imagination: Sendable {
             put(reference, imagined.record)
         }
         for var child in imagined.children.create {
-            child.metadata.uid = "foreseen-\(child.reference)"
+            child.metadata.uid = "\(Metadata.foreseenPrefix)\(child.reference)"
             operations[child.reference] = .create
             put(child.reference, child)
         }

@@ -101,13 +101,16 @@ package final class Mirror: Service {
     }
 
     package func run() async throws {
+        var failures = Failures()
         while !Task.isCancelled {
             do {
                 try await cancelWhenGracefulShutdown { try await self.follow() }
                 break
             } catch let error as StoreError {
-                logger.warning("the watch of the store broke; reading it anew", metadata: ["error": "\(error)"])
-                try? await time.sleep(for: .milliseconds(100))
+                let now = time.now()
+                let (pause, isTold) = failures.note("\(error)", at: now)
+                if isTold { logger.warning("the watch of the store broke; reading it anew", metadata: ["error": "\(error)"]) }
+                try? await cancelWhenGracefulShutdown { try await self.time.sleep(for: pause) }
             } catch is CancellationError {
                 break
             }
@@ -120,6 +123,22 @@ package final class Mirror: Service {
         // Outside of the lock: a stream that ends takes it to sign itself off.
         for listener in listeners { listener.finish() }
         for waiter in waiters { waiter.continuation.resume() }
+    }
+
+    /// A store that stays away is asked less and less often, and told of once a minute.
+    private struct Failures {
+        private var count = 0
+        private var last: Instant?
+        private var told: (error: String, at: Instant)?
+
+        mutating func note(_ error: String, at now: Instant) -> (pause: Duration, isTold: Bool) {
+            // What had gone well for a while is another matter.
+            if let last, now - last > .seconds(30) { (count, told) = (0, nil) }
+            (last, count) = (now, count + 1)
+            let isTold = told.map { $0.error != error || now - $0.at >= .seconds(60) } ?? true
+            if isTold { told = (error, now) }
+            return (min(.milliseconds(100) * (1 << min(count - 1, 6)), .seconds(5)), isTold)
+        }
     }
 
     private func follow() async throws {

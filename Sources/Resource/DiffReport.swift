@@ -9,6 +9,8 @@ package struct DiffReport: Codable, Hashable, Sendable {
     package var objects: [ObjectDiff]
     /// How many objects were looked at.
     package var examined: Int
+    /// Objects that were asked for by name, and are neither in the store nor in the manifest; nil: none.
+    package var missing: [Reference]?
 
     package init(objects: [ObjectDiff], examined: Int) {
         version = DiffReport.currentVersion

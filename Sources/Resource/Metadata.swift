@@ -17,6 +17,10 @@ package struct Metadata: Hashable, Sendable, Codable {
     package var finalizers: [String]
     package var ownerReferences: [OwnerReference]
 
+    /// The uid of an object that a diff imagines begins so: it does not exist.
+    package static let foreseenPrefix = "foreseen-"
+    package var isForeseen: Bool { uid.hasPrefix(Self.foreseenPrefix) }
+
     package init(
         name: String, uid: String = "", labels: [String: String] = [:], annotations: [String: String] = [:],
         generation: Int64 = 1, resourceVersion: String? = nil, creationTimestamp: Date = Date(timeIntervalSince1970: 0),

@@ -248,6 +248,12 @@ struct MachineTests {
             return (try await store.range(RangeRequest(.all)), store.header)
         }
         let report = try Chainfire.restore(snapshot: copy, to: target)
+        let fresh = try Chainfire.check(directory: target)
+        #expect(fresh.isSound && fresh.description.contains("no log yet"), "\(fresh)")
+        let empty = target + "-empty"
+        try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: false)
+        #expect(throws: ChainfireError.self) { try Chainfire.check(directory: empty) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: empty) == [])
         #expect(report.keys == 7 && report.identity.clusterID != before.1.clusterID)
         for round in 0..<2 {
             try await withChainfire(in: target) { store in

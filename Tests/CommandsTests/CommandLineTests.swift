@@ -52,6 +52,14 @@ struct CommandLineTests {
         #expect(diff.format == .sarif && diff.detailedExitCode)
     }
 
+    @Test func `what a script left empty selects nothing`() async throws {
+        for arguments in [["nodes", "-l", ""], ["node", ""], ["node/a", ""]] {
+            let command = try DeleteCommand.parse(arguments + ["--server", "unix:///nowhere.sock"])
+            let failure = await #expect(throws: Failure.self) { try await command.run() }
+            #expect(failure?.description.contains("empty") == true, "\(failure?.description ?? "")")
+        }
+    }
+
     @Test func `problems with a value are told in our words`() {
         let wrong: [(String, String)] = [
             ("get nodes -o xml", "is not an output format"), ("get nodes -o jsonpath={.a[?(@.b)]}", "filters"),

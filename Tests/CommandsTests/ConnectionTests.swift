@@ -43,6 +43,21 @@ struct ConnectionTests {
                 == "unix:///var/lib/plasma/plasma.sock")
     }
 
+    @Test func `what is no token is refused without telling any of it`() throws {
+        let folder = try Folder()
+        for (text, isToken) in [("abc123\n", true), ("secret\n# a comment\n", false), ("se cret", false), ("\n", false)] {
+            try folder.write("token", text)
+            let connection = try Connection(
+                options: try ConnectionOptions.parse(["--server", "https://lab:1", "--token-file", folder.path + "/token"]), environment: [:], isRoot: true)
+            if isToken {
+                _ = try connection.endpoint()
+            } else {
+                let failure = #expect(throws: Failure.self) { try connection.endpoint() }
+                #expect(failure?.description.contains("secret") == false && failure?.description.contains("holds no bearer token") == true)
+            }
+        }
+    }
+
     @Test func `a context that is not there or not right says so`() throws {
         let folder = try Folder()
         try folder.write("plasma/contexts/lab.yaml", "sever: x\n")

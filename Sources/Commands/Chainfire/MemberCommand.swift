@@ -52,6 +52,9 @@ struct AddMember: AsyncParsableCommand {
     func run() async throws {
         Interrupt.endsTheProcess()
         let cluster = try endpoints.client()
+        if let row = try await MemberTable.ask(cluster).rows.first(where: { $0.name == name }) {
+            throw Failure("there is a member \"\(name)\" already (\(hex(row.id)), a \(row.role)); to put a new one in its place: plasma chainfire member replace \(name) NAME")
+        }
         var body: JSON = ["name": .string(name), "peer_urls": try MemberChange.urls(peerURLs)]
         if learner {
             body["learner"] = true

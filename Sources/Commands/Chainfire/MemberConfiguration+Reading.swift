@@ -64,6 +64,13 @@ extension MemberConfiguration {
         let isBootstrap: Bool? = fields.optional(
             "bootstrap", "true: begin a cluster together with all of initial_peers, which is the same on all members. false: join by leader_url.")
         let founders = Self.readFounders(&fields, root: root, isSecure: peerTLS != nil)
+        let isSecure = peerTLS != nil
+        if let url = founders.map(\.url).first(where: { $0.isSecure != isSecure }) {
+            fields.note(
+                !isSecure
+                    ? "\(url) is https, but there is no tls.peer: members would speak in clear; give tls.peer, or write http"
+                    : "\(url) is http, but tls.peer has a certificate for it; write https", at: "initial_peers")
+        }
         let leader: MemberURL? = fields.optional("leader_url", "With bootstrap: false, the client URL of any member of the cluster to join. Ignored with bootstrap: true.")
         joinToken = Self.readToken(&fields, absolute)
         if isBootstrap == true, leader != nil { notices.append("leader_url is for bootstrap: false; who begins a cluster joins none, and ignores it") }

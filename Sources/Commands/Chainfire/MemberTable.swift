@@ -55,7 +55,11 @@ struct MemberTable {
     /// - Throws: `Failure` listing those that there are.
     func find(_ word: String) throws -> Row {
         let digits = word.hasPrefix("0x") ? String(word.dropFirst(2)) : word
-        if let row = rows.first(where: { $0.name == word }) ?? rows.first(where: { $0.id == UInt64(digits, radix: 16) }) { return row }
+        let named = rows.filter { $0.name == word }
+        guard named.count <= 1 else {
+            throw Failure("\(named.count) members are named \"\(word)\": give the ID, \(named.map { "\(hex($0.id)) (\($0.role))" }.joined(separator: " or "))")
+        }
+        if let row = named.first ?? rows.first(where: { $0.id == UInt64(digits, radix: 16) }) { return row }
         let hint = nearest(to: word, among: rows.map(\.name)).map { "; did you mean \"\($0)\"?" }
             ?? ": there are \(rows.map { "\($0.shownName) (\(hex($0.id)))" }.joined(separator: ", "))"
         throw Failure("\"\(word)\" is no member\(hint)")

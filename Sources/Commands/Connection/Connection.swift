@@ -29,7 +29,14 @@ package struct Connection: Hashable, Sendable {
     package func endpoint() throws -> Endpoint {
         try Endpoint(
             server, caPEM: try caFile.map { try text(of: $0, "CA certificate") },
-            token: try tokenFile.map { try text(of: $0, "token").trimmingCharacters(in: .whitespacesAndNewlines) })
+            token: try tokenFile.map { file in
+                let token = try text(of: file, "token").trimmingCharacters(in: .whitespacesAndNewlines)
+                // Nothing of it is told: it may be a secret all the same.
+                guard !token.isEmpty, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+                    throw Failure("\(file) holds no bearer token: that is one line of printable characters without spaces")
+                }
+                return token
+            })
     }
 
     private func text(of file: String, _ what: String) throws -> String {

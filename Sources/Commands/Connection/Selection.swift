@@ -15,6 +15,7 @@ struct Selection: Sendable {
                 "name what you mean: KIND, KIND NAME, KIND/NAME or all; kinds are \(kinds.all.map(\.plural).joined(separator: ", "))"
             )
         }
+        guard arguments.allSatisfy({ !$0.isEmpty }) else { throw Failure("one of the names is empty; is a variable of yours unset?") }
         if first.contains("/") { return try grouped(try arguments.map { try reference($0, kinds: kinds) }) }
         if first == "all" {
             guard arguments.count == 1 else { throw Failure("\"all\" stands alone: \"\(arguments[1])\" after it is too much") }

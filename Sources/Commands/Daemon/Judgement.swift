@@ -2,6 +2,7 @@ import API
 import Reconcile
 import Resource
 import Store
+import Synchronization
 
 /// Answers `diff`: what an apply would change, or what has drifted.
 struct Judgement: Sendable {
@@ -19,14 +20,21 @@ struct Judgement: Sendable {
         let ledger = mirror.ledger
         let selector = try selection.selector.map { try LabelSelector($0) }
         let chosen = Set(selection.references)
+        let met = Mutex<Set<Reference>>([])
         let wanted = Dictionary(
             (wish?.drafts ?? []).map { ($0.resource.reference, $0.resource.metadata.labels) }, uniquingKeysWith: { first, _ in first })
-        return await differ.diff(
+        var report = await differ.diff(
             stored: ledger, records: wish?.records ?? [], retired: wish?.retired ?? [], drafts: wish?.drafts ?? []
         ) { reference in
-            if !chosen.isEmpty, !chosen.contains(reference) { return false }
+            if !chosen.isEmpty {
+                guard chosen.contains(reference) else { return false }
+                met.withLock { _ = $0.insert(reference) }
+            }
             guard let selector else { return true }
             return selector.matches(wanted[reference] ?? ledger[reference]?.metadata.labels ?? [:])
         }
+        let missing = chosen.subtracting(met.withLock { $0 }).sorted()
+        if !missing.isEmpty { report.missing = missing }
+        return report
     }
 }

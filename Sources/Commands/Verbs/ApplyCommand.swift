@@ -14,8 +14,7 @@ struct ApplyCommand: AsyncParsableCommand {
 
             Who applied an object first manages it: another --field-manager is refused unless --force-conflicts.
 
-            With --wait, shows how each object comes along until all are ready. Objects of kinds that are only \
-            recorded (certificates, services) are not waited for. When time runs out, or nothing more will happen by \
+            With --wait, shows how each object comes along until all are ready. When time runs out, or nothing more will happen by \
             itself, it says which object is stuck and why.
 
             EXAMPLES

@@ -80,6 +80,7 @@ struct DeleteCommand: AsyncParsableCommand {
             return try Selection.parse(drafts.reversed().map(\.reference.description), kinds: kinds)
         }
         let selections = try Selection.parse(objects, kinds: kinds)
+        if labels.selector?.requirements.isEmpty == true { throw Failure("-l is empty, which would select everything; say --all if that is what is wanted") }
         if labels.selector == nil, !all, let whole = selections.first(where: { $0.names == nil }) {
             throw Failure(
                 "\"\(objects.joined(separator: " "))\" names every object of a kind: name them, select with -l, or say --all, to delete \(whole.kind.plural)"

@@ -67,6 +67,9 @@ struct DiffCommand: AsyncParsableCommand {
             guard let files else { return try await client.diff(nil, selection: selection) }
             return files.shown(try await files.asking { try await client.diff($0, selection: selection) })
         }
+        // Whoever asks for what is not there must not be told that all is well.
+        if let missing = report.missing { throw Failure(missing.map { "\($0) is not there" }.joined(separator: "\nplasma: ")) }
+        if report.examined == 0, labels.selector != nil { throw Failure("no object has such labels: nothing was compared") }
         let outcome = DiffOutcome(
             report, format: format, isDetailed: detailedExitCode, isColored: connection.terminal.isColored,
             version: Plasma.version)

@@ -56,6 +56,9 @@ struct EditCommand: AsyncParsableCommand {
             let manifest = [(file: file, bytes: Array(data))]
             let reading = kinds.read(manifest)
             guard reading.problems.isEmpty else { throw InvalidManifest(problems: reading.problems) }
+            guard reading.drafts.map(\.resource.reference) == [reference] else {
+                throw Failure("the text must hold \(reference) and nothing else: kind and name cannot be edited. Make another object with apply")
+            }
             let manager = object.metadata.annotations[Annotation.fieldManager] ?? "plasma"
             let result = try await client.apply(manifest, options: ApplyOptions(fieldManager: manager, force: forceConflicts))
             Output.write(ApplyText.render(result))

@@ -8,7 +8,7 @@ struct GetCommand: AsyncParsableCommand {
         commandName: "get",
         abstract: "Lists objects, and follows them.",
         discussion: """
-            READY is the Ready condition: True, False, Unknown, or - for kinds that are only recorded. STATUS is the \
+            READY is the Ready condition: True, False or Unknown. STATUS is the \
             phase: Ready, Starting, Waiting, Failing, Stalled, Deleting, Suspended. -o wide adds columns and the reason.
 
             With -w, prints a row (or object) for each change until interrupted.

@@ -82,8 +82,23 @@ package enum CertificateAuthority: Kind {
             duration: duration, renewBefore: renewBefore, privateKey: Certificate.readPrivateKey(&fields),
             issuerRef: fields.optionalObject("issuerRef", "Who signs it; itself when absent.", Certificate.readIssuer),
             maxPathLength: fields.optionalInteger("maxPathLength", 0...8, "How many authorities may stand below it."),
-            rolloverHold: fields.value(
-                "rolloverHold", default: .minutes(10),
-                "How long the phases of a change of authorities last at least, so that everybody has fetched what changed."))
+            rolloverHold: readHold(&fields, duration, renewBefore))
+    }
+
+    /// A change must be over before the old authority is.
+    private static func readHold(_ fields: inout Fields, _ duration: TimeSpan, _ renewBefore: TimeSpan?) -> TimeSpan {
+        let isSound = fields.isSound
+        return fields.checked(
+            "rolloverHold",
+            {
+                $0.value(
+                    "rolloverHold", default: .minutes(10),
+                    "How long the phases of a change of authorities last at least, so that everybody has fetched what changed.")
+            }
+        ) { hold in
+            let time = renewBefore.map(\.milliseconds) ?? duration.milliseconds / 3
+            guard isSound, hold.milliseconds * 2 > time else { return nil }
+            return "\"\(hold.scalarText)\" is too long: the two phases of a change must end before the old authority does, \(TimeSpan(milliseconds: time).scalarText) after it begins (renewBefore)"
+        }
     }
 }

@@ -20,16 +20,23 @@ extension Disk {
 
         package func observe(_ goal: Goal<Disk>, _ reader: Reader) async throws -> Sight {
             let path = path(of: goal.resource)
-            return Sight(path: path, image: try await images.inspect(path).map {
-                Sight.Seen(format: $0.format, bytes: $0.virtualBytes, allocated: $0.actualBytes, backing: $0.backing?.path)
-            })
+            var isDirectory: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+            // What stays need not be looked at, and what no image can be is nobody's to remove.
+            if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory.boolValue { return Sight(path: path, image: nil) }
+            guard isThere, let image = try await images.inspect(path) else { return Sight(path: path, image: nil) }
+            let size = image.format == Format.raw.rawValue ? try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 : nil
+            return Sight(path: path, image: Sight.Seen(
+                format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,
+                isRagged: (size ?? 0) % 512 != 0))
         }
 
         package func perform(_ action: Action) async throws {
             switch action {
             case .create(let path, let format, let bytes, let backing):
+                // Disks hold what their machines keep to themselves.
                 try FileManager.default.createDirectory(
-                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+                    atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
                 try await images.create(
                     path, format: format.rawValue, bytes: bytes, backing: backing.map { ($0.path.path, $0.format.rawValue) })
             case .grow(let path, let format, let bytes, nil):

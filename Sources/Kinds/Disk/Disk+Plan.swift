@@ -14,12 +14,15 @@ extension Disk {
             package var bytes: UInt64
             package var allocated: UInt64
             package var backing: String?
+            /// Its file ends within a sector, as no disk does.
+            package var isRagged: Bool
 
-            package init(format: String, bytes: UInt64, allocated: UInt64 = 0, backing: String? = nil) {
+            package init(format: String, bytes: UInt64, allocated: UInt64 = 0, backing: String? = nil, isRagged: Bool = false) {
                 self.format = format
                 self.bytes = bytes
                 self.allocated = allocated
                 self.backing = backing
+                self.isRagged = isRagged
             }
         }
 
@@ -57,17 +60,22 @@ extension Disk {
             let users = reader.mentioning(disk.reference, VirtualMachine.self)
             let runner = users.first { $0.status?.detail.disks.contains(disk.name) == true }
             switch (goal, seen.image) {
-            case (.absent, nil):
+            case (.absent, nil) where disk.spec.deletionPolicy == .delete:
                 return Plan(.ready, status: status)
-            case (.absent, .some):
+            case (.absent, _):
                 if let user = users.first(where: { !$0.metadata.isLeaving }) ?? runner ?? users.first {
                     return Plan(.waiting(on: user.reference, "it uses the image"), status: status)
                 }
-                switch disk.spec.deletionPolicy {
-                case .retain: return Plan(.ready, status: status)
-                case .delete:
-                    return Plan(.converging("deleting"), [.delete(path: seen.path)], status: status, differences: [.leaving("image")])
+                guard disk.spec.deletionPolicy == .delete else { return Plan(.ready, status: status) }
+                // Records of earlier versions say only whether it was what was wanted.
+                guard status.isOurs ?? (disk.status?.conditions.contains { $0.type == "Ready" && $0.status == .yes } == true) else {
+                    var plan = Plan<Disk, Action>(.ready, status: status)
+                    plan.happenings = [Happening(reason: "Kept", message: "\(seen.path) stays: it was there before, and never what was wanted")]
+                    return plan
                 }
+                var going = status
+                going.isOurs = true
+                return Plan(.converging("deleting"), [.delete(path: seen.path)], status: going, differences: [.leaving("image")])
             case (.present, nil):
                 return create(disk, seen, status, runner)
             case (.present, let image?):
@@ -90,10 +98,12 @@ extension Disk {
             _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
         ) -> Plan<Disk, Action> {
             let old = disk.status?.detail
+            var made = status
+            made.isOurs = true
             let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
             guard old?.size != nil else {
                 let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .none)
-                return Plan(.converging("creating"), [action], status: status, differences: [difference])
+                return Plan(.converging("creating"), [action], status: made, differences: [difference])
             }
             // There was an image and what it held: a blank one in its place is a loss that somebody must want.
             let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .wipe)
@@ -115,7 +125,7 @@ extension Disk {
                     .stalled("\(what); put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
-            return spend(consent, Plan(.converging("creating"), [action], status: status, differences: [difference]))
+            return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]))
         }
 
         private static func keep(
@@ -131,6 +141,11 @@ extension Disk {
             }
             let wanted = disk.spec.size
             let size = ByteCount(image.bytes)
+            if image.isRagged, status.isOurs != true {
+                return Plan(
+                    .stalled("\(seen.path) was here before, and is no image of a disk: its size is no multiple of 512 bytes; name another path, or remove it"),
+                    status: status, differences: [Difference("image", seen: "another file", wanted: .string(seen.path), impact: .wipe)])
+            }
             if size > wanted {
                 remake.append(Difference("spec.size", seen: .string(size.scalarText), wanted: .string(wanted.scalarText), impact: .wipe))
             }
@@ -140,6 +155,8 @@ extension Disk {
                 let difference = Difference("spec.size", seen: .string(size.scalarText), wanted: .string(wanted.scalarText), impact: .none)
                 return Plan(.converging("growing"), [action], status: status, differences: [difference])
             }
+            var status = status
+            status.isOurs = true
             return Plan(.ready, status: status)
         }
 
@@ -149,6 +166,11 @@ extension Disk {
         ) -> Plan<Disk, Action> {
             let what = differences.map { "\($0.path.dropFirst("spec.".count)) is \($0.seen?.string ?? "none"), wanted \($0.wanted?.string ?? "none")" }
                 .joined(separator: "; ")
+            if disk.metadata.isForeseen {
+                return Plan(
+                    .stalled("\(what): that would wipe \(seen.path), which is there already; name another path, or apply this, and the consent is named"),
+                    status: status, differences: differences)
+            }
             if disk.spec.wipePolicy == .never {
                 return Plan(
                     .stalled("\(what): that would wipe \(seen.path), and wipePolicy is Never; change the spec back"),
@@ -196,11 +218,13 @@ extension Resource where K == Disk {
         var status = self.status?.detail ?? Disk.Status()
         // What an image held is remembered when it vanishes, and where it was: then there is something to be missed.
         if let image = seen.image {
+            if let path = status.path, path != seen.path { status.isOurs = false }
             status.path = seen.path
             status.format = image.format
             status.size = ByteCount(image.bytes)
             // In steps, so that a busy guest does not make a new status every time.
-            status.allocated = ByteCount((image.allocated + (64 << 20) - 1) & ~UInt64((64 << 20) - 1))
+            let step: UInt64 = image.bytes < 1 << 30 ? 1 << 20 : 64 << 20
+            status.allocated = ByteCount((image.allocated + step - 1) & ~(step - 1))
         } else if status.size == nil {
             status.path = seen.path
             (status.format, status.allocated) = (nil, nil)

@@ -51,6 +51,8 @@ package enum Disk: Kind {
         var allocated: ByteCount?
         /// Consents to destroy that were used: none is honoured twice.
         var spentConsents: [String] = []
+        /// Whether plasma made the image, or found just what was wanted: nothing else is removed with the object.
+        var isOurs: Bool?
 
         init() {}
     }
@@ -121,5 +123,6 @@ extension Disk.Status {
         size = try fields.decodeIfPresent(ByteCount.self, forKey: .size)
         allocated = try fields.decodeIfPresent(ByteCount.self, forKey: .allocated)
         spentConsents = try fields.decodeIfPresent([String].self, forKey: .spentConsents) ?? []
+        isOurs = try fields.decodeIfPresent(Bool.self, forKey: .isOurs)
     }
 }

@@ -21,6 +21,8 @@ import Testing
             if let path = words["known"] {
                 disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\", \"path\": \"/disks/\(path.isEmpty ? "root.qcow2" : path)\"}")
             }
+            if words.has("ours") { disk.status = try ready(disk.metadata, "{\"isOurs\": true}") }
+            if words.has("foreign") { disk.status = try ready(disk.metadata, "{\"isOurs\": false}") }
             if words.has("spent") { disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\", \"spentConsents\": [\"wipe-uid-root-1\"]}") }
             if words["consent"] == "right" { disk.metadata.annotations[Kinds.Disk.consentAnnotation] = "wipe-uid-root-1" }
             if words["consent"] == "wrong" { disk.metadata.annotations[Kinds.Disk.consentAnnotation] = "wipe-everything" }
@@ -34,7 +36,8 @@ import Testing
             let image = words["image"].map { text in
                 let parts = text.split(separator: "/")
                 return Kinds.Disk.Sight.Seen(
-                    format: parts.count > 1 ? String(parts[1]) : "qcow2", bytes: (try? ByteCount(scalar: String(parts[0])))?.bytes ?? 0)
+                    format: parts.count > 1 ? String(parts[1]) : "qcow2", bytes: (try? ByteCount(scalar: String(parts[0])))?.bytes ?? 0,
+                    isRagged: words.has("ragged"))
             }
             return told(Kinds.Disk.Planning.plan(Goal(disk), given: .init(path: "/disks/root.qcow2", image: image), Reader(ledger)))
         }
