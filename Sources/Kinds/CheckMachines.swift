@@ -9,13 +9,16 @@ func checkMachines(_ world: CheckedWorld) -> [Problem] {
     var attached = FirstOwners<ObjectName>()
 
     for node in world.nodes {
-        var devices = FirstOwners<String>()
+        var devices = FirstOwners<String>(), serials = FirstOwners<String>()
         for (index, disk) in node.spec.disks.enumerated() {
             let path = "spec.disks[\(index)]"
             if let first = node.isBroken("\(path).device") ? nil : devices.claim(disk.device.scalarText, { path }) {
                 problems += node.problem("\(path).device", "\"\(disk.device)\" is already the device of \(first)")
             }
             problems += checkImage(node, path, disk.path, disk.backing, &images)
+            if let serial = disk.serial, let first = node.isBroken("\(path).serial") ? nil : serials.claim(serial, { path }) {
+                problems += node.problem("\(path).serial", "\"\(serial)\" is already the serial number of \(first)")
+            }
         }
         guard case .virtual(let machine) = node.spec.machine else { continue }
         if let uuid = machine.uuid, let first = node.claim(uuid, in: &uuids, at: "spec.machine.virtual.uuid") {

@@ -102,7 +102,7 @@ package final class Mirror: Service {
 
     package func run() async throws {
         var failures = Failures()
-        while !Task.isCancelled {
+        while !Task.isCancelled, !Task.isShuttingDownGracefully {
             do {
                 try await cancelWhenGracefulShutdown { try await self.follow() }
                 break

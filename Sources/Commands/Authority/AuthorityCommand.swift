@@ -61,6 +61,8 @@ struct RevokeCommand: AsyncParsableCommand {
                 _ = try await client.patchAnnotations(
                     record.kind, name, [AuthorityRecord.revoke: (asked + [serial]).joined(separator: ",")])
                 Output.write("\(serial) of \(name) is being revoked\n")
+                let isInUse = try await client.list(kinds["certificate"]!, selector: nil).items.contains { try $0.json()["status"]?["serial"]?.string == serial }
+                if !isInUse { Output.complain("no certificate that is in use has this serial number: see that it was typed rightly") }
             }
         }
     }

@@ -53,11 +53,12 @@ struct RemoteStoreOptions: ParsableArguments {
     var keyFile: String?
 
     @Option(name: .customLong("store-prefix"), help: ArgumentHelp("Before each key there.", valueName: "prefix"))
-    var prefix = "/plasma.cloud"
+    var givenPrefix: String?
+    var prefix: String { givenPrefix ?? "/plasma.cloud" }
 
     func remoteStore() throws -> RemoteStore? {
         guard let endpoints else {
-            if let stray = [("--store-ca-file", caFile), ("--store-cert-file", certificateFile), ("--store-key-file", keyFile)]
+            if let stray = [("--store-ca-file", caFile), ("--store-cert-file", certificateFile), ("--store-key-file", keyFile), ("--store-prefix", givenPrefix)]
                 .first(where: { $0.1 != nil }) { throw Failure("\(stray.0) stands alone: name the cluster with --store") }
             return nil
         }

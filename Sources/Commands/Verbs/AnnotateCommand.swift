@@ -11,6 +11,9 @@ struct AnnotateCommand: AsyncParsableCommand {
             the loss of what a disk holds: describe and diff name the annotation that is asked for, it is good for \
             that disk and that change only, and it is used up by the act.
 
+            Annotations that begin with plasma.cloud/ stay until they are removed. Of the others the manifest is the \
+            whole: what is set here and not written there goes with the next apply, and diff shows it until then.
+
             EXAMPLES
               plasma annotate node/node01 example.org/rack=7
               plasma annotate disk/node01-vda plasma.cloud/consent=wipe-4801df82-2

@@ -168,7 +168,9 @@ extension Layout {
     }
 
     private static func readMountOptions(_ fields: inout Fields) -> [String] {
-        fields.scalars("mountOptions", String.self, 0...64, "Options of mount: noatime, umask=0077.")
+        fields.checked("mountOptions", { $0.scalars("mountOptions", String.self, 0...64, "Options of mount: noatime, umask=0077.") }) { options in
+            options.first { $0.isEmpty || $0.contains { $0.isWhitespace || $0 == "," } }.map { "\"\($0)\" is no option of mount; write each by itself, as noatime" }
+        }
     }
 
     private static let name = TextForm(

@@ -84,7 +84,7 @@ package enum Installation: Kind {
             wipeConsent: fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
                 WipeConsent(
                     serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
-                    token: fields.required("token", "Any text; a new one is a new consent."))
+                    token: fields.checked("token", { $0.required("token", String.self, "Any text; a new one is a new consent.") }) { $0.isEmpty ? "is empty" : nil })
             })
     }
 
@@ -96,7 +96,7 @@ package enum Installation: Kind {
             Target(
                 address: fields.optional("address", "Host name or address; the node's when absent."),
                 port: fields.integer("port", 1...65535, default: 22, "Port of SSH."),
-                user: fields.value("user", default: "root", "User of SSH."),
+                user: fields.text("user", default: "root", "User of SSH."),
                 hostKey: fields.optional(
                     "hostKey", "The installer's SSH host key, as in known_hosts; the first one seen is kept when absent."))
         }
@@ -119,10 +119,10 @@ package enum Installation: Kind {
     static func readDeadlines(_ fields: inout Fields) -> Deadlines? {
         fields.optionalObject("deadlines", "After which a phase counts as failed.") { fields in
             Deadlines(
-                kexec: fields.value("kexec", default: Deadlines.usual.kexec, "For kexec."),
-                disko: fields.value("disko", default: Deadlines.usual.disko, "For partitioning and formatting."),
-                install: fields.value("install", default: Deadlines.usual.install, "For the installation."),
-                reboot: fields.value("reboot", default: Deadlines.usual.reboot, "For the reboot."))
+                kexec: fields.time("kexec", default: Deadlines.usual.kexec, atLeast: .seconds(1), "For kexec."),
+                disko: fields.time("disko", default: Deadlines.usual.disko, atLeast: .seconds(1), "For partitioning and formatting."),
+                install: fields.time("install", default: Deadlines.usual.install, atLeast: .seconds(1), "For the installation."),
+                reboot: fields.time("reboot", default: Deadlines.usual.reboot, atLeast: .seconds(1), "For the reboot."))
         }
     }
 }

@@ -136,7 +136,7 @@ package enum Service: Kind {
             unit: fields.checked(
                 "unit", { $0.optional("unit", String.self, "Name of the systemd unit; <name>.service when absent.") }
             ) { unit in
-                unit.map(isUnit) ?? true ? nil : "\"\(unit ?? "")\" is not a systemd unit: chainfire.service"
+                unit.map(isUnit) ?? true ? nil : "\"\(unit ?? "")\" is not a systemd unit; write one such as \(unit.map { $0.contains(".") ? "chainfire" : $0 } ?? "chainfire").service"
             },
             nodes: fields.scalars(
                 "nodes", ObjectName.self, "Names the Nodes it runs on; else where its Cluster or the Node says so."),
@@ -160,6 +160,8 @@ package enum Service: Kind {
         {
             fields.note(
                 "\"\(name)\" is not the name of one of its ports\(suggestion(name, spec.ports.map(\.name)))", at: "probe.\(path)")
+        } else if let (path, port) = spec.probe?.check.port, case .name(let name) = port, spec.ports.contains(where: { $0.name == name && $0.protocol == .udp }) {
+            fields.note("\"\(name)\" is a port of UDP, and all that is asked over a port is asked over TCP", at: "probe.\(path)")
         }
         return spec
     }
@@ -186,7 +188,9 @@ package enum Service: Kind {
                     .init("httpGet", "A GET that must answer 200 to 399.") { fields in
                         .httpGet(
                             HTTPGet(
-                                path: fields.value("path", default: "/", "Path of the request."), port: readPortName(&fields),
+                                path: fields.checked("path", { $0.value("path", default: "/", "Path of the request.") }) {
+                                    $0.hasPrefix("/") ? nil : "\"\($0)\" is no path; write /\($0)"
+                                }, port: readPortName(&fields),
                                 scheme: fields.choice("scheme", default: .http, "HTTPS trusts the cluster's authority.")))
                     },
                     .init("tcpSocket", "A connection that must open.") { .tcpSocket(TCPSocket(port: readPortName(&$0))) },
@@ -200,8 +204,8 @@ package enum Service: Kind {
                         .exec(Exec(command: fields.scalars("command", String.self, 1...64, "The command and its arguments.")))
                     },
                 ]),
-            period: fields.value("period", default: .seconds(10), "From one probe to the next."),
-            timeout: fields.value("timeout", default: .seconds(2), "How long an answer may take."),
+            period: fields.time("period", default: .seconds(10), atLeast: .seconds(1), "From one probe to the next."),
+            timeout: fields.time("timeout", default: .seconds(2), atLeast: TimeSpan(milliseconds: 100), "How long an answer may take."),
             failureThreshold: fields.integer(
                 "failureThreshold", 1...100, default: 3, "Failures in a row that make it unhealthy."),
             successThreshold: fields.integer(
