@@ -40,7 +40,7 @@ let rooms: [Room] = [
     Room(name: "Raft"),
     Room(name: "Host", uses: ["CHost"]),
     Room(name: "Manifest", uses: ["CYAML"]),
-    Room(name: "GRPC", uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, protobuf, logging, metrics]),
+    Room(name: "GRPC", sees: ["Bytes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, protobuf, logging, metrics]),
     // 1
     Room(name: "Resource", sees: ["Manifest"]),
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),

@@ -1,3 +1,4 @@
+import Bytes
 import NIOCore
 import NIOHTTP1
 import NIOHTTP2
@@ -14,15 +15,17 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     private let http: HTTPHandler
     private let limits: Limits
     private let meters: PortMeters
+    private let tls: ServerTLSSource?
     private var seen = ByteBuffer()
     private var timer: Scheduled<Void>?
     private var isDone = false
 
-    init(router: Router, http: @escaping HTTPHandler, limits: Limits, meters: PortMeters) {
+    init(router: Router, http: @escaping HTTPHandler, limits: Limits, meters: PortMeters, tls: ServerTLSSource? = nil) {
         self.router = router
         self.http = http
         self.limits = limits
         self.meters = meters
+        self.tls = tls
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -68,6 +71,10 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
 
     private func begin(_ context: ChannelHandlerContext, _ add: () throws -> Void) {
         isDone = true
+        if let tls, let certificate = context.pipeline.syncOperations.clientCertificate, tls.revoked.name(certificate) {
+            meters.refused.increment()
+            return context.close(promise: nil)
+        }
         do { try add() } catch { return context.close(promise: nil) }
         let buffer = seen
         seen = ByteBuffer()
@@ -101,9 +108,15 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         let address = context.remoteAddress.map { address in
             "\(address.ipAddress ?? ""):\(address.port ?? 0)"
         }
-        let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLServerHandler.self)
-        let certificate = handler?.peerCertificate
-        let name = certificate.flatMap { try? $0.toDERBytes() }.flatMap { CertificateSubject.commonName(der: $0) }
-        return Peer(address: address ?? "", commonName: name, isCertified: certificate != nil)
+        let certificate = context.pipeline.syncOperations.clientCertificate
+        return Peer(address: address ?? "", commonName: certificate?.commonName, isCertified: certificate != nil)
+    }
+}
+
+extension ChannelPipeline.SynchronousOperations {
+    /// What the client showed; nil where it showed none, or none that can be read.
+    var clientCertificate: CertificateFields? {
+        let handler = try? handler(type: NIOSSLServerHandler.self)
+        return handler?.peerCertificate.flatMap { try? $0.toDERBytes() }.flatMap { CertificateFields(der: $0) }
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Glibc
 import Logging
 import NIOCore
@@ -96,14 +97,30 @@ package final class PortServer: Sendable {
     /// While too much waits, every connection is looked at once a second.
     private func watchLoad(_ loop: any EventLoop) {
         let round = NIOLoopBoundBox<Int>.makeBoxSendingValue(0, eventLoop: loop)
+        let revoked = NIOLoopBoundBox<RevocationLists>.makeBoxSendingValue(RevocationLists(), eventLoop: loop)
         loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { [weak self] task in
             guard let self, !self.state.withLock({ $0.isStopping }) else { return task.cancel() }
+            self.dropRevoked(&revoked.value)
             // Two apart: a pause between two pressures is no round of either.
             round.value += self.meters.unsent.isOver ? 1 : 2
             guard self.meters.unsent.isOver else { return }
             let pressure = PortPressure(round: round.value)
             for channel in self.state.withLock({ Array($0.connections.values) }) {
                 channel.pipeline.fireUserInboundEventTriggered(pressure)
+            }
+        }
+    }
+
+    /// Who is named by a list since the last look does not stay for having come before.
+    private func dropRevoked(_ known: inout RevocationLists) {
+        guard let lists = tls?.revoked, lists != known else { return }
+        known = lists
+        for channel in state.withLock({ Array($0.connections.values) }) {
+            channel.eventLoop.execute { [meters, logger] in
+                guard let fields = channel.pipeline.syncOperations.clientCertificate, lists.name(fields) else { return }
+                meters.refused.increment()
+                logger.notice("a client's certificate was revoked", metadata: ["client": "\(fields.commonName ?? "")"])
+                channel.close(promise: nil)
             }
         }
     }
@@ -128,7 +145,7 @@ package final class PortServer: Sendable {
         channel.closeFuture.whenComplete { _ in self.left(key) }
         let pipeline = channel.pipeline.syncOperations
         if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls.context)) }
-        try pipeline.addHandler(FirstBytes(router: router, http: http, limits: limits, meters: meters))
+        try pipeline.addHandler(FirstBytes(router: router, http: http, limits: limits, meters: meters, tls: tls))
     }
 
     private func left(_ key: ObjectIdentifier) {

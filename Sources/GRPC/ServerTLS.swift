@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Logging
 import NIOCore
@@ -15,12 +16,24 @@ package struct ServerTLS: Sendable, Hashable {
     /// Of those who sign clients' certificates; needed when clients are asked for one.
     package var clientCA: String?
     package var clientCertificates: ClientCertificates
+    /// Revocation lists of those: whom they name is refused. nil: none.
+    package var clientCRL: String?
 
-    package init(certificate: String, key: String, clientCA: String? = nil, clientCertificates: ClientCertificates = .none) {
+    package init(
+        certificate: String, key: String, clientCA: String? = nil, clientCertificates: ClientCertificates = .none, clientCRL: String? = nil
+    ) {
         self.certificate = certificate
         self.key = key
         self.clientCA = clientCA
         self.clientCertificates = clientCertificates
+        self.clientCRL = clientCRL
+    }
+
+    /// - Throws: `PortError.tls` naming the file.
+    func readRevoked() throws(PortError) -> RevocationLists {
+        guard let clientCRL else { return RevocationLists() }
+        let pem = try Self.read(clientCRL) { Array(try Data(contentsOf: URL(fileURLWithPath: $0))) }
+        do throws(RevocationLists.Problem) { return try RevocationLists(pem: pem) } catch { throw .tls("\(clientCRL) \(error)") }
     }
 
     /// - Throws: `PortError.tls` naming the file.
@@ -53,7 +66,7 @@ package struct ServerTLS: Sendable, Hashable {
 
     /// Tells one state of the files from another.
     fileprivate var stamp: [Int64] {
-        [certificate, key, clientCA ?? ""].flatMap { path -> [Int64] in
+        [certificate, key, clientCA ?? "", clientCRL ?? ""].flatMap { path -> [Int64] in
             var status = stat()
             guard !path.isEmpty, stat(path, &status) == 0 else { return [0] }
             return [Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec), Int64(status.st_size), Int64(status.st_ino)]
@@ -65,6 +78,7 @@ package struct ServerTLS: Sendable, Hashable {
 final class ServerTLSSource: Sendable {
     private struct State {
         var context: NIOSSLContext
+        var revoked: RevocationLists
         var stamp: [Int64]
         var lookedAt = ContinuousClock.now
     }
@@ -78,24 +92,36 @@ final class ServerTLSSource: Sendable {
         self.logger = logger
         self.lookEvery = lookEvery
         let stamp = files.stamp
-        state = Mutex(State(context: try files.makeContext(), stamp: stamp))
+        state = Mutex(State(context: try files.makeContext(), revoked: try files.readRevoked(), stamp: stamp))
     }
 
     var context: NIOSSLContext {
         state.withLock { state in
-            let now = ContinuousClock.now
-            guard now - state.lookedAt >= lookEvery else { return state.context }
-            state.lookedAt = now
-            let stamp = files.stamp
-            guard stamp != state.stamp else { return state.context }
-            state.stamp = stamp
-            do throws(PortError) {
-                state.context = try files.makeContext()
-                logger.notice("certificates were read anew", metadata: ["certificate": "\(files.certificate)"])
-            } catch {
-                logger.error("changed certificates cannot be used, the old ones stay", metadata: ["error": "\(error)"])
-            }
+            look(&state)
             return state.context
+        }
+    }
+
+    /// Clients that are refused, though an authority signed them.
+    var revoked: RevocationLists {
+        state.withLock { state in
+            look(&state)
+            return state.revoked
+        }
+    }
+
+    private func look(_ state: inout State) {
+        let now = ContinuousClock.now
+        guard now - state.lookedAt >= lookEvery else { return }
+        state.lookedAt = now
+        let stamp = files.stamp
+        guard stamp != state.stamp else { return }
+        state.stamp = stamp
+        do throws(PortError) {
+            (state.context, state.revoked) = (try files.makeContext(), try files.readRevoked())
+            logger.notice("certificates were read anew", metadata: ["certificate": "\(files.certificate)", "revoked": "\(state.revoked.count)"])
+        } catch {
+            logger.error("changed certificates cannot be used, the old ones stay", metadata: ["error": "\(error)"])
         }
     }
 }

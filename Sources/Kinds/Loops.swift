@@ -70,8 +70,9 @@ package struct Drivers: Sendable {
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
         let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs, time: time)
-        let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
-        let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+        let vaulted = Authorities(vault: vault)
+        let authorities = CertificateAuthority.Keeper(authorities: vaulted, time: time)
+        let certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: vaulted, time: time)
         let installations = Installation.Keeper(
             directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
         let netBoots = NetBoot.Keeper(servers: bootServers, fetched: fetched) { [identity] in

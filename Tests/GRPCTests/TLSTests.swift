@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Host
 import Logging
@@ -80,6 +81,48 @@ import Testing
             let answer: Text = try await client.unary("/test.Echo/Text", Text("x"))
             #expect(answer.value == "x")
         }
+    }
+
+    @Test func `who is on a revocation list is refused, and does not stay for having come before`() async throws {
+        let files = try Files()
+        // A list that names another certificate of the same authority.
+        var other = try bytes(of: TestCertificates.revocationList)
+        let serial = try #require(CertificateFields(der: try bytes(of: TestCertificates.clientCertificate))).serial
+        let place = try #require(other.indices.first { Array(other[$0...].prefix(serial.count)) == serial })
+        other[place + serial.count - 1] ^= 1
+        let harmless = "-----BEGIN X509 CRL-----\n\(Data(other).base64EncodedString())\n-----END X509 CRL-----\n"
+        try files.write("crl.pem", harmless)
+        var tls = files.server(.optional)
+        tls.clientCRL = files["crl.pem"]
+        try await withServer(tls: tls, http: Self.http) { _, server, port in
+            let (named, nameless) = (try await connect(port, tls: files.named), try await connect(port, tls: files.nameless))
+            for client in [named, nameless] { _ = try await client.unary("/test.Echo/Text", Text("x"), as: Text.self) }
+            // Both lists count.
+            try files.write("crl.pem", harmless + TestCertificates.revocationList)
+            let deadline = ContinuousClock.now + .seconds(20)
+            while server.connections > 1, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(20)) }
+            #expect(server.connections == 1)
+            await #expect(throws: (any Error).self) { _ = try await named.unary("/test.Echo/Text", Text("y"), as: Text.self) }
+            await #expect(throws: (any Error).self) {
+                let again = try await connect(port, tls: files.named)
+                _ = try await again.unary("/test.Echo/Text", Text("y"), as: Text.self)
+            }
+            await #expect(throws: (any Error).self) { _ = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", tls: files.named) }
+            let answer: Text = try await nameless.unary("/test.Echo/Text", Text("z"))
+            #expect(answer.value == "z")
+            // A list that is none changes nothing.
+            try files.write("crl.pem", "nothing")
+            try await Task.sleep(for: .milliseconds(1200))
+            await #expect(throws: (any Error).self) { _ = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", tls: files.named) }
+        }
+        tls.clientCRL = files["none.pem"]
+        #expect(throws: PortError.tls("\(files["none.pem"]) cannot be read")) { _ = try tls.readRevoked() }
+        tls.clientCRL = files["ca.pem"]
+        #expect(throws: PortError.tls("\(files["ca.pem"]) holds no revocation list in PEM")) { _ = try tls.readRevoked() }
+    }
+
+    private func bytes(of pem: String) throws -> [UInt8] {
+        [UInt8](try #require(Data(base64Encoded: pem.split(separator: "\n").dropFirst().dropLast().joined())))
     }
 
     @Test func `who offers HTTP 1 beside HTTP 2 gets pages, and who offers HTTP 2 alone gets calls`() async throws {

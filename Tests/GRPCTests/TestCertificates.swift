@@ -82,4 +82,13 @@ enum TestCertificates {
         erU7MlvL37XEDnKhJBF0ffOfqHLFmLK78Wfr0wY/FRQUIHD0ff+P6uvf
         -----END PRIVATE KEY-----
         """
+
+    /// Names the client's certificate. Its signature is none: whoever keeps the file is believed.
+    static let revocationList = """
+        -----BEGIN X509 CRL-----
+        MIGDMGoCAQEwCgYIKoZIzj0EAwIwEjEQMA4GA1UEAwwHdGVzdC1jYRcNMjYxMTI5
+        MDAwMDAwWhcNMzYxMTI5MDAwMDAwWjAnMCUCFByQJiwh3si5sTX8a2roySyCQmic
+        Fw0yNjExMjkwMDAwMDBaMAoGCCqGSM49BAMCAwkAMAYCAQECAQE=
+        -----END X509 CRL-----
+        """
 }

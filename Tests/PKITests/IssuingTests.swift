@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Testing
 import X509
@@ -70,7 +71,8 @@ private struct Issued {
             try laid.write(good.identity.certificatePEM, "good.crt")
             try laid.write(bad.identity.certificatePEM, "bad.crt")
             for revoked in [[], [RevocationList.Entry(serial: bad.facts.serial, date: now)]] {
-                try laid.write(try RevocationList(number: 0x1234, now: now, revoked: revoked).signed(by: signer), "list.crl")
+                let pem = try RevocationList(number: 0x1234, now: now, revoked: revoked).signed(by: signer)
+                try laid.write(pem, "list.crl")
                 let list = try Tools.run(["openssl", "crl", "-in", path + "/list.crl", "-CAfile", laid.trust, "-noout", "-text", "-nameopt", "oneline"])
                 #expect(list.code == 0 && list.text.contains("verify OK"), "\(list.text)")
                 #expect(list.text.contains("4660"), "\(list.text)")
@@ -82,6 +84,13 @@ private struct Issued {
                 #expect(first.code == 0, "\(first.text)")
                 #expect((second.code == 0) == revoked.isEmpty, "\(second.text)")
                 #expect(revoked.isEmpty || second.text.contains("revoked"), "\(second.text)")
+                // As a member of ours judges it.
+                let lists = try RevocationLists(pem: Array(pem.utf8))
+                #expect(lists.count == revoked.count)
+                for (issued, isNamed) in [(bad, !revoked.isEmpty), (good, false)] {
+                    let der = try Certificate(pemEncoded: issued.identity.certificatePEM).serializeAsPEM().derBytes
+                    #expect(lists.name(try #require(CertificateFields(der: der))) == isNamed)
+                }
             }
         }
     }

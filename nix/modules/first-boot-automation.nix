@@ -26,6 +26,7 @@ let
             service.tls.certificateFile
             service.tls.keyFile
           ]
+          ++ lib.optional (service.tls.enable && service.tls.crlFile != null) service.tls.crlFile
         )
       );
     in

@@ -53,6 +53,7 @@ let
       cfg.tls.certificateFile
       cfg.tls.caFile
     ]
+    ++ lib.optional (cfg.tls.enable && cfg.tls.crlFile != null) cfg.tls.crlFile
     ++ lib.optional (cfg.joinTokenFile != null) cfg.joinTokenFile
     ++ [ cfg.configFile ];
 
@@ -112,6 +113,13 @@ in
         type = secretPath;
         default = "/etc/nixos/secrets/ca.crt";
         description = "The authorities whose certificates are trusted, PEM.";
+      };
+
+      crlFile = mkOption {
+        type = types.nullOr secretPath;
+        default = null;
+        example = "/etc/nixos/secrets/crl.pem";
+        description = "Their revocation lists, PEM, where `configFile` names them. null: there are none.";
       };
 
       certificateFile = mkOption {
@@ -277,7 +285,8 @@ in
         cfg.tls.certificateFile
         cfg.tls.keyFile
         cfg.tls.caFile
-      ];
+      ]
+      ++ lib.optional (cfg.tls.crlFile != null) cfg.tls.crlFile;
     };
     systemd.services."${name}-certificate" = lib.mkIf (cfg.tls.enable && isThere) {
       description = "Gives ${title} its renewed certificate";

@@ -163,6 +163,30 @@ let
         after = [ "chainfire.service" ];
       };
     };
+    "revocation lists come with the other files, where there are any" = {
+      expr =
+        let
+          config = configured {
+            networking.hostName = "node01";
+            services.chainfire.enable = true;
+            services.chainfire.tls.enable = true;
+            services.chainfire.tls.crlFile = "/etc/nixos/secrets/crl.pem";
+            services.first-boot-automation.enable = true;
+          };
+          credentials = config.systemd.services.chainfire-cluster-join.serviceConfig.LoadCredential;
+          isList = file: lib.hasPrefix "crl.pem:" file;
+        in
+        {
+          watched = builtins.elem "/etc/nixos/secrets/crl.pem" config.systemd.paths.chainfire-certificate.pathConfig.PathChanged;
+          credentials = builtins.filter isList credentials;
+          usually = builtins.filter isList join.serviceConfig.LoadCredential;
+        };
+      expected = {
+        watched = true;
+        credentials = [ "crl.pem:/etc/nixos/secrets/crl.pem" ];
+        usually = [ ];
+      };
+    };
     "without TLS nothing is watched" = {
       expr = (configured { services.chainfire.enable = true; }).systemd.paths;
       expected = { };

@@ -76,15 +76,17 @@ extension MemberConfiguration {
         let certificate: String? = part.optional("cert", "The certificate, with its chain.")
         let key: String? = part.optional("key", "Its private key.")
         let ca: String? = part.optional("ca", "The authorities whose certificates are trusted.")
-        for (name, path) in [("cert", certificate), ("key", key), ("ca", ca)] {
+        let crl: String? = part.optional("crl", "Their revocation lists: whoever shows a certificate that is on one is refused.")
+        for (name, path) in [("cert", certificate), ("key", key), ("ca", ca), ("crl", crl)] {
             guard let path else { continue }
             if !FileManager.default.isReadableFile(atPath: absolute(path)) { part.note("\(absolute(path)) cannot be read", at: name) }
         }
+        if crl != nil, ca == nil { part.note("is there, but no ca whose certificates it could name", at: "crl") }
         guard let certificate, let key else {
             part.note("needs both cert and key")
             return nil
         }
-        return TLS(certificate: absolute(certificate), key: absolute(key), ca: ca.map(absolute), clientAuthentication: .none)
+        return TLS(certificate: absolute(certificate), key: absolute(key), ca: ca.map(absolute), crl: crl.map(absolute), clientAuthentication: .none)
     }
 
     struct Ports {

@@ -25,6 +25,8 @@ struct MemberConfiguration: Hashable, Sendable {
         var key: String
         /// Of those whose certificates are trusted.
         var ca: String?
+        /// Revocation lists of those.
+        var crl: String?
         var clientAuthentication: ClientAuthentication
     }
 

@@ -21,19 +21,26 @@ struct MemberFlags: ParsableArguments {
     var key: String?
     @Option(name: .customLong("ca-file"), help: ArgumentHelp("Key: tls.client.ca; clients are then asked for a certificate.", valueName: "file"), completion: .file())
     var ca: String?
+    @Option(name: .customLong("crl-file"), help: ArgumentHelp("Key: tls.client.crl.", valueName: "file"), completion: .file())
+    var crl: String?
     @Option(name: .customLong("peer-cert-file"), help: ArgumentHelp("Key: tls.peer.cert.", valueName: "file"), completion: .file())
     var peerCertificate: String?
     @Option(name: .customLong("peer-key-file"), help: ArgumentHelp("Key: tls.peer.key.", valueName: "file"), completion: .file())
     var peerKey: String?
     @Option(name: .customLong("peer-ca-file"), help: ArgumentHelp("Key: tls.peer.ca.", valueName: "file"), completion: .file())
     var peerCA: String?
+    @Option(name: .customLong("peer-crl-file"), help: ArgumentHelp("Key: tls.peer.crl.", valueName: "file"), completion: .file())
+    var peerCRL: String?
     @Option(name: .customLong("join-token-file"), help: ArgumentHelp("Key: join_token_file.", valueName: "file"), completion: .file())
     var joinTokenFile: String?
 
     /// Paths on a command line start at the working directory; those in a file at the file's.
     func absolute(_ directory: String) -> MemberFlags {
         var flags = self
-        for path in [\MemberFlags.dataDirectory, \.certificate, \.key, \.ca, \.peerCertificate, \.peerKey, \.peerCA, \.joinTokenFile] {
+        let paths = [
+            \MemberFlags.dataDirectory, \.certificate, \.key, \.ca, \.crl, \.peerCertificate, \.peerKey, \.peerCA, \.peerCRL, \.joinTokenFile,
+        ]
+        for path in paths {
             if let written = flags[keyPath: path], !written.hasPrefix("/") { flags[keyPath: path] = directory + "/" + written }
         }
         return flags
@@ -52,8 +59,8 @@ struct MemberFlags: ParsableArguments {
             scalar("name", name), scalar("data_dir", dataDirectory), scalar("listen_client", listenClient),
             scalar("listen_peer", listenPeer), scalar("listen_metrics", listenMetrics), scalar("join_token_file", joinTokenFile),
             mapping("tls", [
-                mapping("client", [scalar("cert", certificate), scalar("key", key), scalar("ca", ca)]),
-                mapping("peer", [scalar("cert", peerCertificate), scalar("key", peerKey), scalar("ca", peerCA)]),
+                mapping("client", [scalar("cert", certificate), scalar("key", key), scalar("ca", ca), scalar("crl", crl)]),
+                mapping("peer", [scalar("cert", peerCertificate), scalar("key", peerKey), scalar("ca", peerCA), scalar("crl", peerCRL)]),
             ]),
         ].compactMap { $0 }
     }

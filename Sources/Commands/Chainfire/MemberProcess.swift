@@ -68,7 +68,7 @@ struct MemberProcess {
         let transport = try PeerTransport(
             PeerTransportOptions(
                 listen: PeerAddress(host: listen.host, port: listen.port),
-                tls: configuration.peerTLS.map { TLSFiles(certificate: $0.certificate, key: $0.key, ca: $0.ca ?? "") }), logger: logger)
+                tls: configuration.peerTLS.map { TLSFiles(certificate: $0.certificate, key: $0.key, ca: $0.ca ?? "", crl: $0.crl) }), logger: logger)
         _ = try await transport.listen()
         return transport
     }
@@ -84,7 +84,7 @@ struct MemberProcess {
                 case .optional: .optional
                 case .required: .required
                 }
-            return ServerTLS(certificate: tls.certificate, key: tls.key, clientCA: tls.ca, clientCertificates: demand)
+            return ServerTLS(certificate: tls.certificate, key: tls.key, clientCA: tls.ca, clientCertificates: demand, clientCRL: tls.crl)
         }
         if let metrics = configuration.listenMetrics {
             options.metricsHost = metrics.host

@@ -11,10 +11,12 @@ extension Certificate {
         package typealias P = Planning
 
         private let identities: Identities
+        private let authorities: Authorities
         private let time: any Time
 
-        package init(identities: Identities, time: any Time) {
+        package init(identities: Identities, authorities: Authorities, time: any Time) {
             self.identities = identities
+            self.authorities = authorities
             self.time = time
         }
 
@@ -36,7 +38,12 @@ extension Certificate {
             switch action {
             case .issue(let wish, _): try await identities.issue(wish, now: time.date())
             case .renewTrust(let name, let trust): try await identities.renewTrust(name, trust)
-            case .remove(let name): try await identities.remove(name)
+            case .remove(let name, let authority, let serial):
+                // First: whoever is stopped in between does it again.
+                do throws(PKIError) { try await authorities.revoke(authority, [serial], now: time.date()) } catch .missing {
+                    // An authority that is gone is believed by nobody.
+                }
+                try await identities.remove(name)
             }
         }
 

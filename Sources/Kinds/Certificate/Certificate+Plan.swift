@@ -29,13 +29,14 @@ extension Certificate {
         case issue(Identities.Wish, why: String)
         /// Tells its holder whom to trust from now on.
         case renewTrust(name: String, trust: [String])
-        case remove(name: String)
+        /// Whoever has a copy of it is believed no more.
+        case remove(name: String, authority: String, serial: String)
 
         package var description: String {
             switch self {
             case .issue(let wish, let why): "issue \(wish.name) (\(wish.spec.key)) under \(wish.authority): \(why)"
             case .renewTrust(let name, _): "change the roots that \(name) trusts"
-            case .remove(let name): "destroy the key of \(name)"
+            case .remove(let name, let authority, let serial): "destroy the key of \(name), and revoke \(serial) of \(authority)"
             }
         }
     }
@@ -47,9 +48,13 @@ extension Certificate {
             let certificate = goal.resource
             let status = certificate.status(seen)
             guard case .present = goal else {
-                guard seen.kept != nil else { return Plan(.ready, status: status) }
+                guard let kept = seen.kept else { return Plan(.ready, status: status) }
+                if let name = certificate.spec.node?.scalarText, let node = reader.glance(Node.self, name), node.metadata.isLeaving {
+                    return Plan(.waiting(on: node.reference, "it shows the certificate until it is gone"), status: status)
+                }
                 return Plan(
-                    .converging("destroying the key"), [.remove(name: certificate.name)], status: status, differences: [.leaving("certificate")])
+                    .converging("destroying the key"), [.remove(name: certificate.name, authority: kept.authority, serial: kept.certificate.serial)],
+                    status: status, differences: [.leaving("certificate")])
             }
             guard let wanted = request(certificate, reader) else {
                 let node = Reference(Node.self, certificate.spec.node?.scalarText ?? "")

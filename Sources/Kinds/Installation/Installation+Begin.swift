@@ -53,7 +53,9 @@ extension InstallationRound {
         // Whether there is a cluster to join is decided once, with the run: what the node was given stays what it is held to.
         let (joinsThrough, formerMembers) = entry()
         let flake: [RenderedFile]
-        switch rendered(joinsThrough) {
+        let terms = Installation.Terms(
+            joinsThrough: joinsThrough, hasRevocationLists: cluster.flatMap { Rendering.revocationLists(of: $0, reader) } != nil)
+        switch rendered(terms) {
         case .success(let files): flake = files
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
         }
@@ -78,6 +80,7 @@ extension InstallationRound {
         started.boots = nil
         started.isRunning = true
         (started.joinsThrough, started.formerMembers, started.diskConsents) = (joinsThrough, formerMembers, diskConsents)
+        started.hasRevocationLists = terms.hasRevocationLists
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
@@ -87,7 +90,7 @@ extension InstallationRound {
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
         var plan = Decision(
-            .converging("starting the installation"), [.start(order, Installation.needs(of: name, joinsThrough: joinsThrough, reader))], status: started,
+            .converging("starting the installation"), [.start(order, Installation.needs(of: name, terms, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))
         plan.statusIfHeld = status
         return plan
@@ -157,7 +160,7 @@ extension InstallationRound {
         return own.isEmpty || !former.isEmpty ? (through, former) : (nil, [])
     }
 
-    private func rendered(_ joinsThrough: String?) -> Result<[RenderedFile], Rendering.Refusal> {
+    private func rendered(_ terms: Installation.Terms) -> Result<[RenderedFile], Rendering.Refusal> {
         guard spec.flake == nil else { return .success([]) }
         guard let cluster else {
             return .failure(Rendering.Refusal(problems: [
@@ -165,7 +168,8 @@ extension InstallationRound {
             ]))
         }
         do throws(Rendering.Refusal) {
-            var description = try Rendering.description(of: cluster, lookup: reader, only: name, joinsThrough: joinsThrough)
+            var description = try Rendering.description(
+                of: cluster, lookup: reader, only: name, joinsThrough: terms.joinsThrough, hasRevocationLists: terms.hasRevocationLists)
             description.authorizedKeys += [seen.authorizedKey].compactMap { $0 }
             // Nix's store is no place for secrets, and a node's flake none for the others' configuration.
             return .success(ClusterRendering(description: description).files().filter { !$0.path.contains("/secrets/") })

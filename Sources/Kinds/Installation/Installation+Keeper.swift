@@ -77,7 +77,7 @@ extension Installation {
             guard case .present = goal, !sight.runs.contains(where: { $0.state == .running }), let node = reader.get(Node.self, name) else { return sight }
             // Machines that boot from the network are given its public half: it must be there before they are.
             sight.authorizedKey = identity.knownKey
-            let needs = Installation.needs(of: name, joinsThrough: status?.joinsThrough, reader)
+            let needs = Installation.needs(of: name, status?.terms ?? Terms(), reader)
             let gathered = try await files.gather(needs, makesMissing: false)
             sight.files = gathered.files.map(Sight.File.init)
             if case .partial(_, let lacks) = gathered { sight.lacks = lacks }

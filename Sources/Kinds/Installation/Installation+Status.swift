@@ -49,6 +49,8 @@ extension Installation {
         /// Names the node through which it joins its cluster, which had formed when the latest run was decided on; nil: as the
         /// manifest says.
         var joinsThrough: String?
+        /// Whether the node was set up to be given revocation lists; nil in records of earlier versions.
+        var hasRevocationLists: Bool?
         /// Hexadecimal ids of the members of that cluster whose disk the latest run formats.
         var formerMembers: [String] = []
         /// A person wants it installed anew, though it runs.
@@ -63,11 +65,13 @@ extension Installation {
 
         init() {}
 
+        var terms: Terms { Terms(joinsThrough: joinsThrough, hasRevocationLists: hasRevocationLists ?? false) }
+
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
-            case boots, delivered, diskConsents, joinsThrough, formerMembers
+            case boots, delivered, diskConsents, joinsThrough, formerMembers, hasRevocationLists
         }
 
         package init(from decoder: any Decoder) throws {
@@ -102,8 +106,16 @@ extension Installation {
             diskConsents = try read(.diskConsents)
             joinsThrough = try read(.joinsThrough)
             formerMembers = try read(.formerMembers) ?? []
+            hasRevocationLists = try read(.hasRevocationLists)
             delivered = try read(.delivered)
         }
+    }
+
+    /// What was decided once, with the run: what the node was given stays what it is held to.
+    struct Terms: Hashable, Sendable {
+        /// The node through which it joins a cluster that has formed; nil: as the manifest says.
+        var joinsThrough: String?
+        var hasRevocationLists = false
     }
 
     /// A certificate as a node has it.

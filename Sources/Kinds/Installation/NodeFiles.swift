@@ -16,14 +16,17 @@ extension Installation {
         /// Names the Certificate it shows, when its cluster has a trust.
         package var certificate: String?
         package var configuration: RenderedFile?
+        /// PEM; nil: it is given none.
+        package var revocationLists: String?
         /// What stands against the configuration.
         package var problem: String?
 
-        package init(node: String, cluster: String? = nil, certificate: String? = nil, configuration: RenderedFile? = nil, problem: String? = nil) {
+        package init(node: String, cluster: String? = nil, certificate: String? = nil, configuration: RenderedFile? = nil, revocationLists: String? = nil, problem: String? = nil) {
             self.node = node
             self.cluster = cluster
             self.certificate = certificate
             self.configuration = configuration
+            self.revocationLists = revocationLists
             self.problem = problem
         }
     }
@@ -31,14 +34,14 @@ extension Installation {
     /// Under which the vault has what the members of a cluster share.
     static func tokenName(ofCluster name: String) -> String { "join-token/\(name)" }
 
-    /// - Parameter joinsThrough: the node through which it joins a cluster that has formed; nil: as the manifest says.
-    static func needs(of node: String, joinsThrough: String?, _ lookup: some RecordLookup) -> Needs {
+    static func needs(of node: String, _ terms: Terms, _ lookup: some RecordLookup) -> Needs {
         var needs = Needs(node: node)
         guard let cluster = Rendering.cluster(of: node, lookup) else { return needs }
         needs.cluster = cluster.name
         if cluster.spec.trust != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
+        if terms.hasRevocationLists { needs.revocationLists = Rendering.revocationLists(of: cluster, lookup) }
         do throws(Rendering.Refusal) {
-            let description = try Rendering.description(of: cluster, lookup: lookup, only: node, joinsThrough: joinsThrough)
+            let description = try Rendering.description(of: cluster, lookup: lookup, only: node, joinsThrough: terms.joinsThrough, hasRevocationLists: terms.hasRevocationLists)
             needs.configuration = ClusterRendering(description: description).clusterConfig(ofNode: node)
         } catch {
             needs.problem = "\(error)"
@@ -67,6 +70,7 @@ extension Installation {
         func gather(_ needs: Needs, makesMissing: Bool) async throws -> Gathering {
             var secrets = NodeSecrets(trust: nil, certificate: nil, key: nil, joinToken: nil)
             var lacks: String?
+            secrets.revocationLists = needs.revocationLists
             if let certificate = needs.certificate {
                 if let identity = try await vault.identity(ofCertificate: certificate) {
                     (secrets.trust, secrets.certificate, secrets.key) = (identity.trustPEM, identity.certificatePEM, identity.keyPEM)

@@ -30,6 +30,18 @@ package enum Rendering {
         lookup.list(Certificate.self).first { $0.spec.node?.scalarText == node && !$0.spec.isCA }
     }
 
+    /// The lists of all authorities whose certificates the members of a cluster trust, PEM; nil before its own authority has one.
+    static func revocationLists(of cluster: Resource<Cluster>, _ lookup: some RecordLookup) -> String? {
+        guard let name = cluster.spec.trust?.certificateAuthority.scalarText,
+            let own = lookup.get(CertificateAuthority.self, name)?.status?.detail, let list = own.crl
+        else { return nil }
+        let roots = Set((own.trust ?? []).map(\.fingerprint))
+        let others = lookup.list(CertificateAuthority.self).filter { other in
+            other.name != name && other.status?.detail.trust?.contains { roots.contains($0.fingerprint) } == true
+        }
+        return ([list] + others.compactMap { $0.status?.detail.crl }).map { $0.hasSuffix("\n") ? $0 : $0 + "\n" }.joined()
+    }
+
     /// Nodes that no Cluster names: nothing can be rendered for them.
     package static func strays(_ lookup: some RecordLookup) -> [Problem] {
         let taken = Set(lookup.list(Cluster.self).flatMap(\.spec.nodes))
@@ -42,12 +54,14 @@ package enum Rendering {
     ///   what it needs of them is asked for (their names and addresses). nil: all are.
     /// - Parameter joinsThrough: names the node through which that one joins a cluster that has formed already, though it
     ///   may be one of its founders.
+    /// - Parameter hasRevocationLists: the nodes are given `revocationLists` too.
     /// - Throws: `Refusal` with everything that is missing.
     package static func description(
-        of cluster: Resource<Cluster>, lookup: some RecordLookup, only: String? = nil, joinsThrough: String? = nil
+        of cluster: Resource<Cluster>, lookup: some RecordLookup, only: String? = nil, joinsThrough: String? = nil, hasRevocationLists: Bool = false
     ) throws(Refusal) -> ClusterDescription {
         var reading = ClusterReading(cluster: cluster, lookup: lookup, only: only, joinsThrough: joinsThrough)
-        let description = reading.read()
+        var description = reading.read()
+        description.hasRevocationLists = hasRevocationLists && description.isSecure
         guard reading.problems.isEmpty else { throw Refusal(problems: reading.problems) }
         return description
     }

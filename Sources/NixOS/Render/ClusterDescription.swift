@@ -27,6 +27,8 @@ package struct ClusterDescription: Hashable, Sendable {
     package var leaderURL: String?
     /// Whether its services speak TLS, with certificates of the cluster's authority.
     package var isSecure: Bool
+    /// Whether the nodes are given revocation lists too.
+    package var hasRevocationLists: Bool
     package var services: [ServiceDescription]
     /// Public keys, as authorized_keys has them, that may log in as root.
     package var authorizedKeys: [String]
@@ -41,7 +43,7 @@ package struct ClusterDescription: Hashable, Sendable {
 
     package init(
         name: String, domain: String, nodes: [NodeDescription], initialPeers: [String], leaderURL: String? = nil,
-        isSecure: Bool, services: [ServiceDescription], authorizedKeys: [String] = [], inputs: Inputs = .usual,
+        isSecure: Bool, hasRevocationLists: Bool = false, services: [ServiceDescription], authorizedKeys: [String] = [], inputs: Inputs = .usual,
         platform: String = "x86_64-linux", stateVersion: String = "26.05", heartbeatInterval: String? = nil,
         electionTimeout: String? = nil
     ) {
@@ -51,6 +53,7 @@ package struct ClusterDescription: Hashable, Sendable {
         self.initialPeers = initialPeers
         self.leaderURL = leaderURL
         self.isSecure = isSecure
+        self.hasRevocationLists = hasRevocationLists
         self.services = services
         self.authorizedKeys = authorizedKeys
         self.inputs = inputs

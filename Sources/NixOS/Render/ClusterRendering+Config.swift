@@ -43,7 +43,9 @@ extension ClusterRendering {
     }
 
     private func tls(of node: NodeDescription, _ authentication: ClusterDescription.ClientAuthentication) -> NixValue {
-        let files: NixValue = .set(["ca": "ca.crt", "cert": .string(node.name + ".crt"), "key": .string(node.name + ".key")])
+        let files: NixValue = .set([
+            "ca": "ca.crt", "cert": .string(node.name + ".crt"), "crl": description.hasRevocationLists ? "crl.pem" : nil, "key": .string(node.name + ".key"),
+        ])
         return .set([
             "client": files.merged(with: .set(["client_auth": .string(authentication.rawValue)])),
             "peer": files,

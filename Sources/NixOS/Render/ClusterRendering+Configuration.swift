@@ -152,6 +152,9 @@ extension ClusterRendering {
 
     private func tlsFiles(of node: NodeDescription) -> NixValue {
         func file(_ name: String) -> NixValue { .string(Self.secretsDirectory + "/" + name) }
-        return ["enable": true, "caFile": file("ca.crt"), "certificateFile": file(node.name + ".crt"), "keyFile": file(node.name + ".key")]
+        return .set([
+            "enable": true, "caFile": file("ca.crt"), "certificateFile": file(node.name + ".crt"),
+            "crlFile": description.hasRevocationLists ? file("crl.pem") : nil, "keyFile": file(node.name + ".key"),
+        ])
     }
 }

@@ -174,6 +174,7 @@ package enum ModuleFiles {
                             service.tls.certificateFile
                             service.tls.keyFile
                           ]
+                          ++ lib.optional (service.tls.enable && service.tls.crlFile != null) service.tls.crlFile
                         )
                       );
                     in
@@ -543,6 +544,7 @@ package enum ModuleFiles {
                       cfg.tls.certificateFile
                       cfg.tls.caFile
                     ]
+                    ++ lib.optional (cfg.tls.enable && cfg.tls.crlFile != null) cfg.tls.crlFile
                     ++ lib.optional (cfg.joinTokenFile != null) cfg.joinTokenFile
                     ++ [ cfg.configFile ];
 
@@ -602,6 +604,13 @@ package enum ModuleFiles {
                         type = secretPath;
                         default = "/etc/nixos/secrets/ca.crt";
                         description = "The authorities whose certificates are trusted, PEM.";
+                      };
+
+                      crlFile = mkOption {
+                        type = types.nullOr secretPath;
+                        default = null;
+                        example = "/etc/nixos/secrets/crl.pem";
+                        description = "Their revocation lists, PEM, where `configFile` names them. null: there are none.";
                       };
 
                       certificateFile = mkOption {
@@ -767,7 +776,8 @@ package enum ModuleFiles {
                         cfg.tls.certificateFile
                         cfg.tls.keyFile
                         cfg.tls.caFile
-                      ];
+                      ]
+                      ++ lib.optional (cfg.tls.crlFile != null) cfg.tls.crlFile;
                     };
                     systemd.services."${name}-certificate" = lib.mkIf (cfg.tls.enable && isThere) {
                       description = "Gives ${title} its renewed certificate";

@@ -25,21 +25,24 @@ package struct NodeSecrets: Hashable, Sendable {
     package var key: String?
     /// The secret by which members join: the same on all nodes.
     package var joinToken: String?
+    /// Lists of certificates that are trusted no more, PEM.
+    package var revocationLists: String?
 
-    package init(trust: String?, certificate: String?, key: String?, joinToken: String?) {
+    package init(trust: String?, certificate: String?, key: String?, joinToken: String?, revocationLists: String? = nil) {
         self.trust = trust
         self.certificate = certificate
         self.key = key
         self.joinToken = joinToken
+        self.revocationLists = revocationLists
     }
 
-    /// `node01/secrets/{ca.crt,join.token,node01.crt,node01.key}`, as far as given. Key and token are for root alone.
+    /// `node01/secrets/{ca.crt,crl.pem,join.token,node01.crt,node01.key}`, as far as given. Key and token are for root alone.
     package func files(of node: String) -> [RenderedFile] {
         func file(_ name: String, _ text: String?, mode: Int) -> RenderedFile? {
             text.map { RenderedFile("\(node)/secrets/\(name)", $0.hasSuffix("\n") ? $0 : $0 + "\n", mode: mode) }
         }
         return [
-            file("ca.crt", trust, mode: 0o644), file("join.token", joinToken, mode: 0o600),
+            file("ca.crt", trust, mode: 0o644), file("crl.pem", revocationLists, mode: 0o644), file("join.token", joinToken, mode: 0o600),
             file("\(node).crt", certificate, mode: 0o644), file("\(node).key", key, mode: 0o600),
         ].compactMap { $0 }
     }

@@ -1,3 +1,4 @@
+import Bytes
 import NIOCore
 import NIOSSL
 
@@ -5,6 +6,8 @@ import NIOSSL
 struct PeerCertificate: Hashable, Sendable {
     /// The most specific one of the subject, which is the last.
     var commonName: String?
+    /// By what revocation lists name it.
+    var fields: CertificateFields?
     var dnsNames: [String] = []
     /// 4 or 16 bytes each.
     var addresses: [[UInt8]] = []
@@ -16,7 +19,8 @@ struct PeerCertificate: Hashable, Sendable {
     }
 
     init(_ certificate: NIOSSLCertificate) {
-        commonName = (try? certificate.toDERBytes()).flatMap(Self.commonName)
+        fields = (try? certificate.toDERBytes()).flatMap { CertificateFields(der: $0) }
+        commonName = fields?.commonName
         for name in certificate._subjectAlternativeNames() {
             let content = name.contents.withUnsafeBufferPointer { Array($0) }
             switch name.nameType {
@@ -50,53 +54,5 @@ struct PeerCertificate: Hashable, Sendable {
         case .v6(let address): withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
         default: nil
         }
-    }
-
-    /// Certificate, its tbsCertificate, and there the sixth field after the version: the subject (RFC 5280 §4.1).
-    static func commonName(_ certificate: [UInt8]) -> String? {
-        var outer = DERReader(certificate[...])
-        guard let whole = outer.next() else { return nil }
-        var parts = DERReader(whole.content)
-        guard let signed = parts.next() else { return nil }
-        var fields = DERReader(signed.content)
-        var field = fields.next()
-        if field?.tag == 0xA0 { field = fields.next() }
-        for _ in 0..<4 { field = fields.next() }
-        guard let subject = field?.content else { return nil }
-        var names = DERReader(subject)
-        var found: String?
-        while let set = names.next() {
-            var pairs = DERReader(set.content)
-            while let pair = pairs.next() {
-                var parts = DERReader(pair.content)
-                guard let kind = parts.next(), let value = parts.next() else { return found }
-                // id-at-commonName, 2.5.4.3
-                if Array(kind.content) == [0x55, 0x04, 0x03] { found = String(decoding: value.content, as: UTF8.self) }
-            }
-        }
-        return found
-    }
-}
-
-/// Reads one element after the other: tag, length, content (X.690 §8.1). Tags of more than one byte end it.
-struct DERReader {
-    private var rest: ArraySlice<UInt8>
-
-    init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
-
-    mutating func next() -> (tag: UInt8, content: ArraySlice<UInt8>)? {
-        guard let tag = rest.popFirst(), tag & 0x1F != 0x1F, let first = rest.popFirst() else { return nil }
-        var length = Int(first)
-        if first >= 0x80 {
-            guard (0x81...0x84).contains(first) else { return nil }
-            length = 0
-            for _ in 0..<(first & 0x7F) {
-                guard let byte = rest.popFirst() else { return nil }
-                length = length << 8 | Int(byte)
-            }
-        }
-        guard length <= rest.count else { return nil }
-        defer { rest = rest.dropFirst(length) }
-        return (tag, rest.prefix(length))
     }
 }

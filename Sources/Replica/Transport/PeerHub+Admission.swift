@@ -60,6 +60,7 @@ extension PeerHub {
     private func objection(toCertificateOf connection: PeerConnection, _ peer: UInt64) -> PeerRefusal? {
         guard options.tls != nil else { return nil }
         guard let certificate = connection.certificate else { return .certificate("\(who(peer)) shows no certificate") }
+        if isRevoked(certificate) { return .certificate("the certificate of \(who(peer)) was revoked") }
         let names = options.allowedNames
         if !names.isEmpty {
             guard !certificate.isNamed(in: names) else { return nil }

@@ -60,6 +60,16 @@ final class PeerHub {
         for connection in Array(connections.values) { connection.close(quietly: true) }
     }
 
+    func isRevoked(_ certificate: PeerCertificate) -> Bool { certificate.fields.map { tls?.current.revoked.name($0) == true } ?? false }
+
+    /// After the lists have changed: who is named now does not stay for having come before.
+    func dropRevoked() {
+        for connection in connections.values.sorted(by: { $0.number < $1.number }) where connection.certificate.map(isRevoked) == true {
+            tell(who(connection.peer), "\(who(connection.peer)) at \(connection.remote): its certificate was revoked")
+            connection.close(quietly: false)
+        }
+    }
+
     func setPeers(_ peers: [Peer]) {
         guard !isStopped else { return }
         let before = named

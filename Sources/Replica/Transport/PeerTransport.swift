@@ -127,7 +127,10 @@ package final class PeerTransport: Transport {
         loop.scheduleTask(in: TimeAmount(options.reloadInterval)) { [weak self, files] in
             files.async { [weak self] in
                 guard let self, !self.isStopped.load(ordering: .relaxed) else { return }
-                self.tls?.look()
+                if self.tls?.look() == true {
+                    let hub = self.hub
+                    self.loop.execute { hub.value.dropRevoked() }
+                }
                 self.lookAgain()
             }
         }

@@ -1,4 +1,4 @@
-/// The PEM files of one member's certificate. All three are read again when they change.
+/// The PEM files of one member's certificate. All are read again when they change.
 package struct TLSFiles: Hashable, Sendable {
     /// The member's own certificate first, then those between it and the CA. It is shown when dialling too, so its
     /// extended key usage must allow both server and client.
@@ -6,10 +6,13 @@ package struct TLSFiles: Hashable, Sendable {
     package var key: String
     /// One or more certificates; the other side's must lead to one of them.
     package var ca: String
+    /// Revocation lists of those authorities: whom they name is refused. nil: none.
+    package var crl: String?
 
-    package init(certificate: String, key: String, ca: String) {
+    package init(certificate: String, key: String, ca: String, crl: String? = nil) {
         self.certificate = certificate
         self.key = key
         self.ca = ca
+        self.crl = crl
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Logging
 import NIOSSL
@@ -13,6 +14,8 @@ package final class TLSReloader: Sendable {
         package var client: NIOSSLContext
         /// When our own certificate ends.
         package var notAfter: Date
+        /// Who is refused, though an authority signed it.
+        package var revoked = RevocationLists()
     }
 
     private struct Watch {
@@ -76,12 +79,19 @@ package final class TLSReloader: Sendable {
     }
 
     private static func stamps(_ files: TLSFiles) -> [FileStamp?] {
-        [files.certificate, files.key, files.ca].map(FileStamp.init(of:))
+        [files.certificate, files.key, files.ca, files.crl].map { $0.flatMap(FileStamp.init(of:)) }
     }
 
     private static func load(_ files: TLSFiles) throws(TransportError) -> Contexts {
         let chain = try certificates(files.certificate)
         let roots = try certificates(files.ca)
+        let revoked: RevocationLists
+        if let crl = files.crl {
+            let pem = try contents(crl)
+            do throws(RevocationLists.Problem) { revoked = try RevocationLists(pem: pem) } catch { throw .tls(file: crl, "\(error)") }
+        } else {
+            revoked = RevocationLists()
+        }
         let key: NIOSSLPrivateKey
         do {
             key = try NIOSSLPrivateKey(bytes: contents(files.key), format: .pem)
@@ -102,9 +112,11 @@ package final class TLSReloader: Sendable {
         server.shutdownTimeout = .seconds(1)
         client.shutdownTimeout = .seconds(1)
         do {
-            return Contexts(
+            var contexts = Contexts(
                 server: try NIOSSLContext(configuration: server), client: try NIOSSLContext(configuration: client),
                 notAfter: Date(timeIntervalSince1970: TimeInterval(chain[0].notValidAfter)))
+            contexts.revoked = revoked
+            return contexts
         } catch {
             throw .tls(file: files.certificate, "does not go with the key \(files.key): \(error)")
         }

@@ -53,7 +53,7 @@ import Testing
                 }
             }
             if let node = words["node"], node != "missing" {
-                let record: Resource<Node> = try draft(
+                var record: Resource<Node> = try draft(
                     """
                     kind: Node
                     metadata: {name: node01}
@@ -63,6 +63,7 @@ import Testing
                       interfaces: [{network: lan, address: 10.0.0.\(node == "moved" ? "12" : "11"), mac: "52:54:00:00:01:01"}]
                       machine: {virtual: {memory: 1GiB}}
                     """, PlanCases.Words(values: [:]))
+                if node == "leaving" { record.metadata.deletionTimestamp = Self.epoch }
                 ledger[record.reference] = record
             }
             var kept: IdentityFacts?

@@ -157,7 +157,7 @@ import Testing
         #expect(config["bootstrap"]?.bool == (through == nil && node != "n4"))
         if let through { #expect(config["leader_url"]?.string == "http://10.0.0.1\(through.dropFirst()):2379") }
         // What it was given is what it is held to afterwards.
-        #expect(Installation.needs(of: node, joinsThrough: plan.status.joinsThrough, Reader(scene.ledger)) == needs)
+        #expect(Installation.needs(of: node, plan.status.terms, Reader(scene.ledger)) == needs)
     }
 
     @Test func `a disk that was made blank under a consent is installed anew, without another word`() throws {
@@ -261,7 +261,7 @@ import Testing
         seen.members = .init(finding: Self.finding("n1=a1 n2*=b2 n3=c3 n4=d4", wanted: ["n1", "n2", "n3"]))
         #expect(Service.Planning.plan(.present(service), given: seen, reader).actions.count == 1)
         let installations = Reader(scene.ledger)
-        _ = Installation.needs(of: "n2", joinsThrough: nil, installations)
+        _ = Installation.needs(of: "n2", Installation.Terms(), installations)
         // Who reads another by name looks at it again before it acts, and is held as long as that one has news.
         #expect(!reader.subscriptions.contains(.object(Reference(Installation.self, "n2"))))
         #expect(reader.subscriptions.contains(.follower(Reference(Installation.self, "n2"))))

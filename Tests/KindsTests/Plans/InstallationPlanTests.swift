@@ -18,6 +18,11 @@ import Testing
             if words.has("order"), case .start(let order, let needs)? = plan.actions.first {
                 lines.append("  \(order.flake ?? "rendered")#\(order.attribute) to \(order.target.userAtAddress), \(order.phases.joined(separator: ","))")
                 lines += order.flakeFiles.map(\.path).filter { !$0.hasPrefix("nix/") }.map { "  with \($0)" }
+                if needs.revocationLists != nil {
+                    let file = String(decoding: needs.configuration?.contents ?? [], as: UTF8.self)
+                    lines.append("  gives lists: \(needs.revocationLists?.split(separator: "\n").joined(separator: ", ") ?? "")")
+                    lines.append("  names them: \(file.contains("\"crl\": \"crl.pem\""))")
+                }
                 lines.append("  needs \(needs.cluster ?? "-") \(needs.certificate ?? "-") \(needs.configuration?.path ?? "-")")
             }
             lines += plan.differences.map { "  \($0.path): \($0.seen?.text ?? "-") -> \($0.wanted?.text ?? "-") (\($0.impact.rawValue))" }
@@ -164,6 +169,11 @@ import Testing
             spec: {commonName: ca}
             ---
             apiVersion: plasma.cloud/v1alpha1
+            kind: CertificateAuthority
+            metadata: {name: below}
+            spec: {commonName: below, duration: 8760h, issuerRef: {name: ca}}
+            ---
+            apiVersion: plasma.cloud/v1alpha1
             kind: Certificate
             metadata: {name: node-cert}
             spec: {commonName: node, node: node, issuerRef: {name: ca}}
@@ -216,6 +226,11 @@ import Testing
                 let offered = phase == "no" ? "" : "\"node\""
                 netBoot.status = try status(netBoot.metadata, "{\"offered\": [\(offered)], \"machines\": [\(["", "no"].contains(phase) ? "" : machine)]}")
                 record = netBoot
+            }
+            if var authority = record as? Resource<CertificateAuthority>, words.has("lists") {
+                let root = "\"trust\": [{\"fingerprint\": \"sha256:\(String(repeating: "0", count: 64))\", \"certificate\": \"\"}]"
+                authority.status = try status(authority.metadata, "{\"crl\": \"list of \(authority.name)\", \(root)}")
+                record = authority
             }
             if var certificate = record as? Resource<Certificate>, words["trust"] != "unready" {
                 let digest = "\"sha256:\(String(repeating: "0", count: 64))\""

@@ -26,7 +26,7 @@ struct CertificateWorld {
         random = SplitMix(state: seed)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
         authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
-        certificates = Certificate.Keeper(identities: Identities(vault: vault), time: time)
+        certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: Authorities(vault: vault), time: time)
     }
 
     var loops: [AnyLoop] {

@@ -35,6 +35,19 @@ final class Certificates {
         return TLSFiles(certificate: path("\(name).pem"), key: path("\(name).key"), ca: path("\(ca).pem"))
     }
 
+    /// `crl.pem`, a list of the authority's that names these.
+    func revoke(_ names: [String], by ca: String) throws {
+        let lines = try names.map { name in
+            try openssl("x509 -in \(name).pem -noout -serial -out \(name).serial")
+            let serial = try text("\(name).serial").trimmingCharacters(in: .whitespacesAndNewlines).dropFirst("serial=".count)
+            return "R\t401231235959Z\t260101000000Z\t\(serial)\tunknown\t/CN=\(name)\n"
+        }
+        try write(lines.joined(), to: "index.txt")
+        try write("[ca]\ndefault_ca=lists\n[lists]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=3\n", to: "lists.cnf")
+        try openssl("ca -gencrl -config lists.cnf -keyfile \(ca).key -cert \(ca).pem -out crl.new")
+        guard rename(path("crl.new"), path("crl.pem")) == 0 else { throw Failure(text: "rename") }
+    }
+
     /// Copies over a file, as an installer does: a new file is put in place of the old.
     func replace(_ name: String, with other: String) throws {
         try FileManager.default.copyItem(atPath: path(other), toPath: path(name + ".new"))

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import NIOSSL
 import Testing
@@ -201,7 +202,65 @@ import Testing
         for _ in 0..<5000 {
             var bytes = whole
             for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &dice)] = UInt8.random(in: 0...255, using: &dice) }
-            _ = PeerCertificate.commonName(Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &dice))))
+            _ = CertificateFields(der: Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &dice))))
+        }
+    }
+
+    @Test func `a member whose certificate was revoked is cut off, and comes back with another`() async throws {
+        let certificates = try Certificates()
+        try certificates.makeCA("ca")
+        var files = try certificates.make("a", by: "ca")
+        _ = try certificates.make("b", by: "ca")
+        try certificates.revoke([], by: "ca")
+        files.crl = certificates.path("crl.pem")
+        let a = try await Member(1, tls: files) { $0.reloadInterval = .milliseconds(50) }
+        let b = try await Member(2, tls: TLSFiles(certificate: certificates.path("b.pem"), key: certificates.path("b.key"), ca: certificates.path("ca.pem")))
+        connect(a, b)
+        #expect(await b.reaches(a, 1))
+        try certificates.revoke(["b"], by: "ca")
+        #expect(await eventually { a.now.lost == [2] })
+        #expect(await eventually { b.book.lines(with: "it refuses us: the certificate of member 2 was revoked").count >= 1 }, "\(b.book.all)")
+        #expect(await eventually { a.book.lines(with: "was revoked").count >= 1 }, "\(a.book.all)")
+        // Issued anew, with another number.
+        _ = try certificates.make("next", by: "ca")
+        try certificates.replace("b.pem", with: "next.pem")
+        try certificates.replace("b.key", with: "next.key")
+        #expect(await b.reaches(a, 2))
+    }
+
+    @Test func `revocation lists of openssl are read, damaged ones are not`() throws {
+        let certificates = try Certificates()
+        try certificates.makeCA("ca")
+        for name in ["a", "b"] { _ = try certificates.make(name, by: "ca") }
+        func fields(_ name: String) throws -> CertificateFields {
+            try #require(CertificateFields(der: try NIOSSLCertificate.fromPEMFile(certificates.path(name + ".pem"))[0].toDERBytes()))
+        }
+        try certificates.revoke([], by: "ca")
+        let empty = try RevocationLists(pem: Array(certificates.text("crl.pem").utf8))
+        let (a, b) = (try fields("a"), try fields("b"))
+        #expect(empty.count == 0 && !empty.name(a))
+        try certificates.revoke(["b"], by: "ca")
+        let text = try certificates.text("crl.pem")
+        let lists = try RevocationLists(pem: Array(("a line before\n" + text + text).utf8))
+        #expect(lists.count == 1 && lists.name(b) && !lists.name(a))
+        // The same number of another authority is another certificate.
+        var other = b
+        other.issuer[other.issuer.count - 1] ^= 1
+        #expect(!lists.name(other))
+        for (broken, problem) in [
+            ("", RevocationLists.Problem.none), ("-----BEGIN X509 CRL-----\nAAAA\n", .damaged(1)), (text + text.replacing("M", with: "!"), .damaged(2)),
+            (text + "-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n", .damaged(2)),
+        ] {
+            #expect(throws: problem) { _ = try RevocationLists(pem: Array(broken.utf8)) }
+        }
+        let seed = UInt64.random(in: 0 ... .max)
+        var dice = WireDice(seed: seed)
+        let body = try #require(Data(base64Encoded: text.split(separator: "\n").dropFirst().dropLast().joined()))
+        for _ in 0..<5000 {
+            var bytes = [UInt8](body)
+            for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &dice)] = UInt8.random(in: 0...255, using: &dice) }
+            let cut = Data(bytes.prefix(Int.random(in: 0...bytes.count, using: &dice))).base64EncodedString()
+            _ = try? RevocationLists(pem: Array("-----BEGIN X509 CRL-----\n\(cut)\n-----END X509 CRL-----\n".utf8))
         }
     }
 }

@@ -69,7 +69,7 @@ private func loopRates(_ count: Int, _ options: Options) async throws -> (issue:
     let mirror = makeMirror(store)
     func loops(performs: Bool) -> [AnyLoop] {
         let authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: SystemTime())
-        let certificates = Certificate.Keeper(identities: Identities(vault: vault), time: SystemTime())
+        let certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: Authorities(vault: vault), time: SystemTime())
         return [
             AnyLoop(Loop<CertificateAuthority.Planning>(observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
