@@ -36,11 +36,13 @@ struct InstallationRound {
         status.wantsNetBoot = false
         let step = run.progress.step ?? "preparing the installation"
         if seen.isOverdue || seen.isEnding {
+            let before = status.failedRun
             if status.failedRun != run.run {
                 status.failedRun = run.run
                 status.failure = "it did not get past \(phaseName(run)) within \(deadline(run).scalarText); its last words: \(run.progress.lastWords)"
             }
-            return Installation.Planning.end(run, name, seen, status, "ending the run; it takes too long", [uninstalled])
+            return telling(
+                Installation.Planning.end(run, name, seen, status, "ending the run; it takes too long", [uninstalled]), ifFailed: status.failedRun != before)
         }
         return Plan(.converging("installing; \(step)"), status: status, differences: [uninstalled], lookAgain: .seconds(1))
     }
@@ -76,11 +78,20 @@ struct InstallationRound {
             }
             return Plan(.converging("waiting for the node to boot its system; \(why)"), status: status, differences: [uninstalled], lookAgain: Self.patience)
         }
+        let before = status.failedRun
         if let id = run?.run ?? status.run, status.failedRun != id {
             status.failedRun = id
             status.failure = failure(of: run, status)
         }
-        return begin(status, again: nil)
+        return telling(begin(status, again: nil), ifFailed: status.failedRun != before)
+    }
+
+    /// That a run failed is told once, for the status forgets it with the next one.
+    private func telling(_ decision: Decision, ifFailed hasFailed: Bool) -> Decision {
+        guard hasFailed, let run = decision.status.failedRun, let failure = decision.status.failure else { return decision }
+        var decision = decision
+        decision.happenings.append(Happening(reason: "RunFailed", message: "run \(run): \(failure)", isWarning: true))
+        return decision
     }
 
     private func failure(of run: RunSight?, _ status: Installation.Status) -> String {

@@ -14,6 +14,7 @@ import Testing
             let (installation, reader) = try records(words)
             let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
             var lines = [plan.condition == .ready ? "ready" : "\(plan.condition.reason): \(plan.condition.message)"]
+            lines += plan.happenings.map { "  \($0.isWarning ? "warns" : "tells"): \($0.reason): \($0.message)" }
             lines += plan.actions.map { "  do \($0)" }
             if words.has("order"), case .start(let order, let needs)? = plan.actions.first {
                 lines.append("  \(order.flake ?? "rendered")#\(order.attribute) to \(order.target.userAtAddress), \(order.phases.joined(separator: ","))")

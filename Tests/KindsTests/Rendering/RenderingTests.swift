@@ -84,6 +84,16 @@ struct RenderingTests {
         #expect(config.contains("\"flaredb_leader_url\": \"https://10.0.0.5:2479\""))
     }
 
+    @Test func `nodes that are given revocation lists are told where they are`() throws {
+        let lookup = try reference()
+        let cluster = try #require(lookup.list(Cluster.self).first)
+        let rendering = ClusterRendering(description: try Rendering.description(of: cluster, lookup: lookup, hasRevocationLists: true))
+        #expect(try file("node01/secrets/cluster-config.json", of: rendering).components(separatedBy: "\"crl\": \"crl.pem\"").count == 3)
+        #expect(try file("node01/configuration.nix", of: rendering).components(separatedBy: "crlFile = \"/etc/nixos/secrets/crl.pem\"").count == 10)
+        // Without a server nobody keeps lists.
+        #expect(try !file("node01/configuration.nix", of: try render(lookup)).contains("crl"))
+    }
+
     @Test func `without a trust nothing speaks TLS`() throws {
         let lookup = try reference { $0.replacing("  trust:\n    certificateAuthority: plasma-ca\n", with: "") }
         let rendering = try render(lookup)
