@@ -7,7 +7,7 @@ package struct CertificateFields: Hashable, Sendable {
     /// Of the subject: the most specific one, which is the last.
     package var commonName: String?
 
-    /// nil for what is no certificate.
+    /// nil for what does not begin as a certificate does; what follows its subject is not looked at.
     package init?(der: [UInt8]) {
         var certificate = DERReader(der[...])
         guard var outer = certificate.enter(0x30), var body = outer.enter(0x30) else { return nil }

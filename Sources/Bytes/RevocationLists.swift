@@ -5,11 +5,6 @@ import Foundation
 /// Whoever keeps the lists' file keeps the authorities' as well: a list is believed without its signature, and beyond its next update, as
 /// etcd does.
 package struct RevocationLists: Hashable, Sendable {
-    private struct Revoked: Hashable, Sendable {
-        var issuer: [UInt8]
-        var serial: [UInt8]
-    }
-
     package enum Problem: Error, Hashable, Sendable, CustomStringConvertible {
         case none
         /// The number of the list, from 1.
@@ -23,7 +18,8 @@ package struct RevocationLists: Hashable, Sendable {
         }
     }
 
-    private var revoked: Set<Revoked> = []
+    /// Serial numbers by the name of their issuer.
+    private var revoked: [[UInt8]: Set<[UInt8]>] = [:]
 
     /// Nothing is revoked.
     package init() {}
@@ -51,11 +47,9 @@ package struct RevocationLists: Hashable, Sendable {
         guard number > 0 else { throw .none }
     }
 
-    package var count: Int { revoked.count }
+    package var count: Int { revoked.values.reduce(0) { $0 + $1.count } }
 
-    package func name(_ certificate: CertificateFields) -> Bool {
-        !revoked.isEmpty && revoked.contains(Revoked(issuer: certificate.issuer, serial: certificate.serial))
-    }
+    package func name(_ certificate: CertificateFields) -> Bool { revoked[certificate.issuer]?.contains(certificate.serial) ?? false }
 
     private mutating func add(_ der: [UInt8]) -> Bool {
         var list = DERReader(der[...])
@@ -69,12 +63,15 @@ package struct RevocationLists: Hashable, Sendable {
         guard body.tag == 0x17 || body.tag == 0x18 else { return false }
         body.skip()
         if body.tag == 0x17 || body.tag == 0x18 { body.skip() }
-        // None is named where the sequence is missing.
-        guard var entries = body.enter(0x30) else { return true }
+        // None is named where the sequence is missing: nothing follows then, or extensions.
+        if body.tag == nil || body.tag == 0xA0 { return true }
+        guard var entries = body.enter(0x30) else { return false }
+        var serials: Set<[UInt8]> = []
         while var entry = entries.enter(0x30) {
             guard entry.tag == 0x02, let serial = entry.value() else { return false }
-            revoked.insert(Revoked(issuer: Array(issuer.whole), serial: CertificateFields.plain(serial)))
+            serials.insert(CertificateFields.plain(serial))
         }
-        return entries.tag == nil
+        revoked[Array(issuer.whole), default: []].formUnion(serials)
+        return entries.tag == nil && (body.tag == nil || body.tag == 0xA0)
     }
 }

@@ -71,7 +71,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
 
     private func begin(_ context: ChannelHandlerContext, _ add: () throws -> Void) {
         isDone = true
-        if let tls, let certificate = context.pipeline.syncOperations.clientCertificate, tls.revoked.name(certificate) {
+        if let tls, context.pipeline.syncOperations.shows(someoneOf: tls.revoked) {
             meters.refused.increment()
             return context.close(promise: nil)
         }
@@ -115,8 +115,13 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
 
 extension ChannelPipeline.SynchronousOperations {
     /// What the client showed; nil where it showed none, or none that can be read.
-    var clientCertificate: CertificateFields? {
-        let handler = try? handler(type: NIOSSLServerHandler.self)
-        return handler?.peerCertificate.flatMap { try? $0.toDERBytes() }.flatMap { CertificateFields(der: $0) }
+    var clientCertificate: CertificateFields? { shown.flatMap { try? $0.toDERBytes() }.flatMap { CertificateFields(der: $0) } }
+
+    /// Whether the client shows a certificate that is named; one that cannot be read could be.
+    func shows(someoneOf lists: RevocationLists) -> Bool {
+        guard lists.count > 0, shown != nil else { return false }
+        return clientCertificate.map(lists.name) ?? true
     }
+
+    private var shown: NIOSSLCertificate? { (try? handler(type: NIOSSLServerHandler.self))?.peerCertificate }
 }

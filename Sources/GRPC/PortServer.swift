@@ -117,9 +117,10 @@ package final class PortServer: Sendable {
         known = lists
         for channel in state.withLock({ Array($0.connections.values) }) {
             channel.eventLoop.execute { [meters, logger] in
-                guard let fields = channel.pipeline.syncOperations.clientCertificate, lists.name(fields) else { return }
+                let pipeline = channel.pipeline.syncOperations
+                guard pipeline.shows(someoneOf: lists) else { return }
                 meters.refused.increment()
-                logger.notice("a client's certificate was revoked", metadata: ["client": "\(fields.commonName ?? "")"])
+                logger.notice("a client's certificate was revoked", metadata: ["client": "\(pipeline.clientCertificate?.commonName ?? "")"])
                 channel.close(promise: nil)
             }
         }

@@ -118,10 +118,13 @@ final class ServerTLSSource: Sendable {
         guard stamp != state.stamp else { return }
         state.stamp = stamp
         do throws(PortError) {
-            (state.context, state.revoked) = (try files.makeContext(), try files.readRevoked())
-            logger.notice("certificates were read anew", metadata: ["certificate": "\(files.certificate)", "revoked": "\(state.revoked.count)"])
+            state.context = try files.makeContext()
+            logger.notice("certificates were read anew", metadata: ["certificate": "\(files.certificate)"])
         } catch {
             logger.error("changed certificates cannot be used, the old ones stay", metadata: ["error": "\(error)"])
+        }
+        do throws(PortError) { state.revoked = try files.readRevoked() } catch {
+            logger.error("changed revocation lists cannot be used, the old ones stay", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -89,7 +89,7 @@ package struct Drivers: Sendable {
             AnyLoop(Loop<Service.Planning>(
                 observer: health, performer: performs ? health : nil, wakes: { health.wakes() }, interval: .seconds(60))),
             AnyLoop(Loop<CertificateAuthority.Planning>(
-                observer: authorities, performer: performs ? authorities : nil, interval: .seconds(60))),
+                observer: authorities, performer: performs ? authorities : nil, wakes: { authorities.wakes() }, interval: .seconds(60))),
             AnyLoop(Loop<Certificate.Planning>(observer: certificates, performer: performs ? certificates : nil, interval: .seconds(60))),
             AnyLoop(Loop<Installation.Planning>(observer: installations, performer: performs ? installations : nil, interval: .seconds(60))),
             AnyLoop(Loop<NetBoot.Planning>(observer: netBoots, performer: performs ? netBoots : nil, wakes: { netBoots.wakes() })),

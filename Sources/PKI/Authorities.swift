@@ -8,6 +8,11 @@ package struct Authorities: Sendable {
     let vault: Vault
     private let makeSerial: @Sendable () -> SerialNumber
     private let signers = SignerCache()
+    private let listeners = Listeners()
+
+    private final class Listeners: Sendable {
+        let all = Mutex<[UInt64: AsyncStream<String>.Continuation]>([:])
+    }
 
     /// What an authority is to be.
     package struct Wish: Hashable, Sendable {
@@ -101,6 +106,10 @@ package struct Authorities: Sendable {
                 (kept.previous, kept.current, kept.next, kept.phase) = (kept.current, next, nil, .reissue)
                 try kept.signLists(now)
             case .reissue:
+                // Under another name, the lists to come say nothing of what was signed before.
+                if let old = kept.previous, old.spec.subject != kept.current.spec.subject {
+                    kept.inherited = (kept.inherited ?? []) + [.init(pem: kept.list.pem, notAfter: old.facts.notAfter)]
+                }
                 (kept.previous, kept.phase) = (nil, .dropOld)
                 try kept.signLists(now)
             case .dropOld: kept.phase = nil
@@ -111,15 +120,34 @@ package struct Authorities: Sendable {
 
     /// Puts serial numbers (as `SerialNumber.normal` writes them) on the list, for good.
     package func revoke(_ name: String, _ serials: [String], now: Date) async throws(PKIError) {
+        try await revoke(name, serials.map { RevocationList.Entry(serial: $0, date: now) }, now: now)
+    }
+
+    /// The same, of certificates whose end is known.
+    package func revoke(_ name: String, _ entries: [RevocationList.Entry], now: Date) async throws(PKIError) {
         try await change(name) { kept, _ throws(PKIError) in
             let known = Set(kept.revoked.map(\.serial))
-            let new = Set(serials).subtracting(known).sorted()
+            var new = Dictionary(entries.map { ($0.serial, $0) }, uniquingKeysWith: { first, _ in first }).values
+                .filter { !known.contains($0.serial) }.sorted { $0.serial < $1.serial }
             if new.isEmpty { return [] }
-            let date = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
-            kept.revoked += new.map { RevocationList.Entry(serial: $0, date: date) }
+            for index in new.indices { new[index].date = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down)) }
+            kept.revoked += new
             try kept.signLists(now)
             return []
         }
+        for listener in listeners.all.withLock({ Array($0.values) }) { listener.yield(name) }
+    }
+
+    /// Names of authorities whose lists were changed on behalf of others.
+    package func wakes() -> AsyncStream<String> {
+        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
+        let number = listeners.all.withLock { all in
+            let number = (all.keys.max() ?? 0) + 1
+            all[number] = continuation
+            return number
+        }
+        continuation.onTermination = { [listeners] _ in listeners.all.withLock { _ = $0.removeValue(forKey: number) } }
+        return stream
     }
 
     /// Signs the lists anew.
@@ -130,8 +158,22 @@ package struct Authorities: Sendable {
         }
     }
 
-    /// Destroys the authority and its keys.
-    package func remove(_ name: String) async throws(PKIError) { try await vault.delete(SealedAuthority.name(name)) }
+    /// Destroys the authority and its keys. The one above it keeps its lists, as long as what it signed could be shown.
+    package func remove(_ name: String, now: Date) async throws(PKIError) {
+        if let gone = try await vault.authority(name)?.value, let above = gone.current.issuer {
+            let entry = RevocationList.Entry(serial: gone.current.facts.serial, date: now, notAfter: gone.current.facts.notAfter)
+            let list = SealedAuthority.Inherited(pem: gone.list.pem, notAfter: gone.parts.map(\.facts.notAfter).max() ?? now)
+            do throws(PKIError) {
+                try await change(above) { kept, _ throws(PKIError) in
+                    if kept.inherited?.contains(list) != true { kept.inherited = (kept.inherited ?? []) + [list] }
+                    try kept.signLists(now)
+                    return []
+                }
+                try await revoke(above, [entry], now: now)
+            } catch .missing {}
+        }
+        try await vault.delete(SealedAuthority.name(name))
+    }
 
     private func make(
         _ wish: Wish, keyPEM: String?, _ now: Date

@@ -68,7 +68,7 @@ package struct Identities: Sendable {
             now: now, serial: makeSerial())
         let sealed = SealedCertificate(
             identity: identity, facts: facts, spec: wish.spec, authority: wish.authority, issuerFingerprint: wish.issuerFingerprint,
-            trust: wish.trust, revision: wish.replacing + 1, renewed: wish.renewed)
+            trust: wish.trust, revision: wish.replacing + 1, renewed: wish.renewed, former: kept?.value.standing(now))
         try await vault.replace(
             SealedCertificate.name(wish.name), expecting: kept?.revision ?? 0, with: sealed, standingOn: footing.standingOn)
     }
@@ -84,8 +84,17 @@ package struct Identities: Sendable {
         try await vault.replace(SealedCertificate.name(name), expecting: kept.revision, with: next, standingOn: footing.standingOn)
     }
 
-    /// Destroys the certificate's key, and forgets it.
-    package func remove(_ name: String) async throws(PKIError) { try await vault.delete(SealedCertificate.name(name)) }
+    /// Destroys the certificate's key, and forgets it. Whoever has a copy of it, or of one that it took the place of, is believed no more.
+    package func remove(_ name: String, revokingIn authorities: Authorities, now: Date) async throws(PKIError) {
+        // First: whoever is stopped in between does it again.
+        let standing = try await vault.certificate(name)?.value.standing(now) ?? []
+        for (authority, own) in Dictionary(grouping: standing, by: \.authority).sorted(by: { $0.key < $1.key }) {
+            let entries = own.map { RevocationList.Entry(serial: $0.serial, date: now, notAfter: $0.notAfter) }
+            // Of an authority that is gone, the one above it has the lists.
+            do throws(PKIError) { try await authorities.revoke(authority, entries, now: now) } catch .missing {}
+        }
+        try await vault.delete(SealedCertificate.name(name))
+    }
 
     private func footing(_ authority: String, _ trust: [String]) async throws(PKIError) -> AuthorityFooting {
         guard let footing = try await vault.footing(ofAuthority: authority) else { throw .missing("the authority \(authority)") }

@@ -14,11 +14,17 @@ package struct RevocationList: Sendable {
         /// In hexadecimal, small, without colons.
         package var serial: String
         package var date: Date
+        /// When the certificate itself ends, where that is known: some time later nobody needs the entry (RFC 5280, 3.3).
+        package var notAfter: Date?
 
-        package init(serial: String, date: Date) {
+        package init(serial: String, date: Date, notAfter: Date? = nil) {
             self.serial = serial
             self.date = date
+            self.notAfter = notAfter
         }
+
+        /// It stood on a list that was made after the certificate had ended.
+        func isOver(_ now: Date) -> Bool { notAfter.map { now > $0.addingTimeInterval(2 * RevocationList.life) } ?? false }
     }
 
     /// How long one is good for; a new one is made when a third of that is left.

@@ -37,6 +37,14 @@ struct SealedAuthority: Codable, Hashable, Sendable {
     var renewed: String?
     var revoked: [RevocationList.Entry]
     var list: List
+    /// Lists of authorities below this one that are gone: what they signed would be believed again without.
+    var inherited: [Inherited]?
+
+    struct Inherited: Codable, Hashable, Sendable {
+        var pem: String
+        /// When what signed the list ends, and all that it signed with it.
+        var notAfter: Date
+    }
 
     /// The lists of everything that signed what may still be in use, as they were last signed.
     struct List: Codable, Hashable, Sendable {
@@ -52,9 +60,12 @@ struct SealedAuthority: Codable, Hashable, Sendable {
 
     /// Signs the lists anew, with what signs now and what did.
     mutating func signLists(_ now: Date) throws(PKIError) {
+        revoked.removeAll { $0.isOver(now) }
+        inherited?.removeAll { $0.notAfter < now }
         let next = RevocationList(number: (self.list.number) + 1, now: now, revoked: revoked)
         var pem = ""
         for part in [current] + [previous].compactMap({ $0 }) { pem += try next.signed(by: try part.material.signer()) }
+        pem += (inherited ?? []).map(\.pem).joined()
         list = List(number: next.number, thisUpdate: next.thisUpdate, nextUpdate: next.nextUpdate, pem: pem)
     }
 }
@@ -73,6 +84,20 @@ struct SealedCertificate: Codable, Hashable, Sendable {
     var revision: Int
     /// The request for a renewal that was honoured last.
     var renewed: String?
+    /// What it took the place of, as long as that has not ended.
+    var former: [Former]?
+
+    /// A certificate by its authority and number.
+    struct Former: Codable, Hashable, Sendable {
+        var authority: String
+        var serial: String
+        var notAfter: Date
+    }
+
+    /// All that whoever has a copy could still show.
+    func standing(_ now: Date) -> [Former] {
+        ((former ?? []) + [Former(authority: authority, serial: facts.serial, notAfter: facts.notAfter)]).filter { $0.notAfter > now }
+    }
 
     static func name(_ certificate: String) -> String { "certificate/" + certificate }
 }

@@ -38,12 +38,7 @@ extension Certificate {
             switch action {
             case .issue(let wish, _): try await identities.issue(wish, now: time.date())
             case .renewTrust(let name, let trust): try await identities.renewTrust(name, trust)
-            case .remove(let name, let authority, let serial):
-                // First: whoever is stopped in between does it again.
-                do throws(PKIError) { try await authorities.revoke(authority, [serial], now: time.date()) } catch .missing {
-                    // An authority that is gone is believed by nobody.
-                }
-                try await identities.remove(name)
+            case .remove(let name, _, _): try await identities.remove(name, revokingIn: authorities, now: time.date())
             }
         }
 

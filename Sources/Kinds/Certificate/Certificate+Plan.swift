@@ -49,8 +49,13 @@ extension Certificate {
             let status = certificate.status(seen)
             guard case .present = goal else {
                 guard let kept = seen.kept else { return Plan(.ready, status: status) }
-                if let name = certificate.spec.node?.scalarText, let node = reader.glance(Node.self, name), node.metadata.isLeaving {
-                    return Plan(.waiting(on: node.reference, "it shows the certificate until it is gone"), status: status)
+                if let name = certificate.spec.node?.scalarText, let node = reader.glance(Node.self, name) {
+                    if node.metadata.isLeaving { return Plan(.waiting(on: node.reference, "it shows the certificate until it is gone"), status: status) }
+                    // Revoked now, it would cut off a member of its cluster.
+                    if reader.list(Installation.self).contains(where: { $0.spec.node.scalarText == name && $0.status?.detail.delivered?.certificate == certificate.name }) {
+                        return Plan(
+                            .waiting(on: node.reference, "it shows the certificate: apply another one for it, or delete the node"), status: status)
+                    }
                 }
                 return Plan(
                     .converging("destroying the key"), [.remove(name: certificate.name, authority: kept.authority, serial: kept.certificate.serial)],

@@ -50,9 +50,12 @@ extension CertificateAuthority {
             case .advance(let name, let phase): try await authorities.advance(name, from: phase, now: now)
             case .revoke(let name, let serials): try await authorities.revoke(name, serials, now: now)
             case .signLists(let name): try await authorities.signLists(name, now: now)
-            case .remove(let name): try await authorities.remove(name)
+            case .remove(let name): try await authorities.remove(name, now: now)
             }
         }
+
+        /// Names of authorities whose lists others changed.
+        package func wakes() -> AsyncStream<String> { authorities.wakes() }
 
         package func strays(_ reader: Reader) async throws -> [Reconcile.Stray] {
             let known = Set(reader.list(CertificateAuthority.self).map(\.name))

@@ -88,17 +88,18 @@ package enum CertificateAuthority: Kind {
     /// A change must be over before the old authority is.
     private static func readHold(_ fields: inout Fields, _ duration: TimeSpan, _ renewBefore: TimeSpan?) -> TimeSpan {
         let isSound = fields.isSound
-        return fields.checked(
+        let time = renewBefore.map(\.milliseconds) ?? duration.milliseconds / 3
+        let hold = fields.checked(
             "rolloverHold",
             {
-                $0.value(
-                    "rolloverHold", default: .minutes(10),
-                    "How long the phases of a change of authorities last at least, so that everybody has fetched what changed.")
+                $0.optional(
+                    "rolloverHold", TimeSpan.self,
+                    "How long the phases of a change of authorities last at least, so that everybody has fetched what changed; 10m when absent, less where there is less time.")
             }
         ) { hold in
-            let time = renewBefore.map(\.milliseconds) ?? duration.milliseconds / 3
-            guard isSound, hold.milliseconds * 2 > time else { return nil }
+            guard isSound, let hold, hold.milliseconds * 2 > time else { return nil }
             return "\"\(hold.scalarText)\" is too long: the two phases of a change must end before the old authority does, \(TimeSpan(milliseconds: time).scalarText) after it begins (renewBefore)"
         }
+        return hold ?? TimeSpan(milliseconds: min(600_000, time / 2))
     }
 }

@@ -67,10 +67,9 @@ extension Disk {
                     return Plan(.waiting(on: user.reference, "it uses the image"), status: status)
                 }
                 guard disk.spec.deletionPolicy == .delete else { return Plan(.ready, status: status) }
-                // Records of earlier versions say only whether it was what was wanted.
-                guard status.isOurs ?? (disk.status?.conditions.contains { $0.type == "Ready" && $0.status == .yes } == true) else {
+                guard disk.isOurs(status) else {
                     var plan = Plan<Disk, Action>(.ready, status: status)
-                    plan.happenings = [Happening(reason: "Kept", message: "\(seen.path) stays: it was there before, and never what was wanted")]
+                    plan.happenings = [Happening(reason: "Kept", message: "\(seen.path) stays: plasma does not know that it made it, nor was it ever what was wanted")]
                     return plan
                 }
                 var going = status
@@ -98,12 +97,10 @@ extension Disk {
             _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
         ) -> Plan<Disk, Action> {
             let old = disk.status?.detail
-            var made = status
-            made.isOurs = true
             let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
             guard old?.size != nil else {
                 let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .none)
-                return Plan(.converging("creating"), [action], status: made, differences: [difference])
+                return Plan(.converging("creating"), [action], status: status, differences: [difference])
             }
             // There was an image and what it held: a blank one in its place is a loss that somebody must want.
             let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .wipe)
@@ -125,7 +122,7 @@ extension Disk {
                     .stalled("\(what); put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
-            return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]))
+            return spend(consent, Plan(.converging("creating"), [action], status: status, differences: [difference]))
         }
 
         private static func keep(
@@ -141,9 +138,12 @@ extension Disk {
             }
             let wanted = disk.spec.size
             let size = ByteCount(image.bytes)
-            if image.isRagged, status.isOurs != true {
+            // Any file could be a raw image.
+            if image.format == Format.raw.rawValue, !disk.isOurs(status), image.isRagged || size < wanted {
+                let why = image.isRagged
+                    ? "is no image of a disk: its size is no multiple of 512 bytes" : "is a file of \(size.scalarText), which plasma did not make and does not change"
                 return Plan(
-                    .stalled("\(seen.path) was here before, and is no image of a disk: its size is no multiple of 512 bytes; name another path, or remove it"),
+                    .stalled("\(seen.path) was here before, and \(why); name another path, \(image.isRagged ? "" : "write that size, ")or remove it"),
                     status: status, differences: [Difference("image", seen: "another file", wanted: .string(seen.path), impact: .wipe)])
             }
             if size > wanted {
@@ -214,6 +214,13 @@ extension Disk {
 }
 
 extension Resource where K == Disk {
+    /// Records of earlier versions say only whether it was what was wanted, and where nobody but plasma makes files.
+    fileprivate func isOurs(_ status: Disk.Status) -> Bool {
+        if let isOurs = status.isOurs { return isOurs }
+        let wasReady = self.status?.conditions.contains { $0.type == "Ready" && $0.status == .yes } == true
+        return wasReady || (spec.path == nil && self.status?.detail.size != nil)
+    }
+
     fileprivate func status(_ seen: Disk.Sight) -> Disk.Status {
         var status = self.status?.detail ?? Disk.Status()
         // What an image held is remembered when it vanishes, and where it was: then there is something to be missed.

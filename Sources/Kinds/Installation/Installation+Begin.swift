@@ -19,6 +19,8 @@ extension InstallationRound {
             status.wantsNetBoot = false
             status.boots = nil
             status.system = system
+            // As whoever installed it set it up.
+            status.hasRevocationLists = facts.files["/" + NodeSecrets.revocationListsPath] != nil
             return keep(status)
         }
         let request = installation.metadata.annotations[Annotation.requestedAt]
@@ -54,7 +56,8 @@ extension InstallationRound {
         let (joinsThrough, formerMembers) = entry()
         let flake: [RenderedFile]
         let terms = Installation.Terms(
-            joinsThrough: joinsThrough, hasRevocationLists: cluster.flatMap { Rendering.revocationLists(of: $0, reader) } != nil)
+            // A person's own flake may know nothing of lists.
+            joinsThrough: joinsThrough, hasRevocationLists: spec.flake == nil && cluster.flatMap { Rendering.revocationLists(of: $0, reader) } != nil)
         switch rendered(terms) {
         case .success(let files): flake = files
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])

@@ -28,8 +28,18 @@ extension InstallationRound {
         guard let devices = facts.devices else {
             return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
         }
+        let kept = node.spec.disks.filter { $0.wipePolicy == .never }.map(\.device.scalarText)
         var found: [BlockDevice] = []
+        var named: [String: String] = [:]
         for path in targets(devices) {
+            // One disk may have several names.
+            let own = facts.kernelPath(of: path)
+            if let other = kept.first(where: { $0 != path && facts.kernelPath(of: $0) == own }) {
+                return .denied("\(path) is the same disk as \(other), whose wipePolicy is Never; leave one of them out of spec.disks of Node/\(name)")
+            }
+            if let other = named.updateValue(path, forKey: own) {
+                return .denied("\(path) is the same disk as \(other); leave one of them out of spec.disks of Node/\(name)")
+            }
             guard var device = devices.first(where: { $0.path == facts.kernelPath(of: path) }) else {
                 return .denied("the installer sees no disk \(path); it sees \(devices.isEmpty ? "none at all" : devices.map(\.path).joined(separator: ", "))")
             }

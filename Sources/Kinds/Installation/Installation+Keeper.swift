@@ -141,7 +141,9 @@ extension Installation {
 
         private func machine(_ node: Resource<Node>, _ installation: Resource<Installation>, _ sight: Sight) async throws -> MachineSight {
             let disks = node.spec.disks.map(\.device.scalarText)
-            let question = NodeLook(files: sight.files.map(\.path), disks: disks, readsSignatures: installation.status?.detail.system == nil)
+            // Whether a node that somebody else installed has lists is of interest, too.
+            let paths = Set(sight.files.map(\.path)).union(["/" + NodeSecrets.revocationListsPath]).sorted()
+            let question = NodeLook(files: paths, disks: disks, readsSignatures: installation.status?.detail.system == nil)
             let last = memory.machines.withLock { $0[node.name] }
             if let last, last.question == question, time.now() - last.at < (last.isSilent ? Self.silence : Self.freshness) { return last.machine }
             // A machine may come up while it is waited for in vain, and say so: that nobody answers is as old as the question.

@@ -39,7 +39,7 @@ extension InstallationRound {
             status.boots = Installation.Boots(latest: now, count: count + 1, request: request)
         }
         let again = status.boots.map { " (its machine was asked to start anew, \($0.count) of \(Installation.Boots.most) times)" } ?? ""
-        let wish = wantsPerson ? "; switch the machine on, and let it boot from the network" : ""
+        let wish = wantsPerson ? "; switch the machine on, \(netBoot == nil ? "with an installer that lets plasma's SSH key in" : "and let it boot from the network")" : ""
         return Plan(
             .converging("waiting for the installer to answer; \(saying)\(wish)\(again)"), status: status, differences: [uninstalled],
             // Where nobody listens yet but the machine answers, it is a matter of moments.

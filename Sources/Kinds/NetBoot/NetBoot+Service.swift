@@ -38,7 +38,7 @@ extension NetBoot.Planning {
         }
         guard network.spec.driver != .user, network.spec.hostOnSegment, let address = network.spec.ownAddress else {
             return .failure(Obstacle(condition: .stalled(
-                "the host is not on \(reference), so it cannot serve there; give it hostOnSegment: true and a gateway"), isFinal: true))
+                "the host is not on \(reference), so it cannot serve there; give it hostOnSegment: true and a gateway or hostAddress"), isFinal: true))
         }
         guard network.isReady, let interface = network.status?.detail.interface else {
             return .failure(Obstacle(condition: .waiting(on: reference, reason(network))))

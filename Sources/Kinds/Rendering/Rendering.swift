@@ -25,15 +25,16 @@ package enum Rendering {
         lookup.list(Cluster.self).first { $0.spec.nodes.contains { $0.scalarText == node } }
     }
 
-    /// The certificate of a node: the one that names it, and the first of them by name.
+    /// The certificate of a node: the one that names it, the first of them by name, and one that leaves only where there is no other.
     package static func certificate(of node: String, _ lookup: some RecordLookup) -> Resource<Certificate>? {
-        lookup.list(Certificate.self).first { $0.spec.node?.scalarText == node && !$0.spec.isCA }
+        let own = lookup.list(Certificate.self).filter { $0.spec.node?.scalarText == node && !$0.spec.isCA }
+        return own.first { !$0.metadata.isLeaving } ?? own.first
     }
 
     /// The lists of all authorities whose certificates the members of a cluster trust, PEM; nil before its own authority has one.
     static func revocationLists(of cluster: Resource<Cluster>, _ lookup: some RecordLookup) -> String? {
         guard let name = cluster.spec.trust?.certificateAuthority.scalarText,
-            let own = lookup.get(CertificateAuthority.self, name)?.status?.detail, let list = own.crl
+            let own = lookup.glance(CertificateAuthority.self, name)?.status?.detail, let list = own.crl
         else { return nil }
         let roots = Set((own.trust ?? []).map(\.fingerprint))
         let others = lookup.list(CertificateAuthority.self).filter { other in

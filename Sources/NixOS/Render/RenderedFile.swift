@@ -28,6 +28,9 @@ package struct NodeSecrets: Hashable, Sendable {
     /// Lists of certificates that are trusted no more, PEM.
     package var revocationLists: String?
 
+    /// Where they are on a node, below its root.
+    package static let revocationListsPath = "etc/nixos/secrets/crl.pem"
+
     package init(trust: String?, certificate: String?, key: String?, joinToken: String?, revocationLists: String? = nil) {
         self.trust = trust
         self.certificate = certificate

@@ -60,7 +60,11 @@ final class PeerHub {
         for connection in Array(connections.values) { connection.close(quietly: true) }
     }
 
-    func isRevoked(_ certificate: PeerCertificate) -> Bool { certificate.fields.map { tls?.current.revoked.name($0) == true } ?? false }
+    /// What cannot be read could be anybody's.
+    func isRevoked(_ certificate: PeerCertificate) -> Bool {
+        guard let lists = tls?.current.revoked, lists.count > 0 else { return false }
+        return certificate.fields.map(lists.name) ?? true
+    }
 
     /// After the lists have changed: who is named now does not stay for having come before.
     func dropRevoked() {

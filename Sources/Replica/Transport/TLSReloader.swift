@@ -55,7 +55,9 @@ package final class TLSReloader: Sendable {
             watch.stamps = stamps
             watch.isSettling = isChanged
             do throws(TransportError) {
-                let new = try Self.load(files)
+                let new = try Self.load(files, orKeep: current.revoked) { [logger] error in
+                    if isChanged { logger.error("the changed revocation lists cannot be used, those before stay in use: \(error)") }
+                }
                 contexts.withLock { $0 = new }
                 if isChanged || watch.failure != nil {
                     logger.info("the certificate \(files.certificate) was read again; new connections use it")
@@ -82,15 +84,17 @@ package final class TLSReloader: Sendable {
         [files.certificate, files.key, files.ca, files.crl].map { $0.flatMap(FileStamp.init(of:)) }
     }
 
-    private static func load(_ files: TLSFiles) throws(TransportError) -> Contexts {
+    /// - Parameter lists: stay in use where new ones cannot be used; nil: then nothing can.
+    private static func load(
+        _ files: TLSFiles, orKeep lists: RevocationLists? = nil, complain: (TransportError) -> Void = { _ in }
+    ) throws(TransportError) -> Contexts {
         let chain = try certificates(files.certificate)
         let roots = try certificates(files.ca)
         let revoked: RevocationLists
-        if let crl = files.crl {
-            let pem = try contents(crl)
-            do throws(RevocationLists.Problem) { revoked = try RevocationLists(pem: pem) } catch { throw .tls(file: crl, "\(error)") }
-        } else {
-            revoked = RevocationLists()
+        do throws(TransportError) { revoked = try readLists(files.crl) } catch {
+            guard let lists else { throw error }
+            complain(error)
+            revoked = lists
         }
         let key: NIOSSLPrivateKey
         do {
@@ -120,6 +124,12 @@ package final class TLSReloader: Sendable {
         } catch {
             throw .tls(file: files.certificate, "does not go with the key \(files.key): \(error)")
         }
+    }
+
+    private static func readLists(_ path: String?) throws(TransportError) -> RevocationLists {
+        guard let path else { return RevocationLists() }
+        let pem = try contents(path)
+        do throws(RevocationLists.Problem) { return try RevocationLists(pem: pem) } catch { throw .tls(file: path, "\(error)") }
     }
 
     private static func certificates(_ path: String) throws(TransportError) -> [NIOSSLCertificate] {

@@ -16,7 +16,7 @@ import Testing
                 """
                 kind: Disk
                 metadata: {name: root}
-                spec: {size: \(words["size"] ?? "2GiB"), wipePolicy: \(words["wipe"] ?? "WithConsent"), deletionPolicy: \(words["delete"] ?? "Retain")}
+                spec: {size: \(words["size"] ?? "2GiB"), format: \(words["format"] ?? "qcow2"), path: /disks/root.qcow2, wipePolicy: \(words["wipe"] ?? "WithConsent"), deletionPolicy: \(words["delete"] ?? "Retain")}
                 """, words)
             if let path = words["known"] {
                 disk.status = try ready(disk.metadata, "{\"size\": \"2GiB\", \"path\": \"/disks/\(path.isEmpty ? "root.qcow2" : path)\"}")

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import PKI
 import Reconcile
@@ -255,6 +256,59 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             let issuing = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail)
             #expect(issuing.revoked == [renewed.serial])
             #expect(issuing.crlNextUpdate.map { $0 > world.time.date().addingTimeInterval(6 * 86_400) } == true, "the list was signed anew")
+        }
+    }
+
+    @Test func `whoever kept a copy of a deleted certificate, or of one before it, is on the list, and stays there when its authority goes`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text())
+            try await world.settle()
+            var copies = [try #require(try await world.vault.identity(ofCertificate: "n2"))]
+            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            copies.append(try #require(try await world.vault.identity(ofCertificate: "n2")))
+            let kept = try #require(try await world.vault.identity(ofCertificate: "n1"))
+            func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
+                let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
+                return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
+            }
+            func lists(_ authority: String) throws -> RevocationLists {
+                try RevocationLists(pem: Array(try #require(world.ledger.get(CertificateAuthority.self, authority)?.status?.detail.crl).utf8))
+            }
+            world.leave(Reference(Certificate.self, "n2"))
+            try await world.settle()
+            let now = try lists("issuing")
+            for copy in copies { #expect(now.name(try fields(copy))) }
+            #expect(!now.name(try fields(kept)) && now.count == 2)
+            // The authority below goes; the one above it keeps what it said.
+            for name in Machines.names where name != "n2" { world.leave(Reference(Certificate.self, name)) }
+            try await world.settle()
+            world.leave(Reference(CertificateAuthority.self, "issuing"))
+            try await world.settle()
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing") == nil)
+            let root = try lists("root")
+            for copy in copies + [kept] { #expect(root.name(try fields(copy))) }
+            // Nobody needs the entry of what has ended long ago.
+            #expect(root.count == 5)
+            world.time.advance(by: .seconds(2 * 365 * 86_400))
+            try await world.settle()
+            #expect(try lists("root").count == 4 && !lists("root").name(fields(kept)))
+        }
+    }
+
+    @Test func `an authority is told that its list was changed for somebody else`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text())
+            try await world.settle()
+            let authorities = Authorities(vault: world.vault)
+            var wakes = authorities.wakes().makeAsyncIterator()
+            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
+            #expect(await wakes.next() == "issuing")
+            // Once more, as after a crash: there is nothing left to do.
+            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
+            #expect(try await authorities.facts(of: "issuing")?.revoked.count == 1)
         }
     }
 
