@@ -192,7 +192,7 @@ import Testing
               role: control-plane
               interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
               machine: {\(words.has("metal") ? "metal: {}" : "virtual: {memory: 512MiB}")}
-              disks: [{device: \(words.has("metal") ? "/dev/disk/by-id/ata-D1" : "/dev/vda"), size: 4GiB, \(words.has("nolayout") ? "" : layout)}]
+              disks: [{device: \(words.has("metal") ? "/dev/disk/by-id/ata-D1" : "/dev/vda"), size: 4GiB, \(words.has("nolayout") ? "" : layout)}\(words.has("never") ? ", {device: /dev/vda, size: 1GiB, wipePolicy: Never}" : "")]
             ---
             apiVersion: plasma.cloud/v1alpha1
             kind: VirtualMachine
@@ -334,6 +334,7 @@ import Testing
     private func system(_ words: PlanCases.Words) -> NodeFacts {
         var facts = NodeFacts(current: words.has("rolledback") ? "/nix/store/two" : "/nix/store/one", booted: "/nix/store/one")
         facts.needsReboot = words.has("outdated")
+        if words.has("crl") { facts.files["/etc/nixos/secrets/crl.pem"] = .init(sha256: "", mode: 0o644) }
         if words.has("unit") { facts.failedUnits = ["web.service"] }
         let digest = String(repeating: words["file"] == "old" ? "b" : "a", count: 64)
         if words["file"] != "gone" { facts.files["/etc/nixos/secrets/ca.crt"] = .init(sha256: digest, mode: words["file"] == "open" ? 0o666 : 0o644) }
