@@ -26,6 +26,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
@@ -40,7 +41,7 @@ let rooms: [Room] = [
     Room(name: "Raft"),
     Room(name: "Host", uses: ["CHost"]),
     Room(name: "Manifest", uses: ["CYAML"]),
-    Room(name: "GRPC", sees: ["Bytes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, protobuf, logging, metrics]),
+    Room(name: "GRPC", sees: ["Bytes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, nioTLS, protobuf, logging, metrics]),
     // 1
     Room(name: "Resource", sees: ["Manifest"]),
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import NIOCore
 import NIOSSL
@@ -13,6 +14,8 @@ package struct ClientTLS: Sendable, Hashable {
     package var serverName: String?
     /// Takes any certificate: whoever sits between sees and changes everything.
     package var isInsecure: Bool
+    /// Revocation lists of those who sign servers' certificates: a server that they name is told nothing. Of `HTTPCall` alone.
+    package var crl: String?
 
     /// The same as PEM texts, which go before the files.
     package var texts: Texts?
@@ -43,6 +46,9 @@ package struct ClientTLS: Sendable, Hashable {
         self.serverName = serverName
         self.isInsecure = isInsecure
     }
+
+    /// - Throws: `PortError.tls` naming the file.
+    func readRevoked() throws(PortError) -> RevocationLists { try ServerTLS.readRevoked(crl) }
 
     /// - Throws: `PortError.tls` naming the file.
     func forConnection(to host: String, protocols: [String]) throws(PortError) -> (context: NIOSSLContext, name: String?) {

@@ -108,20 +108,22 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         let address = context.remoteAddress.map { address in
             "\(address.ipAddress ?? ""):\(address.port ?? 0)"
         }
-        let certificate = context.pipeline.syncOperations.clientCertificate
+        let certificate = context.pipeline.syncOperations.peerCertificate
         return Peer(address: address ?? "", commonName: certificate?.commonName, isCertified: certificate != nil)
     }
 }
 
 extension ChannelPipeline.SynchronousOperations {
-    /// What the client showed; nil where it showed none, or none that can be read.
-    var clientCertificate: CertificateFields? { shown.flatMap { try? $0.toDERBytes() }.flatMap { CertificateFields(der: $0) } }
+    /// What the other side showed; nil where it showed none, or none that can be read.
+    var peerCertificate: CertificateFields? { shown.flatMap { try? $0.toDERBytes() }.flatMap { CertificateFields(der: $0) } }
 
-    /// Whether the client shows a certificate that is named; one that cannot be read could be.
+    /// Whether the other side shows a certificate that is named; one that cannot be read could be.
     func shows(someoneOf lists: RevocationLists) -> Bool {
         guard lists.count > 0, shown != nil else { return false }
-        return clientCertificate.map(lists.name) ?? true
+        return peerCertificate.map(lists.name) ?? true
     }
 
-    private var shown: NIOSSLCertificate? { (try? handler(type: NIOSSLServerHandler.self))?.peerCertificate }
+    private var shown: NIOSSLCertificate? {
+        (try? handler(type: NIOSSLServerHandler.self))?.peerCertificate ?? (try? handler(type: NIOSSLClientHandler.self))?.peerCertificate
+    }
 }

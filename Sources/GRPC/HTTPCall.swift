@@ -1,7 +1,9 @@
+import Bytes
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import NIOTLS
 
 /// One HTTP/1.1 request over a connection of its own.
 package enum HTTPCall {
@@ -23,10 +25,12 @@ package enum HTTPCall {
         timeout: Duration = .seconds(10)
     ) async throws(GRPCStatus) -> Answer {
         let place = try Place(url)
-        var security: (context: NIOSSLContext, name: String?)?
+        var security: Security?
         if place.isSecure {
+            let tls = tls ?? ClientTLS()
             do throws(PortError) {
-                security = try (tls ?? ClientTLS()).forConnection(to: place.host, protocols: ["http/1.1"])
+                let (context, name) = try tls.forConnection(to: place.host, protocols: ["http/1.1"])
+                security = Security(context: context, name: name, revoked: try tls.readRevoked())
             } catch {
                 throw GRPCStatus(.invalidArgument, "\(error)", isUnsent: true)
             }
@@ -39,20 +43,25 @@ package enum HTTPCall {
         return try await run(head, body, place, security, timeout)
     }
 
+    private struct Security {
+        var context: NIOSSLContext
+        var name: String?
+        var revoked: RevocationLists
+    }
+
     private static func run(
-        _ head: HTTPRequestHead, _ body: [UInt8], _ place: Place, _ security: (context: NIOSSLContext, name: String?)?,
-        _ timeout: Duration
+        _ head: HTTPRequestHead, _ body: [UInt8], _ place: Place, _ security: Security?, _ timeout: Duration
     ) async throws(GRPCStatus) -> Answer {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: Answer.self)
         let bootstrap = ClientBootstrap(group: loop).connectTimeout(TimeAmount(timeout)).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
-                if let (context, name) = security {
-                    try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: name))
+                if let security {
+                    try pipeline.addHandler(NIOSSLClientHandler(context: security.context, serverHostname: security.name))
                 }
                 try pipeline.addHTTPClientHandlers()
-                try pipeline.addHandler(Exchange(head, body, bytesMax: answerBytesMax, promise))
+                try pipeline.addHandler(Exchange(head, body, bytesMax: answerBytesMax, promise, revoked: security?.revoked))
             }
         }
         let late = loop.scheduleTask(in: TimeAmount(timeout)) {
@@ -109,7 +118,7 @@ package enum HTTPCall {
     }
 }
 
-/// Sends the request when connected, and collects the answer.
+/// Sends the request when connected, over TLS when it is known to whom, and collects the answer.
 private final class Exchange: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
@@ -118,20 +127,39 @@ private final class Exchange: ChannelInboundHandler {
     private let body: [UInt8]
     private let bytesMax: Int
     private let promise: EventLoopPromise<HTTPCall.Answer>
+    /// nil: nobody shows a certificate.
+    private let revoked: RevocationLists?
     private var answer = HTTPCall.Answer(status: 0, headers: [:], body: [])
 
-    init(_ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, _ promise: EventLoopPromise<HTTPCall.Answer>) {
+    init(_ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, _ promise: EventLoopPromise<HTTPCall.Answer>, revoked: RevocationLists?) {
         self.head = head
         self.body = body
         self.bytesMax = bytesMax
         self.promise = promise
+        self.revoked = revoked
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        if revoked == nil { send(context) }
+        context.fireChannelActive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let revoked, case .handshakeCompleted? = event as? TLSUserEvent {
+            if context.pipeline.syncOperations.shows(someoneOf: revoked) {
+                promise.fail(GRPCStatus(.unavailable, "the server's certificate was revoked", isUnsent: true))
+                context.close(promise: nil)
+            } else {
+                send(context)
+            }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func send(_ context: ChannelHandlerContext) {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

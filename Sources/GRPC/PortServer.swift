@@ -120,7 +120,7 @@ package final class PortServer: Sendable {
                 let pipeline = channel.pipeline.syncOperations
                 guard pipeline.shows(someoneOf: lists) else { return }
                 meters.refused.increment()
-                logger.notice("a client's certificate was revoked", metadata: ["client": "\(pipeline.clientCertificate?.commonName ?? "")"])
+                logger.notice("a client's certificate was revoked", metadata: ["client": "\(pipeline.peerCertificate?.commonName ?? "")"])
                 channel.close(promise: nil)
             }
         }

@@ -30,10 +30,13 @@ package struct ServerTLS: Sendable, Hashable {
     }
 
     /// - Throws: `PortError.tls` naming the file.
-    func readRevoked() throws(PortError) -> RevocationLists {
-        guard let clientCRL else { return RevocationLists() }
-        let pem = try Self.read(clientCRL) { Array(try Data(contentsOf: URL(fileURLWithPath: $0))) }
-        do throws(RevocationLists.Problem) { return try RevocationLists(pem: pem) } catch { throw .tls("\(clientCRL) \(error)") }
+    func readRevoked() throws(PortError) -> RevocationLists { try Self.readRevoked(clientCRL) }
+
+    /// - Throws: `PortError.tls` naming the file.
+    static func readRevoked(_ path: String?) throws(PortError) -> RevocationLists {
+        guard let path else { return RevocationLists() }
+        let pem = try read(path) { Array(try Data(contentsOf: URL(fileURLWithPath: $0))) }
+        do throws(RevocationLists.Problem) { return try RevocationLists(pem: pem) } catch { throw .tls("\(path) \(error)") }
     }
 
     /// - Throws: `PortError.tls` naming the file.

@@ -115,6 +115,18 @@ import Testing
             try await Task.sleep(for: .milliseconds(1200))
             await #expect(throws: (any Error).self) { _ = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", tls: files.named) }
         }
+        // A server's, which is the same certificate here.
+        try files.write("server.pem", TestCertificates.clientCertificate)
+        try files.write("server.key", TestCertificates.clientKey)
+        try files.write("crl.pem", TestCertificates.revocationList)
+        try await withServer(tls: files.server(.none), http: Self.http) { _, _, port in
+            var client = files.nameless
+            _ = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", tls: client)
+            client.crl = files["crl.pem"]
+            await #expect(throws: GRPCStatus(.unavailable, "the server's certificate was revoked", isUnsent: true)) {
+                _ = try await HTTPCall.send(.GET, url: "https://localhost:\(port)/", body: Array("secret".utf8), tls: client)
+            }
+        }
         tls.clientCRL = files["none.pem"]
         #expect(throws: PortError.tls("\(files["none.pem"]) cannot be read")) { _ = try tls.readRevoked() }
         tls.clientCRL = files["ca.pem"]

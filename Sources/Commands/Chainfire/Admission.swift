@@ -105,7 +105,10 @@ struct Admission {
     /// The client port's files serve to call another member's client port too.
     private var tls: ClientTLS {
         let own = configuration.clientTLS
-        return ClientTLS(ca: own?.ca ?? configuration.peerTLS?.ca, certificate: own?.certificate, key: own?.key)
+        var tls = ClientTLS(ca: own?.ca ?? configuration.peerTLS?.ca, certificate: own?.certificate, key: own?.key)
+        // The token is for nobody whose certificate was revoked.
+        tls.crl = own?.crl ?? configuration.peerTLS?.crl
+        return tls
     }
 
     static func ticket(_ document: JSON, from place: String) throws -> JoinTicket {
