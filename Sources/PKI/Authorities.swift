@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import Store
 import Synchronization
 
@@ -11,7 +12,11 @@ package struct Authorities: Sendable {
     private let listeners = Listeners()
 
     private final class Listeners: Sendable {
-        let all = Mutex<[UInt64: AsyncStream<String>.Continuation]>([:])
+        struct State {
+            var changed: Set<String> = []
+            var bell: AsyncStream<Void>.Continuation?
+        }
+        let state = Mutex(State())
     }
 
     /// What an authority is to be.
@@ -97,6 +102,7 @@ package struct Authorities: Sendable {
 
     /// Ends a phase.
     package func advance(_ name: String, from phase: RolloverPhase, now: Date) async throws(PKIError) {
+        let replaced = phase == .reissue ? try await standing(of: name, now, currentToo: false) : []
         try await change(name) { kept, _ throws(PKIError) in
             guard kept.phase == phase else { return [] }
             kept.settledAt = nil
@@ -106,9 +112,9 @@ package struct Authorities: Sendable {
                 (kept.previous, kept.current, kept.next, kept.phase) = (kept.current, next, nil, .reissue)
                 try kept.signLists(now)
             case .reissue:
-                // Under another name, the lists to come say nothing of what was signed before.
+                // Under another name, the lists to come say nothing of what was signed before; all of that has been made anew.
                 if let old = kept.previous, old.spec.subject != kept.current.spec.subject {
-                    kept.inherited = (kept.inherited ?? []) + [.init(pem: kept.list.pem, notAfter: old.facts.notAfter)]
+                    kept.inherit([try kept.lastList(of: old, and: replaced, now)].compactMap { $0 })
                 }
                 (kept.previous, kept.phase) = (nil, .dropOld)
                 try kept.signLists(now)
@@ -135,18 +141,29 @@ package struct Authorities: Sendable {
             try kept.signLists(now)
             return []
         }
-        for listener in listeners.all.withLock({ Array($0.values) }) { listener.yield(name) }
+        listeners.state.withLock { state in
+            state.changed.insert(name)
+            state.bell?.yield()
+        }
     }
 
-    /// Names of authorities whose lists were changed on behalf of others.
-    package func wakes() -> AsyncStream<String> {
+    /// Names of authorities whose lists were changed on behalf of others; of many changes within a second one is told.
+    package func wakes(_ time: any Time) -> AsyncStream<String> {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self)
-        let number = listeners.all.withLock { all in
-            let number = (all.keys.max() ?? 0) + 1
-            all[number] = continuation
-            return number
+        let (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        listeners.state.withLock { $0.bell = bell }
+        let task = Task { [listeners] in
+            for await _ in bells {
+                do { try await time.sleep(for: .seconds(1)) } catch { break }
+                let names = listeners.state.withLock { state in
+                    defer { state.changed = [] }
+                    return state.changed.sorted()
+                }
+                for name in names { continuation.yield(name) }
+            }
+            continuation.finish()
         }
-        continuation.onTermination = { [listeners] _ in listeners.all.withLock { _ = $0.removeValue(forKey: number) } }
+        continuation.onTermination = { _ in task.cancel() }
         return stream
     }
 
@@ -160,19 +177,37 @@ package struct Authorities: Sendable {
 
     /// Destroys the authority and its keys. The one above it keeps its lists, as long as what it signed could be shown.
     package func remove(_ name: String, now: Date) async throws(PKIError) {
-        if let gone = try await vault.authority(name)?.value, let above = gone.current.issuer {
-            let entry = RevocationList.Entry(serial: gone.current.facts.serial, date: now, notAfter: gone.current.facts.notAfter)
-            let list = SealedAuthority.Inherited(pem: gone.list.pem, notAfter: gone.parts.map(\.facts.notAfter).max() ?? now)
-            do throws(PKIError) {
-                try await change(above) { kept, _ throws(PKIError) in
-                    if kept.inherited?.contains(list) != true { kept.inherited = (kept.inherited ?? []) + [list] }
-                    try kept.signLists(now)
-                    return []
-                }
-                try await revoke(above, [entry], now: now)
-            } catch .missing {}
+        if let gone = try await vault.authority(name)?.value {
+            let signed = try await standing(of: name, now, currentToo: true)
+            for above in Set(gone.parts.compactMap(\.issuer)).sorted() {
+                let parts = gone.parts.filter { $0.issuer == above }
+                var lists = gone.inherited ?? []
+                for part in parts { if let last = try gone.lastList(of: part, and: signed, now) { lists.append(last) } }
+                do throws(PKIError) {
+                    try await change(above) { kept, _ throws(PKIError) in
+                        kept.inherit(lists)
+                        try kept.signLists(now)
+                        return []
+                    }
+                    try await revoke(
+                        above, parts.map { RevocationList.Entry(serial: $0.facts.serial, date: now, notAfter: $0.facts.notAfter) }, now: now)
+                } catch .missing {}
+            }
         }
         try await vault.delete(SealedAuthority.name(name))
+    }
+
+    /// What it signed and could still be shown, of the certificates that are kept.
+    /// - Parameter currentToo: those in use as well, and not only what they took the place of.
+    private func standing(of name: String, _ now: Date, currentToo: Bool) async throws(PKIError) -> [RevocationList.Entry] {
+        var found: [RevocationList.Entry] = []
+        for path in try await vault.names(below: SealedCertificate.name("")) {
+            let certificate = String(path.dropFirst(SealedCertificate.name("").count))
+            guard let kept = try await vault.certificate(certificate)?.value else { continue }
+            found += kept.standing(now).filter { $0.authority == name && (currentToo || $0.serial != kept.facts.serial) }
+                .map { RevocationList.Entry(serial: $0.serial, date: now, notAfter: $0.notAfter) }
+        }
+        return found
     }
 
     private func make(

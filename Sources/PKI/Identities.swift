@@ -84,13 +84,15 @@ package struct Identities: Sendable {
         try await vault.replace(SealedCertificate.name(name), expecting: kept.revision, with: next, standingOn: footing.standingOn)
     }
 
-    /// Destroys the certificate's key, and forgets it. Whoever has a copy of it, or of one that it took the place of, is believed no more.
-    package func remove(_ name: String, revokingIn authorities: Authorities, now: Date) async throws(PKIError) {
+    /// Destroys the certificate's key, and forgets it.
+    /// - Parameter authorities: there, it is put on a list with those that it took the place of; nil: nowhere.
+    package func remove(_ name: String, revokingIn authorities: Authorities?, now: Date) async throws(PKIError) {
+        guard let authorities else { return try await vault.delete(SealedCertificate.name(name)) }
         // First: whoever is stopped in between does it again.
         let standing = try await vault.certificate(name)?.value.standing(now) ?? []
         for (authority, own) in Dictionary(grouping: standing, by: \.authority).sorted(by: { $0.key < $1.key }) {
             let entries = own.map { RevocationList.Entry(serial: $0.serial, date: now, notAfter: $0.notAfter) }
-            // Of an authority that is gone, the one above it has the lists.
+            // An authority that is gone has put on its last list what it had signed.
             do throws(PKIError) { try await authorities.revoke(authority, entries, now: now) } catch .missing {}
         }
         try await vault.delete(SealedCertificate.name(name))

@@ -41,6 +41,8 @@ struct SealedAuthority: Codable, Hashable, Sendable {
     var inherited: [Inherited]?
 
     struct Inherited: Codable, Hashable, Sendable {
+        /// Fingerprint of what signed it.
+        var signer: String
         var pem: String
         /// When what signed the list ends, and all that it signed with it.
         var notAfter: Date
@@ -57,6 +59,20 @@ struct SealedAuthority: Codable, Hashable, Sendable {
     var parts: [Part] { [current] + [next, previous].compactMap { $0 } }
 
     static func name(_ authority: String) -> String { "authority/" + authority }
+
+    /// A last list of one of its parts, with more that it signed; nil where it would name nobody.
+    func lastList(of part: Part, and more: [RevocationList.Entry], _ now: Date) throws(PKIError) -> Inherited? {
+        let known = Set(revoked.map(\.serial))
+        let all = revoked.filter { !$0.isOver(now) } + more.filter { !known.contains($0.serial) }
+        guard !all.isEmpty, part.facts.notAfter > now else { return nil }
+        let pem = try RevocationList(number: list.number + 1, now: now, revoked: all).signed(by: try part.material.signer())
+        return Inherited(signer: part.facts.fingerprint, pem: pem, notAfter: part.facts.notAfter)
+    }
+
+    mutating func inherit(_ lists: [Inherited]) {
+        let signers = Set(lists.map(\.signer))
+        inherited = (inherited ?? []).filter { !signers.contains($0.signer) } + lists
+    }
 
     /// Signs the lists anew, with what signs now and what did.
     mutating func signLists(_ now: Date) throws(PKIError) {

@@ -36,6 +36,9 @@ struct RevokeCommand: AsyncParsableCommand {
             certificate/NAME revokes the one that is in use: a new one with a new key takes its place at once. A serial number, \
             as openssl or plasma writes it, revokes any other, as one that was renewed; --authority names who signed it.
 
+            The nodes are given the list, and Chainfire refuses who shows a certificate that is on it. Only the certificate \
+            itself is looked for, not the authorities between it and the root.
+
             EXAMPLES
               plasma ca revoke certificate/node01
               plasma ca revoke 4f:0b:9a:… --authority plasma-ca

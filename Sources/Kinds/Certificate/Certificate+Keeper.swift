@@ -38,7 +38,8 @@ extension Certificate {
             switch action {
             case .issue(let wish, _): try await identities.issue(wish, now: time.date())
             case .renewTrust(let name, let trust): try await identities.renewTrust(name, trust)
-            case .remove(let name, _, _): try await identities.remove(name, revokingIn: authorities, now: time.date())
+            case .remove(let name, let revoked):
+                try await identities.remove(name, revokingIn: revoked == nil ? nil : authorities, now: time.date())
             }
         }
 

@@ -29,14 +29,14 @@ extension Certificate {
         case issue(Identities.Wish, why: String)
         /// Tells its holder whom to trust from now on.
         case renewTrust(name: String, trust: [String])
-        /// Whoever has a copy of it is believed no more.
-        case remove(name: String, authority: String, serial: String)
+        /// `revoking`: whoever has a copy of it, or of one before it, is believed no more.
+        case remove(name: String, revoking: String?)
 
         package var description: String {
             switch self {
             case .issue(let wish, let why): "issue \(wish.name) (\(wish.spec.key)) under \(wish.authority): \(why)"
             case .renewTrust(let name, _): "change the roots that \(name) trusts"
-            case .remove(let name, let authority, let serial): "destroy the key of \(name), and revoke \(serial) of \(authority)"
+            case .remove(let name, let revoked): "destroy the key of \(name)" + (revoked.map { ", and revoke \($0)" } ?? "")
             }
         }
     }
@@ -45,22 +45,42 @@ extension Certificate {
         package typealias K = Certificate
 
         package static func plan(_ goal: Goal<Certificate>, given seen: Sight, _ reader: Reader) -> Plan<Certificate, Action> {
-            let certificate = goal.resource
-            let status = certificate.status(seen)
-            guard case .present = goal else {
-                guard let kept = seen.kept else { return Plan(.ready, status: status) }
-                if let name = certificate.spec.node?.scalarText, let node = reader.glance(Node.self, name) {
-                    if node.metadata.isLeaving { return Plan(.waiting(on: node.reference, "it shows the certificate until it is gone"), status: status) }
-                    // Revoked now, it would cut off a member of its cluster.
-                    if reader.list(Installation.self).contains(where: { $0.spec.node.scalarText == name && $0.status?.detail.delivered?.certificate == certificate.name }) {
-                        return Plan(
-                            .waiting(on: node.reference, "it shows the certificate: apply another one for it, or delete the node"), status: status)
-                    }
-                }
-                return Plan(
-                    .converging("destroying the key"), [.remove(name: certificate.name, authority: kept.authority, serial: kept.certificate.serial)],
-                    status: status, differences: [.leaving("certificate")])
+            switch goal {
+            case .absent(let certificate): leave(certificate, seen, reader)
+            case .present(let certificate): keep(certificate, seen, reader)
             }
+        }
+
+        private static func leave(_ certificate: Resource<Certificate>, _ seen: Sight, _ reader: Reader) -> Plan<Certificate, Action> {
+            let status = certificate.status(seen)
+            guard let kept = seen.kept else { return Plan(.ready, status: status) }
+            let node = certificate.spec.node.flatMap { reader.glance(Node.self, $0.scalarText) }
+            if let node, node.metadata.isLeaving {
+                // Until then it is renewed, and trusts whom it should, like any other.
+                var plan = keep(certificate, seen, reader)
+                if plan.condition == .ready { plan.condition = .waiting(on: node.reference, "it shows the certificate until it is gone") }
+                return plan
+            }
+            // Revoked, it would cut off a node that stays. And nobody hears of the lists of authorities that all leave.
+            let isRevoked = node == nil && isHeard(kept.authority, reader)
+            return Plan(
+                .converging("destroying the key"),
+                [.remove(name: certificate.name, revoking: isRevoked ? "\(kept.certificate.serial) of \(kept.authority)" : nil)],
+                status: status, differences: [.leaving("certificate")])
+        }
+
+        /// Whether the authority stays, or one above it does.
+        private static func isHeard(_ name: String, _ reader: Reader) -> Bool {
+            var next: String? = name, seen: Set<String> = []
+            while let name = next, seen.insert(name).inserted, let authority = reader.glance(CertificateAuthority.self, name) {
+                if !authority.metadata.isLeaving { return true }
+                next = authority.spec.issuerRef?.name.scalarText
+            }
+            return false
+        }
+
+        private static func keep(_ certificate: Resource<Certificate>, _ seen: Sight, _ reader: Reader) -> Plan<Certificate, Action> {
+            let status = certificate.status(seen)
             guard let wanted = request(certificate, reader) else {
                 let node = Reference(Node.self, certificate.spec.node?.scalarText ?? "")
                 return Plan(.waiting(on: node, "it is not there, and the certificate bears its names"), status: status)

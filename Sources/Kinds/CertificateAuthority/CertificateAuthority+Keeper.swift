@@ -55,7 +55,7 @@ extension CertificateAuthority {
         }
 
         /// Names of authorities whose lists others changed.
-        package func wakes() -> AsyncStream<String> { authorities.wakes() }
+        package func wakes() -> AsyncStream<String> { authorities.wakes(time) }
 
         package func strays(_ reader: Reader) async throws -> [Reconcile.Stray] {
             let known = Set(reader.list(CertificateAuthority.self).map(\.name))

@@ -97,10 +97,13 @@ extension Disk {
             _ disk: Resource<Disk>, _ seen: Sight, _ status: Status, _ runner: Resource<VirtualMachine>?
         ) -> Plan<Disk, Action> {
             let old = disk.status?.detail
+            // Before the act, as everything that is to be known of it if we are stopped in between.
+            var made = status
+            made.isOurs = true
             let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
             guard old?.size != nil else {
                 let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .none)
-                return Plan(.converging("creating"), [action], status: status, differences: [difference])
+                return Plan(.converging("creating"), [action], status: made, differences: [difference])
             }
             // There was an image and what it held: a blank one in its place is a loss that somebody must want.
             let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .wipe)
@@ -122,7 +125,7 @@ extension Disk {
                     .stalled("\(what); put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
-            return spend(consent, Plan(.converging("creating"), [action], status: status, differences: [difference]))
+            return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]))
         }
 
         private static func keep(

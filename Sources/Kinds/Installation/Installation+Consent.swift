@@ -28,7 +28,9 @@ extension InstallationRound {
         guard let devices = facts.devices else {
             return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
         }
-        let kept = node.spec.disks.filter { $0.wipePolicy == .never }.map(\.device.scalarText)
+        // Of a flake that nobody here knows every disk is a target, and a consent says which.
+        let laidOut = node.spec.disks.contains { $0.layout != nil }
+        let kept = node.spec.disks.filter { laidOut && $0.wipePolicy == .never }.map(\.device.scalarText)
         var found: [BlockDevice] = []
         var named: [String: String] = [:]
         for path in targets(devices) {

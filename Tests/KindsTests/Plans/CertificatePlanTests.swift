@@ -65,14 +65,6 @@ import Testing
                     """, PlanCases.Words(values: [:]))
                 if node == "leaving" { record.metadata.deletionTimestamp = Self.epoch }
                 ledger[record.reference] = record
-                if node == "shows" {
-                    var installation: Resource<Installation> = try draft(
-                        "kind: Installation\nmetadata: {name: node01}\nspec: {node: node01}", PlanCases.Words(values: [:]))
-                    installation.status = try ready(
-                        installation.metadata,
-                        "{\"delivered\": {\"certificate\": \"web\", \"trust\": []}}")
-                    ledger[installation.reference] = installation
-                }
             }
             var kept: IdentityFacts?
             if words.has("kept") {

@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import Host
 import PKI
 import Reconcile
 import Resource
@@ -303,7 +304,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             try world.put(text())
             try await world.settle()
             let authorities = Authorities(vault: world.vault)
-            var wakes = authorities.wakes().makeAsyncIterator()
+            var wakes = authorities.wakes(SystemTime()).makeAsyncIterator()
             try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
             #expect(await wakes.next() == "issuing")
             // Once more, as after a crash: there is nothing left to do.
