@@ -102,7 +102,8 @@ package struct Authorities: Sendable {
 
     /// Ends a phase.
     package func advance(_ name: String, from phase: RolloverPhase, now: Date) async throws(PKIError) {
-        let replaced = phase == .reissue ? try await standing(of: name, now, currentToo: false) : []
+        var replaced: [RevocationList.Entry] = []
+        if phase == .reissue, try await vault.authority(name)?.value.isRenamed == true { replaced = try await standing(of: name, now, currentToo: false) }
         try await change(name) { kept, _ throws(PKIError) in
             guard kept.phase == phase else { return [] }
             kept.settledAt = nil
@@ -113,7 +114,7 @@ package struct Authorities: Sendable {
                 try kept.signLists(now)
             case .reissue:
                 // Under another name, the lists to come say nothing of what was signed before; all of that has been made anew.
-                if let old = kept.previous, old.spec.subject != kept.current.spec.subject {
+                if let old = kept.previous, kept.isRenamed {
                     kept.inherit([try kept.lastList(of: old, and: replaced, now)].compactMap { $0 })
                 }
                 (kept.previous, kept.phase) = (nil, .dropOld)

@@ -60,6 +60,9 @@ struct SealedAuthority: Codable, Hashable, Sendable {
 
     static func name(_ authority: String) -> String { "authority/" + authority }
 
+    /// What signs now bears another name than what did: its lists say nothing of what that signed.
+    var isRenamed: Bool { previous.map { $0.spec.subject != current.spec.subject } ?? false }
+
     /// A last list of one of its parts, with more that it signed; nil where it would name nobody.
     func lastList(of part: Part, and more: [RevocationList.Entry], _ now: Date) throws(PKIError) -> Inherited? {
         let known = Set(revoked.map(\.serial))

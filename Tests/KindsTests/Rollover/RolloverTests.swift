@@ -42,6 +42,12 @@ private func text(hold: String = "1h", rootKey: String = "ECDSA", issuer: String
         .replacingOccurrences(of: "ROTATION", with: rotation)
 }
 
+/// By what a list names it.
+private func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
+    let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
+    return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
+}
+
 /// What each of three machines has fetched last, and whether each accepts what the others show.
 private struct Machines {
     static let names = ["n1", "n2", "n3"]
@@ -270,10 +276,6 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             try await world.settle()
             copies.append(try #require(try await world.vault.identity(ofCertificate: "n2")))
             let kept = try #require(try await world.vault.identity(ofCertificate: "n1"))
-            func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
-                let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
-                return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
-            }
             func lists(_ authority: String) throws -> RevocationLists {
                 try RevocationLists(pem: Array(try #require(world.ledger.get(CertificateAuthority.self, authority)?.status?.detail.crl).utf8))
             }
@@ -295,6 +297,23 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             world.time.advance(by: .seconds(2 * 365 * 86_400))
             try await world.settle()
             #expect(try lists("root").count == 4 && !lists("root").name(fields(kept)))
+        }
+    }
+
+    @Test func `an authority that takes another name leaves a last list under the one before`() async throws {
+        try await inDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(text(hold: "0s"))
+            try await world.settle()
+            let copy = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            try world.put(text(hold: "0s").replacingOccurrences(of: "commonName: issuing,", with: "commonName: renamed,"))
+            try await world.settle()
+            let now = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            let crl = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.crl)
+            let lists = try RevocationLists(pem: Array(crl.utf8))
+            let (before, after) = (try fields(copy), try fields(now))
+            #expect(before.issuer != after.issuer)
+            #expect(lists.name(before) && !lists.name(after))
         }
     }
 
