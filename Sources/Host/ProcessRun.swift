@@ -53,6 +53,12 @@ private func start(_ program: Program, input: Int32, output: Int32, error: Int32
                 path: path, arguments: arguments.baseAddress,
                 environment: program.environment == nil ? nil : environment.baseAddress, directory: directory,
                 standard_input: input, standard_output: output, standard_error: error, new_session: newSession ? 1 : 0)
+            // Whoever forked while the program was being written holds it open for a moment, until its own program runs (execve(2)).
+            for _ in 0..<20 {
+                let pid = chost_spawn(&request)
+                if pid != -ETXTBSY { return pid }
+                usleep(10_000)
+            }
             return chost_spawn(&request)
         }
     }

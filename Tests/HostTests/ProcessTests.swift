@@ -24,6 +24,22 @@ import Testing
         #expect(result.output == "300000\n/\ngreen\n")
     }
 
+    @Test func `a program that somebody still holds open for writing is started a moment later`() async throws {
+        let path = NSTemporaryDirectory() + "busy-\(UUID().uuidString)"
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o700)
+        try #require(file >= 0)
+        defer { unlink(path) }
+        let script = Array("#!/bin/sh\necho started\n".utf8)
+        #expect(script.withUnsafeBytes { write(file, $0.baseAddress, $0.count) } == script.count)
+        let closing = Thread {
+            usleep(60_000)
+            close(file)
+        }
+        closing.start()
+        let result = try await SystemProcesses().run(Program(path), limit: .seconds(30))
+        #expect(result.output == "started\n")
+    }
+
     @Test func `a program that closes its input early does not harm us`() async throws {
         let result = try await processes.run(
             Program("true", standardInput: [UInt8](repeating: 0, count: 1 << 20)), limit: .seconds(30))
