@@ -95,3 +95,61 @@ struct CertificateWorld {
         return round.status != nil || !round.actions.isEmpty || isHeld
     }
 }
+
+/// A root, an authority below it, and certificates of both.
+private let manifest = """
+    apiVersion: plasma.cloud/v1alpha1
+    kind: CertificateAuthority
+    metadata: {name: root}
+    spec: {commonName: root, rolloverHold: HOLD, privateKey: {algorithm: ROOTKEY}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: CertificateAuthority
+    metadata: {name: issuing}
+    spec: {commonName: issuing, rolloverHold: HOLD, ISSUER}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n1}
+    spec: {commonName: n1, dnsNames: [n1], duration: 8760h, issuerRef: {name: root}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n2}
+    spec: {commonName: n2, dnsNames: [n2DNS], duration: 8760h, issuerRef: {name: issuing}, privateKey: {rotationPolicy: ROTATION}}
+    ---
+    apiVersion: plasma.cloud/v1alpha1
+    kind: Certificate
+    metadata: {name: n3}
+    spec: {commonName: n3, dnsNames: [n3], duration: 8760h, issuerRef: {name: issuing}, privateKey: {algorithm: Ed25519}}
+
+    """
+
+func rolloverText(hold: String = "1h", rootKey: String = "ECDSA", issuer: String = "issuerRef: {name: root}", dns: String = "", rotation: String = "Always") -> String {
+    manifest.replacingOccurrences(of: "HOLD", with: hold).replacingOccurrences(of: "ROOTKEY", with: rootKey)
+        .replacingOccurrences(of: "ISSUER", with: issuer).replacingOccurrences(of: "DNS", with: dns)
+        .replacingOccurrences(of: "ROTATION", with: rotation)
+}
+
+func inRolloverDirectory<T>(_ body: (String) async throws -> T) async throws -> T {
+    let path = FileManager.default.temporaryDirectory.path + "/plasma-rollover.\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try await body(path)
+}
+
+extension CertificateWorld {
+    mutating func annotate(_ reference: Reference, _ key: String, _ value: String?) {
+        ledger[reference]?.metadata.annotations[key] = value
+    }
+
+    mutating func leave(_ reference: Reference) {
+        ledger[reference]?.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0)
+    }
+
+    var isReady: Bool { ledger.all.allSatisfy { $0.isReady } }
+
+    var phases: String {
+        ledger.all.map { "\($0.reference): \($0.summary?.condition("Ready")?.message ?? "unseen")" }.joined(separator: "; ")
+    }
+}

@@ -1,52 +1,10 @@
-import Bytes
 import Foundation
-import Host
 import PKI
 import Reconcile
 import Resource
 import Testing
 
 @testable import Kinds
-
-private let manifest = """
-    apiVersion: plasma.cloud/v1alpha1
-    kind: CertificateAuthority
-    metadata: {name: root}
-    spec: {commonName: root, rolloverHold: HOLD, privateKey: {algorithm: ROOTKEY}}
-    ---
-    apiVersion: plasma.cloud/v1alpha1
-    kind: CertificateAuthority
-    metadata: {name: issuing}
-    spec: {commonName: issuing, rolloverHold: HOLD, ISSUER}
-    ---
-    apiVersion: plasma.cloud/v1alpha1
-    kind: Certificate
-    metadata: {name: n1}
-    spec: {commonName: n1, dnsNames: [n1], duration: 8760h, issuerRef: {name: root}}
-    ---
-    apiVersion: plasma.cloud/v1alpha1
-    kind: Certificate
-    metadata: {name: n2}
-    spec: {commonName: n2, dnsNames: [n2DNS], duration: 8760h, issuerRef: {name: issuing}, privateKey: {rotationPolicy: ROTATION}}
-    ---
-    apiVersion: plasma.cloud/v1alpha1
-    kind: Certificate
-    metadata: {name: n3}
-    spec: {commonName: n3, dnsNames: [n3], duration: 8760h, issuerRef: {name: issuing}, privateKey: {algorithm: Ed25519}}
-
-    """
-
-private func text(hold: String = "1h", rootKey: String = "ECDSA", issuer: String = "issuerRef: {name: root}", dns: String = "", rotation: String = "Always") -> String {
-    manifest.replacingOccurrences(of: "HOLD", with: hold).replacingOccurrences(of: "ROOTKEY", with: rootKey)
-        .replacingOccurrences(of: "ISSUER", with: issuer).replacingOccurrences(of: "DNS", with: dns)
-        .replacingOccurrences(of: "ROTATION", with: rotation)
-}
-
-/// By what a list names it.
-private func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
-    let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
-    return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
-}
 
 /// What each of three machines has fetched last, and whether each accepts what the others show.
 private struct Machines {
@@ -89,13 +47,6 @@ private func seeds(_ count: Int) -> [UInt64] {
     return (1...UInt64(max(1, count * percent / 100))).map { $0 }
 }
 
-private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> T {
-    let path = FileManager.default.temporaryDirectory.path + "/plasma-rollover.\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    return try await body(path)
-}
-
 @Suite struct RolloverTests {
     /// Something that makes an authority change, or a certificate beside it.
     private enum Cause: CaseIterable { case renewRoot, renewIssuing, rootKey, issuerLeaves, issuerReturns, names, revoke, renewLeaf, rotation }
@@ -103,11 +54,11 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     @Test func `no handshake fails, whatever changes and in whatever order it is noticed`() async throws {
         var handshakes = 0, verified = 0, rollovers = 0
         for seed in seeds(40) {
-            try await inDirectory { path in
+            try await inRolloverDirectory { path in
                 var world = CertificateWorld(directory: path, seed: seed)
                 var machines = Machines()
                 var (key, issuer, dns, rotation) = ("ECDSA", "issuerRef: {name: root}", "", "Always")
-                try world.put(text())
+                try world.put(rolloverText())
                 try await world.settle()
                 for name in Machines.names { try await machines.fetch(name, world) }
                 world.faults = world.random.next() % 2 == 0 ? 0 : 7
@@ -132,7 +83,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
                             let serial = world.ledger.get(Certificate.self, "n3")?.status?.detail.serial ?? "01"
                             world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, serial)
                         }
-                        try world.put(text(rootKey: key, issuer: issuer, dns: dns, rotation: rotation))
+                        try world.put(rolloverText(rootKey: key, issuer: issuer, dns: dns, rotation: rotation))
                     }
                     switch world.random.next() % 4 {
                     case 0:
@@ -174,10 +125,10 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     @Test func `a change that does not hold breaks handshakes, so that the test above can fail`() async throws {
         var failed = 0
         for seed in seeds(20) {
-            try await inDirectory { path in
+            try await inRolloverDirectory { path in
                 var world = CertificateWorld(directory: path, seed: seed)
                 var machines = Machines()
-                try world.put(text(hold: "0s"))
+                try world.put(rolloverText(hold: "0s"))
                 try await world.settle()
                 for name in Machines.names { try await machines.fetch(name, world) }
                 #expect(try await machines.shakeHands(world) == [])
@@ -192,7 +143,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
 
     @Test func `what diff plans for certificates is what apply does`() async throws {
         for seed in seeds(30) {
-            try await inDirectory { path in
+            try await inRolloverDirectory { path in
                 var world = CertificateWorld(directory: path, seed: seed)
                 var issuer = "issuerRef: {name: root}"
                 var key = "ECDSA"
@@ -206,7 +157,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
                         default: world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "\(turn)")
                         }
                     }
-                    try world.put(text(hold: "0s", rootKey: key, issuer: issuer))
+                    try world.put(rolloverText(hold: "0s", rootKey: key, issuer: issuer))
                     let records = world.ledger.all
                     let report = await Differ(world.loops).diff(stored: before, records: records)
                     let planned = Dictionary(
@@ -223,9 +174,9 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     }
 
     @Test func `what is deleted waits for what hangs on it, and leaves no key behind`() async throws {
-        try await inDirectory { path in
+        try await inRolloverDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text())
+            try world.put(rolloverText())
             try await world.settle()
             world.leave(Reference(CertificateAuthority.self, "root"))
             try await world.settle()
@@ -240,105 +191,13 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
         }
     }
 
-    @Test func `a revoked certificate is replaced, with a new key, and its number stands on the list`() async throws {
-        try await inDirectory { path in
-            var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text(rotation: "Never"))
-            try await world.settle()
-            let before = try #require(try await world.vault.identity(ofCertificate: "n2"))
-            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
-            try await world.settle()
-            let renewed = try #require(try await world.vault.identity(ofCertificate: "n2"))
-            #expect(renewed.serial != before.serial && renewed.keyPEM == before.keyPEM, "rotationPolicy: Never keeps the key")
-            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == nil, "what was renewed is not revoked")
-            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, renewed.serial.uppercased())
-            try await world.settle()
-            let after = try #require(try await world.vault.identity(ofCertificate: "n2"))
-            #expect(after.serial != renewed.serial && after.keyPEM != renewed.keyPEM)
-            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == [renewed.serial])
-            // The annotation may go; what is revoked stays so.
-            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, nil)
-            world.time.advance(by: .seconds(6 * 86_400))
-            try await world.settle()
-            let issuing = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail)
-            #expect(issuing.revoked == [renewed.serial])
-            #expect(issuing.crlNextUpdate.map { $0 > world.time.date().addingTimeInterval(6 * 86_400) } == true, "the list was signed anew")
-        }
-    }
-
-    @Test func `whoever kept a copy of a deleted certificate, or of one before it, is on the list, and stays there when its authority goes`() async throws {
-        try await inDirectory { path in
-            var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text())
-            try await world.settle()
-            var copies = [try #require(try await world.vault.identity(ofCertificate: "n2"))]
-            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
-            try await world.settle()
-            copies.append(try #require(try await world.vault.identity(ofCertificate: "n2")))
-            let kept = try #require(try await world.vault.identity(ofCertificate: "n1"))
-            func lists(_ authority: String) throws -> RevocationLists {
-                try RevocationLists(pem: Array(try #require(world.ledger.get(CertificateAuthority.self, authority)?.status?.detail.crl).utf8))
-            }
-            world.leave(Reference(Certificate.self, "n2"))
-            try await world.settle()
-            let now = try lists("issuing")
-            for copy in copies { #expect(now.name(try fields(copy))) }
-            #expect(!now.name(try fields(kept)) && now.count == 2)
-            // The authority below goes; the one above it keeps what it said.
-            for name in Machines.names where name != "n2" { world.leave(Reference(Certificate.self, name)) }
-            try await world.settle()
-            world.leave(Reference(CertificateAuthority.self, "issuing"))
-            try await world.settle()
-            #expect(world.ledger.get(CertificateAuthority.self, "issuing") == nil)
-            let root = try lists("root")
-            for copy in copies + [kept] { #expect(root.name(try fields(copy))) }
-            // Nobody needs the entry of what has ended long ago.
-            #expect(root.count == 5)
-            world.time.advance(by: .seconds(2 * 365 * 86_400))
-            try await world.settle()
-            #expect(try lists("root").count == 4 && !lists("root").name(fields(kept)))
-        }
-    }
-
-    @Test func `an authority that takes another name leaves a last list under the one before`() async throws {
-        try await inDirectory { path in
-            var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text(hold: "0s"))
-            try await world.settle()
-            let copy = try #require(try await world.vault.identity(ofCertificate: "n2"))
-            try world.put(text(hold: "0s").replacingOccurrences(of: "commonName: issuing,", with: "commonName: renamed,"))
-            try await world.settle()
-            let now = try #require(try await world.vault.identity(ofCertificate: "n2"))
-            let crl = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.crl)
-            let lists = try RevocationLists(pem: Array(crl.utf8))
-            let (before, after) = (try fields(copy), try fields(now))
-            #expect(before.issuer != after.issuer)
-            #expect(lists.name(before) && !lists.name(after))
-        }
-    }
-
-    @Test func `an authority is told that its list was changed for somebody else`() async throws {
-        try await inDirectory { path in
-            var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text())
-            try await world.settle()
-            let authorities = Authorities(vault: world.vault)
-            var wakes = authorities.wakes(SystemTime()).makeAsyncIterator()
-            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
-            #expect(await wakes.next() == "issuing")
-            // Once more, as after a crash: there is nothing left to do.
-            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
-            #expect(try await authorities.facts(of: "issuing")?.revoked.count == 1)
-        }
-    }
-
     /// A world in which the certificate is for an installed node of the same number.
     private func nodeWorld(_ path: String, _ certificate: String) async throws -> CertificateWorld {
         let node = certificate.replacing("n", with: "node-")
         var world = CertificateWorld(directory: path, seed: 1)
         let record = "apiVersion: plasma.cloud/v1alpha1\nkind: Node\nmetadata: {name: \(node)}\n"
             + "spec: {hostname: \(node), interfaces: [{network: lan, mac: \"52:54:00:00:01:01\"}], machine: {virtual: {memory: 512MiB}}}\n---\n"
-        try world.put(record + text(hold: "0s").replacing("dnsNames: [\(certificate)]", with: "node: \(node)"))
+        try world.put(record + rolloverText(hold: "0s").replacing("dnsNames: [\(certificate)]", with: "node: \(node)"))
         try await world.settle()
         return world
     }
@@ -359,7 +218,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     }
 
     @Test func `a change of the authority waits for installed nodes to have what it gave them`() async throws {
-        try await inDirectory { path in
+        try await inRolloverDirectory { path in
             var world = try await nodeWorld(path, "n1")
             func detail() throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail) }
             func certificate() throws -> Certificate.Status { try #require(world.ledger.get(Certificate.self, "n1")?.status?.detail) }
@@ -392,7 +251,7 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     }
 
     @Test func `a root waits for the nodes below its authorities, too`() async throws {
-        try await inDirectory { path in
+        try await inRolloverDirectory { path in
             var world = try await nodeWorld(path, "n2")
             func detail(_ name: String) throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, name)?.status?.detail) }
             try deliver("n2", &world)
@@ -411,9 +270,9 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     }
 
     @Test func `no record ever tells a key`() async throws {
-        try await inDirectory { path in
+        try await inRolloverDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text(hold: "0s"))
+            try world.put(rolloverText(hold: "0s"))
             try await world.settle()
             world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "now")
             for _ in 0..<400 {
@@ -426,9 +285,9 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
     }
 
     @Test func `a lost sealing key makes no new authority`() async throws {
-        try await inDirectory { path in
+        try await inRolloverDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
-            try world.put(text())
+            try world.put(rolloverText())
             try await world.settle()
             let entries = try await world.store.range(.init(.all)).entries
             try FileManager.default.removeItem(atPath: path + "/vault.key")
@@ -443,22 +302,6 @@ private func inDirectory<T>(_ body: (String) async throws -> T) async throws -> 
             }
             #expect(try await world.store.range(.init(.all)).entries == entries)
         }
-    }
-}
-
-extension CertificateWorld {
-    fileprivate mutating func annotate(_ reference: Reference, _ key: String, _ value: String?) {
-        ledger[reference]?.metadata.annotations[key] = value
-    }
-
-    fileprivate mutating func leave(_ reference: Reference) {
-        ledger[reference]?.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0)
-    }
-
-    fileprivate var isReady: Bool { ledger.all.allSatisfy { $0.isReady } }
-
-    fileprivate var phases: String {
-        ledger.all.map { "\($0.reference): \($0.summary?.condition("Ready")?.message ?? "unseen")" }.joined(separator: "; ")
     }
 }
 

@@ -1,0 +1,109 @@
+import Bytes
+import Foundation
+import Host
+import PKI
+import Reconcile
+import Resource
+import Testing
+
+@testable import Kinds
+
+/// By what a list names it.
+private func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
+    let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
+    return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
+}
+
+struct RevocationTests {
+    @Test func `a revoked certificate is replaced, with a new key, and its number stands on the list`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText(rotation: "Never"))
+            try await world.settle()
+            let before = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            let renewed = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            #expect(renewed.serial != before.serial && renewed.keyPEM == before.keyPEM, "rotationPolicy: Never keeps the key")
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == nil, "what was renewed is not revoked")
+            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, renewed.serial.uppercased())
+            try await world.settle()
+            let after = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            #expect(after.serial != renewed.serial && after.keyPEM != renewed.keyPEM)
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == [renewed.serial])
+            // The annotation may go; what is revoked stays so.
+            world.annotate(Reference(CertificateAuthority.self, "issuing"), CertificateAuthority.revokeAnnotation, nil)
+            world.time.advance(by: .seconds(6 * 86_400))
+            try await world.settle()
+            let issuing = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail)
+            #expect(issuing.revoked == [renewed.serial])
+            #expect(issuing.crlNextUpdate.map { $0 > world.time.date().addingTimeInterval(6 * 86_400) } == true, "the list was signed anew")
+        }
+    }
+
+    @Test func `whoever kept a copy of a deleted certificate, or of one before it, is on the list, and stays there when its authority goes`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText())
+            try await world.settle()
+            var copies = [try #require(try await world.vault.identity(ofCertificate: "n2"))]
+            world.annotate(Reference(Certificate.self, "n2"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            copies.append(try #require(try await world.vault.identity(ofCertificate: "n2")))
+            let kept = try #require(try await world.vault.identity(ofCertificate: "n1"))
+            func lists(_ authority: String) throws -> RevocationLists {
+                try RevocationLists(pem: Array(try #require(world.ledger.get(CertificateAuthority.self, authority)?.status?.detail.crl).utf8))
+            }
+            world.leave(Reference(Certificate.self, "n2"))
+            try await world.settle()
+            let now = try lists("issuing")
+            for copy in copies { #expect(now.name(try fields(copy))) }
+            #expect(!now.name(try fields(kept)) && now.count == 2)
+            // The authority below goes; the one above it keeps what it said.
+            for name in ["n1", "n3"] { world.leave(Reference(Certificate.self, name)) }
+            try await world.settle()
+            world.leave(Reference(CertificateAuthority.self, "issuing"))
+            try await world.settle()
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing") == nil)
+            let root = try lists("root")
+            for copy in copies + [kept] { #expect(root.name(try fields(copy))) }
+            // Nobody needs the entry of what has ended long ago.
+            #expect(root.count == 5)
+            world.time.advance(by: .seconds(2 * 365 * 86_400))
+            try await world.settle()
+            #expect(try lists("root").count == 4 && !lists("root").name(fields(kept)))
+        }
+    }
+
+    @Test func `an authority that takes another name leaves a last list under the one before`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText(hold: "0s"))
+            try await world.settle()
+            let copy = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            try world.put(rolloverText(hold: "0s").replacingOccurrences(of: "commonName: issuing,", with: "commonName: renamed,"))
+            try await world.settle()
+            let now = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            let crl = try #require(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.crl)
+            let lists = try RevocationLists(pem: Array(crl.utf8))
+            let (before, after) = (try fields(copy), try fields(now))
+            #expect(before.issuer != after.issuer)
+            #expect(lists.name(before) && !lists.name(after))
+        }
+    }
+
+    @Test func `an authority is told that its list was changed for somebody else`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText())
+            try await world.settle()
+            let authorities = Authorities(vault: world.vault)
+            var wakes = authorities.wakes(SystemTime()).makeAsyncIterator()
+            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
+            #expect(await wakes.next() == "issuing")
+            // Once more, as after a crash: there is nothing left to do.
+            try await Identities(vault: world.vault).remove("n3", revokingIn: authorities, now: world.time.date())
+            #expect(try await authorities.facts(of: "issuing")?.revoked.count == 1)
+        }
+    }
+}
