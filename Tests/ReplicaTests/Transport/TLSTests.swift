@@ -253,11 +253,22 @@ import Testing
         ] {
             #expect(throws: problem) { _ = try RevocationLists(pem: Array(broken.utf8)) }
         }
+        // A list that is not as it should be must not pass for one that names nobody: the tag of its entries, each entry's tag.
+        let whole = [UInt8](try #require(Data(base64Encoded: text.split(separator: "\n").dropFirst().dropLast().joined())))
+        let serial = try #require(whole.indices.first { Array(whole[$0...].prefix(b.serial.count)) == b.serial })
+        let tags = (serial - 8..<serial - 2).filter { whole[$0] == 0x30 && [0x30, 0x02].contains(whole[$0 + 2]) }
+        #expect(tags.count == 2)
+        for tag in tags {
+            var bytes = whole
+            bytes[tag] ^= 1
+            #expect(throws: RevocationLists.Problem.damaged(1), "\(tag)") {
+                _ = try RevocationLists(pem: Array("-----BEGIN X509 CRL-----\n\(Data(bytes).base64EncodedString())\n-----END X509 CRL-----\n".utf8))
+            }
+        }
         let seed = UInt64.random(in: 0 ... .max)
         var dice = WireDice(seed: seed)
-        let body = try #require(Data(base64Encoded: text.split(separator: "\n").dropFirst().dropLast().joined()))
         for _ in 0..<5000 {
-            var bytes = [UInt8](body)
+            var bytes = whole
             for _ in 0..<3 { bytes[Int.random(in: 0..<bytes.count, using: &dice)] = UInt8.random(in: 0...255, using: &dice) }
             let cut = Data(bytes.prefix(Int.random(in: 0...bytes.count, using: &dice))).base64EncodedString()
             _ = try? RevocationLists(pem: Array("-----BEGIN X509 CRL-----\n\(cut)\n-----END X509 CRL-----\n".utf8))
