@@ -18,12 +18,14 @@ final class Inbox<Output: Sendable>: Sendable {
         case snapshotMade(Result<SnapshotFile, ReplicaError>)
         case checkpointMade(Result<UInt64, ReplicaError>)
         case partKept(SnapshotPart, SnapshotPart.Outcome)
+        /// Nothing that comes with it or after it is taken.
+        case mustEnd(ReplicaError)
 
         func refuse(_ error: ReplicaError) {
             switch self {
             case .propose(_, let answer), .change(_, let answer): answer(.failure(error))
             case .read(let done), .transfer(_, let done): done(.failure(error))
-            case .received, .lost, .snapshotMade, .checkpointMade, .partKept: break
+            case .received, .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
             }
         }
     }
@@ -70,7 +72,7 @@ final class Inbox<Output: Sendable>: Sendable {
                     return (nil, false)
                 }
                 state.messages += messages.count
-            case .lost, .snapshotMade, .checkpointMade, .partKept: break
+            case .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
             }
             state.waiting.append(item)
             defer { state.readerSleeps = false }

@@ -12,7 +12,14 @@ import Synchronization
 ///     32  …  for each other member that was met, or that the group told of: its number (8), its incarnation (8)
 ///      n  4  crc32c of all before
 ///
-/// All numbers little-endian.
+/// All numbers little-endian. Beside it lies `disowned` once another member has said that this disk is not the one it knows
+/// this member with:
+///
+///      0  8  "PLASMADO"
+///      8  8  the incarnation of this disk
+///     16  8  the one that is known
+///     24  8  how many voters there are; 0: that is not known
+///     32  4  crc32c of all before
 package final class PeerBook: Sendable {
     private struct State {
         var identity: PeerIdentity
@@ -24,6 +31,8 @@ package final class PeerBook: Sendable {
         var voters = 0
         /// What was learned is in the file.
         var isSaved = true
+        /// The group knows this member with this disk.
+        var isAgreed = false
 
         func place(of member: UInt64) -> (index: Int, isTaken: Bool) {
             let at = known.firstIndex { $0.member >= member } ?? known.endIndex
@@ -36,17 +45,19 @@ package final class PeerBook: Sendable {
 
     private let state: Mutex<State>
     private let file: SmallFile
+    private let disowned: SmallFile
 
     /// Reads the book in `directory` (made when missing), or begins one.
     /// - Parameters:
     ///   - cluster: 0 when it is not known; then the one in the book counts.
     ///   - incarnation: for a new book; random.
-    /// - Throws: `.mismatch` when the directory is another member's or another group's.
+    /// - Throws: `.mismatch` when the directory is another member's or another group's, or its disk was disowned.
     package static func open(
         _ directory: String, disk: any Disk, cluster: UInt64, member: UInt64, incarnation: UInt64 = .random(in: 1 ... .max)
     ) throws(ReplicaError) -> PeerBook {
         try translating { () throws(DiskError) in try disk.makeDirectory(directory) }
         let file = SmallFile("identity", in: directory, magic: "PLASMAID", disk: disk)
+        let disowned = SmallFile("disowned", in: directory, magic: "PLASMADO", disk: disk)
         var state = State(identity: PeerIdentity(cluster: cluster, member: member, incarnation: incarnation))
         if let content = try file.read() {
             var reader = ByteReader(content)
@@ -66,16 +77,35 @@ package final class PeerBook: Sendable {
             }
             state.identity = PeerIdentity(cluster: max(numbers[0], cluster), member: member, incarnation: numbers[2])
             for at in stride(from: 3, to: numbers.count, by: 2) { state.known.append((numbers[at], numbers[at + 1])) }
-            if state.identity.cluster == numbers[0] { return PeerBook(state, file) }
+            if let refusal = try disowning(disowned, of: state.identity) { throw Self.end(refusal) }
+            if state.identity.cluster == numbers[0] { return PeerBook(state, file, disowned) }
         }
-        let book = PeerBook(state, file)
+        let book = PeerBook(state, file, disowned)
         try file.write(encoded(state))
         return book
     }
 
-    private init(_ state: consuming State, _ file: SmallFile) {
+    private init(_ state: consuming State, _ file: SmallFile, _ disowned: SmallFile) {
         self.state = Mutex(state)
         self.file = file
+        self.disowned = disowned
+    }
+
+    private static func disowning(_ file: SmallFile, of own: PeerIdentity) throws(ReplicaError) -> PeerRefusal? {
+        guard let content = try file.read() else { return nil }
+        var reader = ByteReader(content)
+        // A disk that was brought back from a backup of before is another.
+        guard reader.read(UInt64.self) == own.incarnation, let known = reader.read(UInt64.self), let voters = reader.read(UInt64.self)
+        else { return nil }
+        return .incarnation(member: own.member, known: known, theirs: own.incarnation, voters: Int(clamping: voters))
+    }
+
+    private static func end(_ refusal: PeerRefusal) -> ReplicaError {
+        .mismatch("""
+            this disk is not the one that the others know this member with, so it takes no part: \(refusal). Where no majority has \
+            its disks any more, take a snapshot from a member that has (its database file will do) and restore it as a new cluster: \
+            plasma chainfire snapshot restore. Where this cluster never held anything, empty the directories of the others as well
+            """)
     }
 
     package var identity: PeerIdentity { state.withLock { $0.identity } }
@@ -120,6 +150,7 @@ package final class PeerBook: Sendable {
     package func learn(_ incarnations: [UInt64: UInt64], voters: Int) -> (contradictions: [PeerRefusal], trouble: ReplicaError?) {
         state.withLock { state in
             state.voters = voters
+            if incarnations[state.identity.member] == state.identity.incarnation { state.isAgreed = true }
             var contradictions: [PeerRefusal] = []
             for (member, incarnation) in incarnations.sorted(by: { $0.key < $1.key })
             where member != state.identity.member && incarnation != 0 {
@@ -137,6 +168,23 @@ package final class PeerBook: Sendable {
             do throws(ReplicaError) { try file.write(Self.encoded(state)) } catch { return (contradictions, error) }
             state.isSaved = true
             return (contradictions, nil)
+        }
+    }
+
+    /// Takes in why another member will not have this one. Who has another disk than that one knows must not vote, with nobody: a
+    /// majority of such members would begin the group again, and what it had acknowledged would be lost. Only a disk that the group
+    /// itself has agreed on is not disowned by one member that met another. May block on the disk.
+    /// - Returns: why this member must end, now and whenever it starts again with this disk; nil: it need not.
+    package func refused(_ refusal: PeerRefusal) -> ReplicaError? {
+        state.withLock { state in
+            let own = state.identity
+            guard case .incarnation(own.member, let known, own.incarnation, let voters) = refusal, known != own.incarnation, !state.isAgreed
+            else { return nil }
+            var writer = ByteWriter()
+            for number in [own.incarnation, known, UInt64(clamping: voters)] { writer.write(number) }
+            // What cannot be written is found out anew by the next start.
+            try? disowned.write(writer.bytes)
+            return Self.end(refusal)
         }
     }
 

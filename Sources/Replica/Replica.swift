@@ -64,11 +64,14 @@ package final class Replica<Machine: StateMachine>: Sendable {
 
     /// Takes part until the task is cancelled; then leadership is handed over, which takes a second at most, what is
     /// being written is finished, and what waits is refused as stopped. May be called once.
-    /// - Throws: `.storage` when the disk or the machine failed. The process must end then.
+    /// - Throws: `.storage` when the disk or the machine failed, `.mismatch` when the others know this member with another disk. The
+    ///   process must end then.
     package func run() async throws {
         if let transport, let book {
             transport.start(
-                book.identity, admit: { book.admit($0) }, receive: { [inbox] in inbox.put(.received($0)) },
+                book.identity, admit: { book.admit($0) },
+                refused: { [inbox] in if let end = book.refused($0) { inbox.put(.mustEnd(end)) } },
+                receive: { [inbox] in inbox.put(.received($0)) },
                 lost: { [inbox] in inbox.put(.lost($0)) })
         }
         let result = await withTaskCancellationHandler {

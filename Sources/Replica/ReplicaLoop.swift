@@ -78,6 +78,10 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
             lastTick = lastTick + options.tick * passed
             inputs.append(.ticks(passed))
         }
+        for case .mustEnd(let error) in items {
+            for item in items { item.refuse(error) }
+            throw error
+        }
         for item in items { take(item, now, &inputs) }
         if replica.inbox.isStopping, try !stays(now, &inputs) { return try last(inputs, now) }
         guard !inputs.isEmpty else { return true }
@@ -125,6 +129,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
             if case .failure(let error) = result { replica.logger.warning("no snapshot was made: \(error)") }
             inputs.append(.snapshotMade(result))
         case .checkpointMade(let result): inputs.append(.checkpointMade(result))
+        case .mustEnd: break
         case .partKept(let part, let outcome):
             if case .wrong(let why) = outcome {
                 replica.logger.warning("a snapshot from member \(String(part.from, radix: 16)) was not taken: \(why)")

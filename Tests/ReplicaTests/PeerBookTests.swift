@@ -56,6 +56,38 @@ import Testing
         #expect(try open(disk).admit(hello(2, 201)) != nil)
     }
 
+    @Test func `who is told that its disk is another ends, and does not start again with it`() throws {
+        let disk = SimulatedDisk(seed: 1)
+        do {
+            let book = try open(disk)
+            // Of others, of another disk, or for another reason: nothing to do with this one.
+            for refusal: PeerRefusal in [
+                .incarnation(member: 2, known: 5, theirs: 100, voters: 3), .incarnation(member: 1, known: 5, theirs: 101, voters: 3),
+                .incarnation(member: 1, known: 100, theirs: 100, voters: 3), .removed(member: 1), .other("no"),
+            ] { #expect(book.refused(refusal) == nil, "\(refusal)") }
+            let end = book.refused(.incarnation(member: 1, known: 5, theirs: 100, voters: 3))
+            #expect("\(end.map { "\($0)" } ?? "")".contains("there are 3 voters, and 2 must agree"))
+        }
+        disk.crash()
+        #expect(throws: ReplicaError.self) { _ = try self.open(disk) }
+        // An empty directory is another disk, whatever lies beside.
+        try disk.remove("log/identity")
+        #expect(try PeerBook.open("log", disk: disk, cluster: 7, member: 1, incarnation: 102).identity.incarnation == 102)
+    }
+
+    @Test func `one member that met another disk does not disown whom the group knows`() throws {
+        let book = try open(SimulatedDisk(seed: 1))
+        _ = book.learn([1: 100, 2: 200], voters: 3)
+        #expect(book.refused(.incarnation(member: 1, known: 5, theirs: 100, voters: 3)) == nil)
+    }
+
+    @Test func `who is disowned on a full disk ends as well`() throws {
+        let disk = SimulatedDisk(seed: 1)
+        let book = try open(disk)
+        disk.setFullness(.everything)
+        #expect(book.refused(.incarnation(member: 1, known: 5, theirs: 100, voters: 3)) != nil)
+    }
+
     @Test func `a refusal says what to do, and the arithmetic`() {
         let text = PeerRefusal.incarnation(member: 0xAB, known: 1, theirs: 2, voters: 3).description
         #expect(text.contains("there are 3 voters, and 2 must agree"), "\(text)")

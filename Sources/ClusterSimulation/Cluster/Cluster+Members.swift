@@ -53,6 +53,10 @@ extension Cluster {
                 _ = book.learn(Dictionary(uniqueKeysWithValues: voters.map { ($0.id, $0.firstIncarnation) }), voters: voters.count)
             }
         } catch {
+            if member.isWiped, case .mismatch = error {
+                trace(now, "member \(member.id) does not start with another disk")
+                return try crash(member, losesPower: false, backIn: nil)
+            }
             guard member.mayEnd || error == .noSpace else { throw Breach(.opens, "member \(member.id) does not open: \(error)") }
             return try crash(member, losesPower: false, backIn: .milliseconds(500))
         }

@@ -49,9 +49,29 @@ extension Cluster {
         return admits(sender, receiver.id, receiver.incarnation)
     }
 
+    /// Who was told that its disk is not the one that it is known with ends, and does not come back with it.
+    func endDisowned() throws(Breach) {
+        defer { disowned = [] }
+        for id in disowned {
+            guard let member = member(id), member.isUp else { continue }
+            guard member.isWiped else { throw Breach(.stands, "member \(id) was disowned, and has the disk it always had") }
+            trace(now, "member \(id) is told that its disk is another")
+            try crash(member, losesPower: false, backIn: nil)
+        }
+    }
+
     private func admits(_ member: Member<S>, _ other: UInt64, _ incarnation: UInt64) -> Bool {
         let hello = PeerHello(cluster: Self.clusterNumber, from: other, to: member.id, incarnation: incarnation)
-        guard let book = member.book, book.admit(hello) == nil else { return false }
+        guard let book = member.book else { return false }
+        if let refusal = book.admit(hello) {
+            // Half of them are of a version that does not heed it.
+            if other.isMultiple(of: 2), let told = self.member(other), told.isUp, told.incarnation == incarnation,
+                told.book?.refused(refusal) != nil
+            {
+                disowned.append(other)
+            }
+            return false
+        }
         acquaintances.insert(Network.Ends(from: member.id, to: other))
         return true
     }

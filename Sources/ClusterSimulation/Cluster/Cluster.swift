@@ -89,6 +89,8 @@ final class Cluster<S: Subject> {
     var meetings: Set<Meeting> = []
     /// Who has met whom, and will know it again: the books of all disks.
     var acquaintances: Set<Network.Ends> = []
+    /// Who was just told so.
+    var disowned: [UInt64] = []
     /// Until then whoever votes loses power as its vote leaves, or its vote is late.
     var trapUntil: Micros = 0
     var trapDelaysVotes = false
@@ -165,6 +167,7 @@ final class Cluster<S: Subject> {
         case .watch(let number): try look(number)
         case .heal: try heal()
         }
+        if !disowned.isEmpty { try endDisowned() }
     }
 }
 

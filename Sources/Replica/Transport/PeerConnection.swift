@@ -151,7 +151,7 @@ final class PeerConnection: ChannelInboundHandler {
         case (.refusal, _):
             guard let refusal = PeerRefusal(content) else { return false }
             if reason == nil { reason = "it refuses us: \(refusal)" }
-            hub.refused(self)
+            hub.refused(self, refusal)
             close()
         case (.ping, .welcomed), (.message, .welcomed):
             comeUp()

@@ -16,8 +16,9 @@ extension PeerHub {
     }
 
     /// The other side will not have us.
-    func refused(_ connection: PeerConnection) {
+    func refused(_ connection: PeerConnection, _ refusal: PeerRefusal) {
         tally.noteRefused()
+        if let ears { admissions.async { ears.refused(refusal) } }
         guard connection.dialer == nil, connection.peer != 0 else { return }
         tell(who(connection.peer), "\(who(connection.peer)) at \(connection.remote): \(connection.reason ?? "")")
     }

@@ -7,6 +7,7 @@ import NIOSSL
 final class PeerHub {
     struct Ears {
         var admit: @Sendable (PeerHello) -> PeerRefusal?
+        var refused: @Sendable (PeerRefusal) -> Void
         var receive: @Sendable ([PeerMessage]) -> Void
         var lost: @Sendable (UInt64) -> Void
     }

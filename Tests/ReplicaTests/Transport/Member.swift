@@ -13,6 +13,7 @@ final class Member: Sendable {
         var lost: [UInt64] = []
         var lostAt: [ContinuousClock.Instant] = []
         var hellos: [PeerHello] = []
+        var refusals: [PeerRefusal] = []
     }
 
     let id: UInt64
@@ -41,6 +42,7 @@ final class Member: Sendable {
                 self?.heard.withLock { $0.hellos.append(hello) }
                 return admit(hello)
             },
+            refused: { [weak self] refusal in self?.heard.withLock { $0.refusals.append(refusal) } },
             receive: { [weak self] messages in self?.heard.withLock { $0.messages += messages } },
             lost: { [weak self] peer in
                 self?.heard.withLock {
