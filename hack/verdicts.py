@@ -7,6 +7,9 @@ hack/test ends with those reasons, for whoever reads the end of a long output.
 import os
 import re
 
+# Of a process that crashes, what matters and can be read: whoever imports this starts others with it.
+os.environ.setdefault("SWIFT_BACKTRACE", "threads=crashed,registers=none,images=none")
+
 CRASH = re.compile(r"Fatal error|Program crashed|💣|Assertion failed|terminated by signal|SWIFT TASK CONTINUATION MISUSE")
 
 

@@ -25,7 +25,7 @@ extension Chainfire {
     package func grantLease(id: Int64, ttl: Int64) async throws(StoreError) -> Lease {
         let seconds = max(ttl, options.leaseTTLMin)
         guard seconds <= Lessor.ttlMax else { throw .outOfRange("etcdserver: too large lease TTL") }
-        guard !machine.hasAlarm.load(ordering: .relaxed) else { throw .noSpace }
+        guard !machine.hasSpaceAlarm.load(ordering: .relaxed) else { throw .noSpace }
         let chosen = id == 0 ? Int64.random(in: 1 ... .max) : id
         try await propose(.leaseGrant(id: chosen, ttl: seconds))
         return Lease(id: chosen, ttl: seconds)

@@ -88,7 +88,7 @@ extension Chainfire {
 
     /// Refuses at once what would be refused anyway, so that it does not fill the log.
     private func checkRoom(_ transaction: Transaction) throws(StoreError) {
-        guard !machine.hasAlarm.load(ordering: .relaxed) else { throw .noSpace }
+        guard !machine.hasSpaceAlarm.load(ordering: .relaxed) else { throw .noSpace }
         let live = machine.liveBytes.load(ordering: .relaxed)
         guard options.quotaBytes > 0, live + transaction.payloadBytes > options.quotaBytes else { return }
         if !alarmIsAsked.exchange(true, ordering: .relaxed) {

@@ -15,6 +15,8 @@ struct Facts: Hashable, Sendable {
 
     var sortedMembers: [MemberRecord] { members.values.sorted { $0.id < $1.id } }
 
+    func hasAlarm(_ kind: Alarm.Kind) -> Bool { alarms.contains { $0.kind == kind } }
+
     /// The record and the configuration never contradict each other.
     mutating func follow(_ configuration: Configuration) {
         self.configuration = configuration

@@ -47,6 +47,7 @@ extension Keyspace {
             changes: [change], events: [change.event(previous: previous)])
     }
 
+    static let corruptCluster = StoreError.unavailable("etcdserver: corrupt cluster")
     static let leaseNotFound = StoreError.missing("etcdserver: requested lease not found")
 
     /// Deletes keys, all in one revision: what a lease takes with it.

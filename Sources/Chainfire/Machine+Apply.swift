@@ -42,7 +42,8 @@ extension Machine {
             if !state.facts.isFounded {
                 commands.append(.founded(clusterID: state.facts.clusterID, state.facts.sortedMembers))
             }
-            commands += state.lessor.due(now, leadership)
+            // Nothing that a lease holds may go while the members are known to differ.
+            if !state.facts.hasAlarm(.corrupt) { commands += state.lessor.due(now, leadership) }
             let compacted = max(state.keyspace.compacted, state.compactionProposed)
             if let wanted = options.compaction.due(revision: state.keyspace.revision, compacted: compacted) {
                 state.compactionProposed = wanted
@@ -88,9 +89,10 @@ extension Machine.State {
         _ command: StoreCommand, _ index: UInt64, changes: Bool, _ identity: StoreIdentity, _ now: Instant,
         _ storage: any MachineStorage
     ) throws -> (Machine.Outcome, woken: [UInt64]) {
+        if facts.hasAlarm(.corrupt), command.changesState { throw Keyspace.corruptCluster }
         switch command {
         case .transaction(let transaction):
-            guard facts.alarms.isEmpty || !transaction.mayGrow else { throw StoreError.noSpace }
+            guard !facts.hasAlarm(.noSpace) || !transaction.mayGrow else { throw StoreError.noSpace }
             let applied = try Self.carryOut(transaction, &keyspace, lessor, backlog, storage)
             return (.committed(applied.result), take(applied))
         case .compaction(let revision):

@@ -104,7 +104,7 @@ extension Machine {
             revision.store(state.keyspace.revision, ordering: .releasing)
         }
         liveBytes.store(state.keyspace.liveBytes, ordering: .relaxed)
-        hasAlarm.store(!state.facts.alarms.isEmpty, ordering: .relaxed)
+        hasSpaceAlarm.store(state.facts.hasAlarm(.noSpace), ordering: .relaxed)
         let alone = Self.isAlone(state.facts.configuration, identity.memberID)
         if !alone { hasRead.store(false, ordering: .releasing) }
         isAlone.store(alone, ordering: .releasing)

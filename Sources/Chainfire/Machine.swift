@@ -73,7 +73,8 @@ package final class Machine: StateMachine {
     /// Writes would wait without end: the storage has no room.
     let isFull = Atomic<Bool>(false)
     let liveBytes = Atomic<Int>(0)
-    let hasAlarm = Atomic<Bool>(false)
+    /// The alarm of that kind is raised, by whomever.
+    let hasSpaceAlarm = Atomic<Bool>(false)
     /// This member is the only voter: what it has not applied nobody has acknowledged.
     let isAlone: Atomic<Bool>
     /// It has been alone without a break since something made sure that it knows all that was acknowledged before.
@@ -111,7 +112,7 @@ package final class Machine: StateMachine {
         revision = Atomic(restored.keyspace.revision)
         isAlone = Atomic(Self.isAlone(restored.facts.configuration, identity.memberID))
         liveBytes.store(restored.keyspace.liveBytes, ordering: .relaxed)
-        hasAlarm.store(!restored.facts.alarms.isEmpty, ordering: .relaxed)
+        hasSpaceAlarm.store(restored.facts.hasAlarm(.noSpace), ordering: .relaxed)
         state = Mutex(restored)
     }
 

@@ -36,7 +36,12 @@ package struct MemberRecord: Hashable, Sendable {
 
 package struct Alarm: Hashable, Comparable, Sendable {
     /// etcd's `AlarmType`.
-    package enum Kind: UInt8, Hashable, Sendable { case noSpace = 1 }
+    package enum Kind: UInt8, Hashable, Sendable, CaseIterable {
+        case noSpace = 1
+        /// Members were found to differ: nothing is changed any more. This store raises it for nobody by itself; who compares the
+        /// members' hashes may.
+        case corrupt = 2
+    }
 
     package var memberID: UInt64
     package var kind: Kind

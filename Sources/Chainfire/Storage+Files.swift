@@ -79,12 +79,19 @@ extension Storage {
 
     func check() throws -> [String] { try Self.check(name) }
 
+    /// Where the page is that SQLite names: " (offset 8192)"; nothing where it names none.
+    private static func offset(of problem: String, _ path: String) throws -> String {
+        guard let page = problem.firstMatch(of: #/\bpage (\d+)/#).flatMap({ Int64($0.1) }), page > 0 else { return "" }
+        var db = try SQLite(path, readOnly: true)
+        return " (offset \((page - 1) * (try db.integer("PRAGMA page_size"))))"
+    }
+
     static func check(_ path: String) throws -> [String] {
         do {
             var problems: [String] = []
             var db = try SQLite(path, readOnly: true)
             try db.query("PRAGMA integrity_check") { row in
-                if row.text(0) != "ok" { problems.append("\(path): \(row.text(0))") }
+                if row.text(0) != "ok" { problems.append("\(path): \(row.text(0))\(try offset(of: row.text(0), path))") }
                 return true
             }
             let image = try readImage(&db, path)

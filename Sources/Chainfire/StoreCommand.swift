@@ -4,7 +4,7 @@ import Store
 /// What the log carries. Counts and numbers are varints (LEB128; a negative number takes ten bytes);
 /// a string of bytes is its length as a varint, and the bytes.
 ///
-///     0      format version: 2, or 3 where an incarnation is told (1 is read too: kinds 1 and 2 without what is marked
+///     0      format version: 2, 3 where an incarnation is told, or 4 for the alarm `corrupt` (1 is read too: kinds 1 and 2 without what is marked
 ///            with *)
 ///     1      kind (1)
 ///     2 …    1 transaction    compares, then, otherwise: each a count and its members
@@ -49,7 +49,7 @@ package enum StoreCommand: Hashable, Sendable {
         package var seconds: Int64
     }
 
-    static let format: UInt8 = 3
+    static let format: UInt8 = 4
     /// Deeper than `Transaction.validate` lets anything be.
     private static let depthMax = 200
 
@@ -62,11 +62,20 @@ package enum StoreCommand: Hashable, Sendable {
         }
     }
 
+    /// Whether keys, their history or leases change with it, beyond that leases live longer.
+    var changesState: Bool {
+        switch self {
+        case .transaction, .compaction, .leaseGrant, .leasesRevoke, .leasesEnd: true
+        case .leasesRenew, .leasesRecord, .members, .alarm, .founded, .published: false
+        }
+    }
+
     /// The earliest in which it can be told: who reads no later one is not stopped without need.
     private var format: UInt8 {
         switch self {
         case .members(let records), .founded(_, let records): records.contains { $0.incarnation != 0 } ? 3 : 2
         case .published(_, _, _, let incarnation): incarnation != 0 ? 3 : 2
+        case .alarm(_, let alarm): alarm.kind == .corrupt ? 4 : 2
         default: 2
         }
     }

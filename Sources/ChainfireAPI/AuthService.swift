@@ -4,13 +4,13 @@ import GRPC
 import SwiftProtobuf
 
 /// `etcdserverpb.Auth`, of a store that has no users and no roles: every call answers what etcd answers in that state.
-/// Users and roles cannot be added here: those two calls say that authentication is not enabled.
+/// It cannot be enabled here, and users and roles cannot be added: those three calls say that it is not enabled.
 struct AuthService: Sendable {
     let store: Chainfire
 
     func register(in endpoints: inout Endpoints) {
         refuse("AuthEnable", "enable", Etcdserverpb_AuthEnableRequest.self, Etcdserverpb_AuthEnableResponse.self, &endpoints) { _ in
-            .rootUserMissing
+            .authNotEnabled
         }
         refuse(
             "Authenticate", "authenticate", Etcdserverpb_AuthenticateRequest.self, Etcdserverpb_AuthenticateResponse.self, &endpoints

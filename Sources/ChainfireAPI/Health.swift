@@ -45,6 +45,7 @@ extension Alarm.Kind {
     var name: String {
         switch self {
         case .noSpace: "NOSPACE"
+        case .corrupt: "CORRUPT"
         }
     }
 }

@@ -59,7 +59,7 @@ struct MaintenanceService: Sendable {
         }))
     }
 
-    /// Alarms of the corrupt kind are never raised by this store, and listed as none.
+    /// Alarms of the corrupt kind are never raised by this store itself.
     @Sendable func alarm(_ request: Etcdserverpb_AlarmRequest, _ answer: @escaping Answer<Etcdserverpb_AlarmResponse>) {
         errands.answer(answer) {
             let changed: [Alarm]
@@ -67,9 +67,11 @@ struct MaintenanceService: Sendable {
             case .get:
                 changed = try await store.alarms().filter { request.alarm == .none || request.alarm == $0.kind.message }
             case .activate, .deactivate:
-                guard request.alarm == .nospace else { return .with { $0.header = .init(store.header) } }
+                guard let kind = Alarm.Kind.allCases.first(where: { $0.message == request.alarm }) else {
+                    return .with { $0.header = .init(store.header) }
+                }
                 let member = request.memberID == 0 ? store.header.memberID : request.memberID
-                let alarm = Alarm(memberID: member, kind: .noSpace)
+                let alarm = Alarm(memberID: member, kind: kind)
                 if request.action == .activate {
                     try await store.raiseAlarm(alarm)
                     changed = [alarm]
@@ -139,6 +141,7 @@ extension Alarm.Kind {
     var message: Etcdserverpb_AlarmType {
         switch self {
         case .noSpace: .nospace
+        case .corrupt: .corrupt
         }
     }
 }

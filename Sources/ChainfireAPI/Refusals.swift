@@ -22,7 +22,6 @@ extension GRPCStatus {
     static let noLeader = GRPCStatus(.unavailable, "etcdserver: no leader")
     static let badTransferee = GRPCStatus(.failedPrecondition, "etcdserver: bad leader transferee")
     static let stopped = GRPCStatus(.unavailable, "etcdserver: server stopped")
-    static let rootUserMissing = GRPCStatus(.failedPrecondition, "etcdserver: root user does not exist")
     static let userEmpty = GRPCStatus(.invalidArgument, "etcdserver: user name is empty")
     static let userNotFound = GRPCStatus(.failedPrecondition, "etcdserver: user name not found")
     static let roleEmpty = GRPCStatus(.invalidArgument, "etcdserver: role name is empty")

@@ -41,6 +41,20 @@ let gatewayCases = """
     /v3/kv/put  null 
     /v3/kv/txn {"success":[{"request_range":{"key":"YQ==","serializable":true}}]}
     /v3/maintenance/alarm {"action":"DEACTIVATE","alarm":"NOSPACE"}
+    /v3/maintenance/alarm {"action":"ACTIVATE","alarm":"CORRUPT"}
+    /v3/maintenance/alarm {}
+    /v3/maintenance/alarm {"alarm":"NOSPACE"}
+    /v3/kv/put {"key":"YQ==","value":"MQ=="}
+    /v3/kv/range {"key":"YQ=="}
+    /v3/kv/deleterange {"key":"YQ=="}
+    /v3/kv/txn {"success":[{"request_range":{"key":"YQ=="}}]}
+    /v3/kv/txn {"success":[{"request_put":{"key":"YQ==","value":"MQ=="}}]}
+    /v3/kv/compaction {"revision":"1"}
+    /v3/lease/grant {"TTL":"100","ID":"4242"}
+    /v3/lease/revoke {"ID":"4242"}
+    /v3/maintenance/alarm {"action":"DEACTIVATE","alarm":"CORRUPT"}
+    /v3/maintenance/alarm {}
+    /v3/kv/put {"key":"YQ==","value":"MQ=="}
     /v3/kv/deleterange {}
     /v3/kv/deleterange {"key":"bm9wZQ=="}
     /v3/kv/deleterange {"key":"Yg==","range_end":"YQ=="}
@@ -77,7 +91,6 @@ let gatewayCases = """
     /v3/kv/lease/revoke {"ID":"77"}
     /v3/kv/range {"key":"bA=="}
     /v3/lease/leases {}
-    /v3/auth/enable {}
     /v3/auth/disable {}
     /v3/auth/authenticate {}
     /v3/auth/user/list {}

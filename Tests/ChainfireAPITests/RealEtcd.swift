@@ -3,10 +3,10 @@ import GRPC
 import NIOCore
 import NIOPosix
 
-/// Debian's etcd as a process of its own, ended with the value.
+/// The PATH's etcd (Debian's, as hack/setup unpacks it) as a process of its own, ended with the value.
 final class RealEtcd {
-    static let program = "/usr/bin/etcd"
-    static var isHere: Bool { FileManager.default.isExecutableFile(atPath: program) }
+    static let program = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":").map { "\($0)/etcd" }
+        .first { FileManager.default.isExecutableFile(atPath: $0) }
 
     let port: Int
     private let directory: TemporaryDirectory
@@ -17,7 +17,7 @@ final class RealEtcd {
         port = try await Self.freePort()
         let client = "http://127.0.0.1:\(port)"
         let peer = "http://127.0.0.1:\(try await Self.freePort())"
-        process.executableURL = URL(fileURLWithPath: Self.program)
+        process.executableURL = URL(fileURLWithPath: Self.program ?? "etcd")
         process.arguments = [
             "--name", "real", "--data-dir", directory.path + "/data", "--listen-client-urls", client, "--advertise-client-urls", client,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "real=\(peer)", "--logger", "zap",

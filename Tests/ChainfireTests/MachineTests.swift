@@ -44,7 +44,7 @@ struct MachineTests {
         let bench = try Bench(directory.path, options)
         for number in 0..<10 { try bench.put(Key("k\(number)"), [UInt8](repeating: 1, count: 1_000)) }
         try bench.tick(.zero, leading)
-        let hasAlarm = bench.machine.hasAlarm.load(ordering: .relaxed)
+        let hasAlarm = bench.machine.hasSpaceAlarm.load(ordering: .relaxed)
         #expect(hasAlarm)
         let put = StoreCommand.transaction(Transaction(then: [.put("x", [])]))
         #expect(try bench.refusal(put) == .noSpace)
@@ -54,6 +54,31 @@ struct MachineTests {
         #expect(try bench.refusal(.transaction(Transaction(then: [.delete("k1")]))) == nil)
         try bench.tick(.milliseconds(50), leading)
         #expect(try bench.refusal(put) == nil)
+    }
+
+    @Test func `while members are said to differ nothing changes, and leases stay`() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let bench = try Bench(directory.path)
+            try bench.tick(.zero, leading)
+            try bench.apply(.leaseGrant(id: 7, ttl: 2))
+            try bench.put("k", [1], lease: 7)
+            try bench.apply(.alarm(isRaised: true, Alarm(memberID: 1, kind: .corrupt)))
+            let sight = try #require(bench.machine.state.withLock { state in state.lessor.leases[7].map { LeaseSight(id: 7, renewed: $0.renewed) } })
+            for command: StoreCommand in [
+                .transaction(Transaction(then: [.put("k", [2])])), .transaction(Transaction(then: [.delete("k")])), .compaction(1),
+                .leaseGrant(id: 8, ttl: 2), .leasesRevoke([7]), .leasesEnd([sight]),
+            ] { #expect(try bench.refusal(command) == Keyspace.corruptCluster, "\(command)") }
+            #expect(bench.machine.due(Instant(sinceStart: .seconds(600)), leading).isEmpty)
+            let hasSpaceAlarm = bench.machine.hasSpaceAlarm.load(ordering: .relaxed)
+            #expect(!hasSpaceAlarm)
+            _ = try bench.machine.checkpoint()
+        }
+        let bench = try Bench(directory.path)
+        #expect(try bench.keys() == ["k"])
+        #expect(try bench.refusal(.transaction(Transaction(then: [.put("k", [2])]))) == Keyspace.corruptCluster)
+        try bench.apply(.alarm(isRaised: false, Alarm(memberID: 1, kind: .corrupt)))
+        #expect(try bench.refusal(.transaction(Transaction(then: [.put("k", [2])]))) == nil)
     }
 
     @Test func `a snapshot makes another member the same, and its watchers go on`() throws {

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 
@@ -125,12 +126,18 @@ def terminated_leader(world):
         for _ in range(2):
             load.wait_for(100)
             leader = world.leader()
+            term = raft_term(world, leader.name)
             began = time.monotonic()
             code = leader.stop(signal.SIGTERM)
             # etcd ends by the signal itself; a service manager takes both for success.
             expect(code in ((0, -signal.SIGTERM) if world.against == "etcd" else (0,)), f"SIGTERM ended {leader.name} with {code}")
             load.wait_for(50)
             gaps.append(max(gap for gap, when in load.gaps if when > began))
+            after = raft_term(world, next(m.name for m in world.running()))
+            # One election, which it asked for; who is merely gone is waited for, and often more than one asks to follow it.
+            expect(after == term + 1, f"the term went from {term} to {after}")
+            if world.against == "plasma":
+                expect(f"is follower of term {term + 1}" in leader.tail(40), f"{leader.name} did not see who took over:\n{leader.tail(20)}")
             world.start(leader.name)
             until(20, f"the return of {leader.name}", lambda leader=leader: world.get("x", leader.name))
     note = load.check()
@@ -377,6 +384,79 @@ def slow_disk(world):
     return f"{load.check()}; another led after {took:.1f} s"
 
 
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* The wall clock stands aside by as many seconds as a file says. */
+static long aside(void) {
+    FILE *file = fopen(getenv("CLOCK_JUMP"), "re");
+    long seconds = 0;
+    if (!file) return 0;
+    if (fscanf(file, "%ld", &seconds) != 1) seconds = 0;
+    fclose(file);
+    return seconds;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*next)(clockid_t, struct timespec *);
+    if (!next) next = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = next(clock, time);
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += aside();
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    static int (*next)(struct timeval *, void *);
+    if (!next) next = dlsym(RTLD_NEXT, "gettimeofday");
+    int result = next(now, zone);
+    if (result == 0) now->tv_sec += aside();
+    return result;
+}
+"""
+
+
+def clock_jumps(world):
+    """the wall clocks of all members jump by a day, forth and back, together and apart: same leader, same term, leases last as long as ever"""
+    if shutil.which("gcc") is None:
+        raise Skipped("there is no gcc, which makes the clocks jump: hack/setup build installs it")
+    world.reset()
+    library = os.path.join(world.home, "clock.so")
+    must(["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-", "-ldl"], stdin=CLOCK)
+    jumps = {name: os.path.join(world.home, f"clock-{name}") for name in ("one", "two", "three")}
+    for name, path in jumps.items():
+        world.start(name, environment={**os.environ, "LD_PRELOAD": library, "CLOCK_JUMP": path})
+    world.up()
+    leader, term = world.leader(), raft_term(world, "one")
+    lease = world.post("/v3/lease/grant", {"TTL": "60"})["ID"]
+    world.put("leased", "x", lease=lease)
+    granted = time.monotonic()
+    with Load(world, "clocks") as load:
+        load.wait_for(50)
+        for seconds in ({"one": 86400, "two": 86400, "three": 86400}, {"one": -86400, "two": 0, "three": 86400}, {"one": 0, "two": -86400, "three": 0}):
+            for name, path in jumps.items():
+                with open(path + ".new", "w") as file:
+                    file.write(str(seconds[name]))
+                os.replace(path + ".new", path)
+            load.wait_for(100)
+            time.sleep(1.5)
+            left, passed = int(world.post("/v3/lease/timetolive", {"ID": lease})["TTL"]), time.monotonic() - granted
+            expect(58 - passed <= left <= 61 - passed, f"{left} s are left of 60, {passed:.1f} s after it was granted")
+    # That the clocks do jump: the members have loaded what makes them, and any program that loads it shows it.
+    for name, path in jumps.items():
+        with open(f"/proc/{world.members[name].process.pid}/maps") as file:
+            expect(library in file.read(), f"the clock of {name} never jumped")
+    shown = must([sys.executable, "-c", "import time; print(time.time())"], environment={**os.environ, "LD_PRELOAD": library, "CLOCK_JUMP": jumps["two"]})
+    expect(abs(float(shown.out) + 86400 - time.time()) < 60, f"a clock that jumped back a day shows {shown.out}")
+    expect(world.leader() is leader and raft_term(world, "one") == term, "the jumps made another leader")
+    expect(world.get("leased").get("kvs"), "the leased key went with the jump")
+    return load.check()
+
+
 def raft_term(world, name):
     return int(world.post("/v3/maintenance/status", {}, name)["raftTerm"])
 
@@ -474,7 +554,7 @@ def replaced_member(world):
 
 SCENARIOS = [(killed_leader, 120), (killed_all, 120), (paused_leader, 120), (paused_follower, 60), (terminated_leader, 90),
              (rotated_certificates, 150), (garbage, 90), (replaced_member, 150), (full_disk, 150), (full_disk_everywhere, 120),
-             (slow_disk, 90), (wiped_disk, 90), (wiped_majority, 90)]
+             (slow_disk, 90), (clock_jumps, 90), (wiped_disk, 90), (wiped_majority, 90)]
 # etcd ends on a full disk, leads on with a slow one, and takes a wiped member back into its votes.
-OURS = [full_disk, full_disk_everywhere, slow_disk, wiped_disk, wiped_majority]
-ALONE = [rotated_certificates, replaced_member, full_disk, full_disk_everywhere, slow_disk, wiped_disk, wiped_majority]
+OURS = [full_disk, full_disk_everywhere, slow_disk, clock_jumps, wiped_disk, wiped_majority]
+ALONE = [rotated_certificates, replaced_member, full_disk, full_disk_everywhere, slow_disk, clock_jumps, wiped_disk, wiped_majority]

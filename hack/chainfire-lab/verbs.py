@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -252,7 +253,7 @@ def verify(path):
 
 
 def checks(world):
-    """check finds what is sound sound, and names file and offset of a flipped byte; a damaged follower repairs itself"""
+    """check finds what is sound sound, and names file and place of a flipped byte; a damaged follower repairs itself"""
     world.up()
     for index in range(50):
         world.put(f"check/{index}", "x" * 1000)
@@ -269,7 +270,19 @@ def checks(world):
         file.seek(6000)
         file.write(bytes([byte[0] ^ 0xff]))
     done = run([BINARY, "chainfire", "check", victim.data], timeout=60)
-    expect(done.code == 1 and os.path.basename(segment) in done.text, f"{done}")
+    place = re.search(re.escape(os.path.basename(segment)) + r".* offset (\d+)", done.text)
+    # That of the record, which holds 1,000 bytes and little more.
+    expect(done.code == 1 and place and 6000 - 1200 < int(place[1]) <= 6000, f"{done}")
+    state = os.path.join(victim.data, "state.db")
+    shutil.copy(state, state + ".whole")
+    with open(state, "r+b") as file:
+        content = file.read()
+        at = content.rindex(b"x" * 900)
+        file.seek(at)
+        file.write(b"y")
+    done = run([BINARY, "chainfire", "check", victim.data], timeout=60)
+    expect(done.code == 1 and "state.db" in done.text and re.search(r"row \d+ of its table|\(offset \d+\)", done.text), f"{done}")
+    os.replace(state + ".whole", state)
     world.start(victim.name)
     until(40, f"{victim.name}, repaired by its peers", lambda: world.get("check/49", victim.name).get("kvs"))
 

@@ -40,6 +40,25 @@ extension Cluster {
         if let leader { try change(leader, [.init(.addLearner, id)]) }
     }
 
+    /// A majority loses its disks at once, and its processes begin anew under the old ids while who has its disk runs: the
+    /// operator starts them all, and would have them go on. They may not: what was acknowledged is not with them.
+    func ruin() throws(Breach) {
+        let voters = members.filter { seats.voters.contains($0.id) }
+        let victims = voters.filter(isKnownByAll).prefix(voters.count / 2 + 1)
+        guard !isHealing else { return }
+        guard victims.count > voters.count / 2, !seats.isJoint, seats.candidates.isEmpty, !members.contains(where: { $0.isDamaged || $0.isWiped })
+        else { return plan(.ruin, in: .seconds(1)) }
+        for victim in victims {
+            try crash(victim, losesPower: true, backIn: .milliseconds(100))
+            victim.wipe(seed: worldDice.next())
+            trace(now, "member \(victim.id) lost its disk, as a majority did")
+        }
+        let gone = Set(victims.map(\.id))
+        acquaintances = acquaintances.filter { !gone.contains($0.from) }
+        ruinedAt = now
+        try heal()
+    }
+
     private func change(
         _ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic
     ) throws(Breach) {

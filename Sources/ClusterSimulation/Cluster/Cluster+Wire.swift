@@ -64,8 +64,8 @@ extension Cluster {
         let hello = PeerHello(cluster: Self.clusterNumber, from: other, to: member.id, incarnation: incarnation)
         guard let book = member.book else { return false }
         if let refusal = book.admit(hello) {
-            // Half of them are of a version that does not heed it.
-            if other.isMultiple(of: 2), let told = self.member(other), told.isUp, told.incarnation == incarnation,
+            // Alone they can do no harm, and half of them are of a version that does not heed it.
+            if ruinedAt != nil || other.isMultiple(of: 2), let told = self.member(other), told.isUp, told.incarnation == incarnation,
                 told.book?.refused(refusal) != nil
             {
                 disowned.append(other)

@@ -25,6 +25,7 @@ final class Cluster<S: Subject> {
         case operate
         case watch(Int)
         case heal
+        case ruin
     }
 
     /// What a fault ends with.
@@ -82,6 +83,8 @@ final class Cluster<S: Subject> {
     var watchers: [WatchingClient] = []
     var trace: Trace
     var isHealing = false
+    /// A majority has lost its disks: from here on nothing need go on, and nothing may begin anew.
+    var ruinedAt: Micros?
     var nextMember: UInt64 = 1
     var nextChange: UInt64 = 1 << 40
     var seats = Seats()
@@ -124,6 +127,7 @@ final class Cluster<S: Subject> {
         plan(.mischief, in: .seconds(3))
         plan(.operate, in: .seconds(1))
         plan(.heal, in: scenario.length)
+        if let ruin = scenario.ruin { plan(.ruin, in: ruin) }
     }
 
     func plan(_ happening: Happening, in delay: Micros) { queue.add(happening, at: now + max(0, delay)) }
@@ -136,7 +140,11 @@ final class Cluster<S: Subject> {
             now = time
             counts.events += 1
             try happen(happening)
-            if isHealing, try isDone() { break }
+            if let ruinedAt {
+                if now > ruinedAt + .seconds(30) { break }
+            } else if isHealing, try isDone() {
+                break
+            }
         }
         try checkHistory()
     }
@@ -165,7 +173,8 @@ final class Cluster<S: Subject> {
         case .end(let fix): try end(fix)
         case .operate: try operate()
         case .watch(let number): try look(number)
-        case .heal: try heal()
+        case .heal: if ruinedAt == nil { try heal() }
+        case .ruin: try ruin()
         }
         if !disowned.isEmpty { try endDisowned() }
     }

@@ -28,6 +28,8 @@ struct Scenario {
     /// As the real shell has it.
     var checkpointsAside: Bool
     var snapshotsAside: Bool
+    /// When a majority loses its disks at once, which nobody mends: nothing may be begun anew.
+    var ruin: Micros?
 
     init(seed: UInt64, length: Micros) {
         var dice = Dice(seed: seed &* 0x9E37_79B9 ^ 0x5EED)
@@ -56,5 +58,7 @@ struct Scenario {
         var mood = Dice(seed: seed &* 0xA24B_AED4_963E_E407 ^ 0x7E3)
         temper = mood.pick(weighted: [(.usual, 5), (.siege, 2), (.ambush, 1), (.late, 1), (.leases, 1), (.power, 2)])
         bend(&mood)
+        var fate = Dice(seed: seed &* 0xD6E8_FEB8_6659_FD93 ^ 0xFA7E)
+        if fate.oneIn(12) { ruin = length / 4 + fate.below(length / 2) }
     }
 }

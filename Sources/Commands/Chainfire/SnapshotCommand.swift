@@ -126,7 +126,8 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Checks the files of a member that does not run.",
         discussion: """
-            Reads every record of the log and every page of the state, and names file and offset of what is damaged. \
+            Reads every record of the log and every page and row of the state, and names what is damaged: file and offset \
+            in the log, file and page, row or fact in the state. \
             Changes nothing.
 
             EXAMPLES
