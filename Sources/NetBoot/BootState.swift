@@ -38,7 +38,10 @@ struct BootState: Sendable {
         var isNews = false
         if verdict.isUnknown { isNews = noteUnknown(packet, now: now, date: date) }
         if let stage = verdict.served, stage != .system, isTracked(packet.hardware) {
+            let before = (boots: timelines[packet.hardware]?.boots ?? 0, loop: loops.loop(of: packet.hardware, now: now))
             isNews = timelines[packet.hardware, default: Timeline()].noteAddress(for: stage, at: date) || isNews
+            if timelines[packet.hardware]?.boots != before.boots { loops.bootBegan(by: packet.hardware, now: now) }
+            isNews = isNews || loops.loop(of: packet.hardware, now: now) != before.loop
         }
         // It took the address after all.
         if verdict.served != nil, troubles.removeValue(forKey: packet.hardware) != nil { isNews = true }
@@ -73,11 +76,11 @@ struct BootState: Sendable {
 
     mutating func note(_ phase: Timeline.Phase, of mac: HardwareAddress?, now: Instant, date: Date) -> Bool {
         guard let mac, isTracked(mac) else { return false }
-        let wasLooping = loops.isLooping(mac, now: now)
+        let before = loops.loop(of: mac, now: now)
         if phase == .kernel { loops.kernelFetched(by: mac, now: now) }
         if phase == .installer { loops.forget(mac) }
         let isFirst = timelines[mac, default: Timeline()].note(phase, at: date)
-        return isFirst || wasLooping != loops.isLooping(mac, now: now)
+        return isFirst || before != loops.loop(of: mac, now: now)
     }
 
     mutating func noteAnswer(to mac: HardwareAddress, after wait: Duration) { timelines[mac]?.noteAnswer(after: wait) }
@@ -89,7 +92,7 @@ struct BootState: Sendable {
 
     func sight(now: Instant) -> [BootSight.Machine] {
         Set(timelines.keys).union(troubles.keys).sorted().map {
-            BootSight.Machine(mac: $0, timeline: timelines[$0] ?? Timeline(), isLooping: loops.isLooping($0, now: now), trouble: troubles[$0])
+            BootSight.Machine(mac: $0, timeline: timelines[$0] ?? Timeline(), loop: loops.loop(of: $0, now: now), trouble: troubles[$0])
         }
     }
 }
@@ -99,15 +102,15 @@ package struct BootSight: Hashable, Sendable {
     package struct Machine: Hashable, Sendable {
         package var mac: HardwareAddress
         package var timeline: Timeline
-        /// It fetched its kernel again and again and reached nothing.
-        package var isLooping: Bool
+        /// What it did again and again, and reached nothing.
+        package var loop: BootLoop?
         /// "somebody else on the segment already has 192.168.100.11"
         package var trouble: String?
 
-        package init(mac: HardwareAddress, timeline: Timeline, isLooping: Bool = false, trouble: String? = nil) {
+        package init(mac: HardwareAddress, timeline: Timeline, loop: BootLoop? = nil, trouble: String? = nil) {
             self.mac = mac
             self.timeline = timeline
-            self.isLooping = isLooping
+            self.loop = loop
             self.trouble = trouble
         }
     }

@@ -7,13 +7,13 @@ package struct ProbeJob: Hashable, Sendable {
         case http(ProbeAddress, path: String, trust: ProbeTrust?)
         case tcp(ProbeAddress)
         case grpc(ProbeAddress, service: String, trust: ProbeTrust?)
-        case exec([String], address: String)
+        case exec([String], at: RemoteAddress)
         /// Which leaf is presented there.
         case certificate(ProbeAddress)
         /// Whether these nodes agree who belongs to their Raft group. By node name.
         case members([Place], wanted: [String], trust: ProbeTrust?)
         /// How far the first boot of a service has come.
-        case firstBoot(service: String, address: String)
+        case firstBoot(service: String, at: RemoteAddress)
 
         var facet: Facet {
             switch self {

@@ -182,7 +182,7 @@ package final class Prober: Sendable {
         case .tcp(let address): try await TCPProbe.look(address, within: job.within)
         case .grpc(let address, let service, let trust): try await GRPCProbe.look(address, service: service, trust: trust, within: job.within)
         case .exec(let command, let address):
-            _ = try await ExecProbe.look(command, on: job.node, address: address, through: shell, within: job.within)
+            _ = try await ExecProbe.look(command, on: job.node, at: address, through: shell, within: job.within)
         case .certificate, .members, .firstBoot: preconditionFailure("\(job.question) is no question of health")
         }
     }
@@ -213,11 +213,11 @@ package final class Prober: Sendable {
     }
 
     /// nil when the node has none.
-    private func state(of service: String, _ node: String, _ address: String, _ limit: Duration) async throws(ProbeFailure) -> FirstBootState? {
+    private func state(of service: String, _ node: String, _ address: RemoteAddress, _ limit: Duration) async throws(ProbeFailure) -> FirstBootState? {
         let file = "\(FirstBootState.directory)/\(service).json"
         let bytes: [UInt8]
         do throws(ProbeFailure) {
-            bytes = try await ExecProbe.look(["cat", file], on: node, address: address, through: shell, within: limit)
+            bytes = try await ExecProbe.look(["cat", file], on: node, at: address, through: shell, within: limit)
         } catch {
             if error.category == .exit { return nil }
             throw error

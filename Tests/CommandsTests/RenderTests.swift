@@ -134,7 +134,7 @@ struct RenderTests {
 
     private func scene(_ change: (String) -> String = { $0 }) throws -> (Kinds.DraftLookup, ClusterDescription) {
         let manifest = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: "manifests/plasma-3node.yaml")
+            .appending(path: "manifests/plasma-3node-nine-services.yaml")
         let text = change(try String(contentsOf: manifest, encoding: .utf8))
         let lookup = DraftLookup(Catalog.read([("plasma.yaml", Array(text.utf8))]).drafts)
         let cluster = try #require(lookup.list(Kinds.Cluster.self).first)

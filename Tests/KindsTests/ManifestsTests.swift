@@ -52,8 +52,26 @@ import Testing
         }
     }
 
+    /// Of the reference cluster is applied what this version has programs for; the rest of both manifests is the same.
+    @Test func `the manifest that is applied is the reference cluster with the services that there are`() throws {
+        func objects(_ name: String) throws -> [Reference: any AnyResource] {
+            let reading = Catalog.table.read([("plasma.yaml", try Checkout.bytes("manifests/\(name).yaml"))])
+            return Dictionary(uniqueKeysWithValues: reading.drafts.map { ($0.resource.reference, $0.resource) })
+        }
+        let (applied, whole) = (try objects("plasma-3node"), try objects("plasma-3node-nine-services"))
+        #expect(applied.keys.filter { $0.kind == Service.name }.map(\.name) == ["chainfire"])
+        #expect(Set(whole.keys).subtracting(applied.keys).allSatisfy { $0.kind == Service.name })
+        for (reference, object) in applied where reference.kind != Cluster.name {
+            #expect("\(object)" == (whole[reference].map { "\($0)" }), "\(reference)")
+        }
+        let (mine, its) = (applied.values.compactMap { $0 as? Resource<Cluster> }, whole.values.compactMap { $0 as? Resource<Cluster> })
+        var spec = try #require(its.first?.spec)
+        spec.services = spec.services.filter { $0.scalarText == "chainfire" }
+        #expect(mine.first?.spec == spec)
+    }
+
     @Test func `the reference cluster is what the reference says`() throws {
-        let reading = Catalog.table.read([("plasma-3node.yaml", try Checkout.bytes("manifests/plasma-3node.yaml"))])
+        let reading = Catalog.table.read([("plasma.yaml", try Checkout.bytes("manifests/plasma-3node-nine-services.yaml"))])
         let nodes = reading.drafts.compactMap { $0.resource as? Resource<Node> }
         #expect(nodes.map(\.spec.fullName) == ["node01.plasma.local", "node02.plasma.local", "node03.plasma.local"])
         #expect(

@@ -43,22 +43,43 @@ import Testing
         let node = mac("52:54:00:00:01:01")
         var loops = LoopDetector()
         for number in 0..<LoopDetector.kernels {
-            #expect(!loops.isLooping(node, now: at(Double(number) * 60)))
+            #expect(loops.loop(of: node, now: at(Double(number) * 60)) == nil)
             loops.kernelFetched(by: node, now: at(Double(number) * 60))
         }
-        #expect(loops.isLooping(node, now: at(300)))
-        #expect(!loops.isLooping(mac("52:54:00:00:01:02"), now: at(300)))
-        #expect(!loops.isLooping(node, now: at(3000)))
+        #expect(loops.loop(of: node, now: at(300)) == .kernels)
+        #expect(loops.loop(of: mac("52:54:00:00:01:02"), now: at(300)) == nil)
+        #expect(loops.loop(of: node, now: at(3000)) == nil)
         loops.forget(node)
-        #expect(!loops.isLooping(node, now: at(300)))
+        #expect(loops.loop(of: node, now: at(300)) == nil)
     }
 
     @Test func `a machine that boots slowly, an hour apart, is in no loop`() {
         var loops = LoopDetector()
         for hour in 0..<20 {
             loops.kernelFetched(by: mac("52:54:00:00:01:01"), now: at(Double(hour) * 3600))
-            #expect(!loops.isLooping(mac("52:54:00:00:01:01"), now: at(Double(hour) * 3600)))
+            #expect(loops.loop(of: mac("52:54:00:00:01:01"), now: at(Double(hour) * 3600)) == nil)
         }
+    }
+
+    @Test func `a machine that begins to boot again and again, and never fetches a kernel, is in a loop, too`() {
+        var state = BootState(service())
+        let node = "52:54:00:00:01:01"
+        func asks(_ second: Double) -> Bool {
+            let packet = message(.request, from: .uefi, node) { $0.set(DHCPPacket.Code.requestedAddress, address("192.168.100.11")) }
+            return state.receive(packet, atProxyPort: false, from: (.any, 68), now: at(second), date: date(second)).isNews
+        }
+        for boot in 0..<LoopDetector.boots {
+            #expect(state.sight(now: at(Double(boot) * 100)).allSatisfy { $0.loop == nil })
+            #expect(asks(Double(boot) * 100))
+            // Firmware asks more than once in a boot, which is still the same.
+            #expect(!asks(Double(boot) * 100 + 4))
+            _ = state.note(.tftp, of: mac(node), now: at(Double(boot) * 100 + 5), date: date(Double(boot) * 100 + 5))
+        }
+        let last = Double(LoopDetector.boots - 1) * 100
+        #expect(state.sight(now: at(last + 10)).map(\.loop) == [.boots])
+        #expect(state.sight(now: at(last + 3000)).map(\.loop) == [nil])
+        _ = state.note(.installer, of: mac(node), now: at(last + 20), date: date(last + 20))
+        #expect(state.sight(now: at(last + 21)).map(\.loop) == [nil])
     }
 
     @Test func `unknown machines are noted up to a bound, and those that ask no more make room`() {
@@ -90,9 +111,9 @@ import Testing
         var state = BootState(service())
         let node = mac("52:54:00:00:01:01")
         for second in 0..<LoopDetector.kernels { _ = state.note(.kernel, of: node, now: at(Double(second)), date: date(0)) }
-        #expect(state.sight(now: at(10)).map(\.isLooping) == [true])
+        #expect(state.sight(now: at(10)).map(\.loop) == [.kernels])
         state.change(to: service { $0.machines[0].boots = false })
-        #expect(state.sight(now: at(10)).map(\.isLooping) == [false])
+        #expect(state.sight(now: at(10)).map(\.loop) == [nil])
         #expect(state.note(.kernel, of: mac("52:54:00:00:09:09"), now: at(0), date: date(0)) == false, "nobody named it")
     }
 

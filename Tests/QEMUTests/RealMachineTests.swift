@@ -192,7 +192,7 @@ struct `A real machine` {
         let probe = AcceleratorProbe(processes: processes, time: SystemTime(), limit: .seconds(90))
         let sector = await probe.boot(.bootSector, .tcg)
         #expect(sector.worked, "\(sector.evidence)")
-        let kernel = await probe.boot(.kernel(try #require(AcceleratorProbe.findKernel())), .tcg)
+        let kernel = await probe.boot(.kernel(try #require(GuestKernel.found).path), .tcg)
         #expect(kernel.worked, "\(kernel.evidence)")
         let verdict = await probe.probe(kernel: nil)
         #expect(!verdict.reason.isEmpty && !verdict.evidence.isEmpty && verdict.seconds < 100)

@@ -27,12 +27,13 @@ enum RealNetwork {
         let files = FileManager.default
         let programs = ["/usr/bin/qemu-system-x86_64", "/usr/bin/busybox", "/usr/bin/cpio"]
         if let missing = programs.first(where: { !files.isExecutableFile(atPath: $0) }) { return "\(missing) is missing" }
-        return kernel == nil ? "there is no readable kernel under /boot" : nil
+        return kernel == nil ? "hack/demo-image has not been run" : nil
     }()
 
+    /// The demo's, and its modules beside it.
     static var kernel: String? {
-        ((try? FileManager.default.contentsOfDirectory(atPath: "/boot")) ?? []).sorted()
-            .last { $0.hasPrefix("vmlinuz-") }.map { "/boot/" + $0 }
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path + "/.build/demo/vmlinuz"
+        return FileManager.default.isReadableFile(atPath: path) ? path : nil
     }
 }
 
@@ -146,7 +147,7 @@ struct `A real segment` {
         let directory = FileManager.default.temporaryDirectory.path + "/ps-" + UUID().uuidString.prefix(8)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let kernel = try #require(RealNetwork.kernel)
-        try await pack(directory, version: String(kernel.dropFirst("/boot/vmlinuz-".count)))
+        try await pack(directory, modules: (kernel as NSString).deletingLastPathComponent + "/modules")
         try await segments.create(multicast())
         let qemu = try processes.spawn(
             Program("qemu-system-x86_64", [
@@ -176,12 +177,12 @@ struct `A real segment` {
         try await segments.remove(multicast())
     }
 
-    private func pack(_ directory: String, version: String) async throws {
+    private func pack(_ directory: String, modules: String) async throws {
         let script = """
             set -e; mkdir -p '\(directory)/root/bin' '\(directory)/root/modules' '\(directory)/root/www'; cd '\(directory)/root'
             cp /usr/bin/busybox bin/; echo 'hello from the guest' > www/index.html
             for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci failover net_failover virtio_net; do
-              find /lib/modules/\(version) -name $module.ko -exec cp {} modules/ ';'
+              find '\(modules)' -name $module.ko -exec cp {} modules/ ';'
             done
             cat > init <<'END'
             #!/bin/busybox sh

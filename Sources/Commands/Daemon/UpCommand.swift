@@ -21,8 +21,8 @@ struct UpCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var manifest: ManifestOptions
-    @Option(help: ArgumentHelp("How long everything may take to be ready: 90s, 10m; 0 for ever.", valueName: "time"))
-    var timeout = Timeout(.seconds(600))
+    @Option(help: ArgumentHelp("How long everything may take to be ready: 90s, 2h; 0 for ever. Three machines that install NixOS take a quarter of an hour and more.", valueName: "time"))
+    var timeout = Timeout(.seconds(3600))
     @Flag(name: .customLong("no-color"), help: "No colour. So does NO_COLOR, and output that is not a terminal.") var noColor = false
     @OptionGroup(title: "Server") var options: ServerOptions
 

@@ -63,6 +63,7 @@ struct RenderOptions: ParsableArguments {
     private func absolute(_ path: String) -> String { path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path }
 
     private func program(_ path: String) throws -> RenderedFile {
+        if let problem = NodeProgram.problem(ofFile: path) { throw Failure("--binary \(path): \(problem)") }
         guard let bytes = FileManager.default.contents(atPath: path) else { throw Failure("--binary \(path): cannot be read") }
         return RenderedFile(path: "nix/bin/plasma", contents: Array(bytes), mode: 0o755)
     }

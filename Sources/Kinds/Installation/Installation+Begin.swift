@@ -84,6 +84,7 @@ extension InstallationRound {
         started.isRunning = true
         (started.joinsThrough, started.formerMembers, started.diskConsents) = (joinsThrough, formerMembers, diskConsents)
         started.hasRevocationLists = terms.hasRevocationLists
+        started.configuration = configuration(terms)
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
         (started.step, started.phase, started.phaseSince, started.exitCode) = (nil, nil, nil, nil)
@@ -139,6 +140,10 @@ extension InstallationRound {
             return .stalled(
                 "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)")
         }
+        if let problem = seen.ownProgramProblem {
+            return .stalled(
+                "the program of this server \(problem), and start the server with that; or name a flake of your own in spec.system.flake of Node/\(name)")
+        }
         return nil
     }
 
@@ -161,6 +166,15 @@ extension InstallationRound {
         let former = own.filter(\.hasStarted).map(\.id)
         // A founder that has never come yet is waited for as one.
         return own.isEmpty || !former.isEmpty ? (through, former) : (nil, [])
+    }
+
+    /// What the manifest makes of its system now; nil where plasma renders none.
+    func configuration(_ terms: Installation.Terms) -> [String: String]? {
+        guard spec.flake == nil, let cluster,
+            let description = try? Rendering.description(
+                of: cluster, lookup: reader, only: name, joinsThrough: terms.joinsThrough, hasRevocationLists: terms.hasRevocationLists)
+        else { return nil }
+        return ClusterRendering(description: description).parts(of: name)
     }
 
     private func rendered(_ terms: Installation.Terms) -> Result<[RenderedFile], Rendering.Refusal> {

@@ -18,7 +18,9 @@ extension InstallationRound {
             if let disk = blankedDisk(status) { return anew(status, "beginning anew; Disk/\(disk) was made blank under a consent") }
             return absent(status)
         }
-        if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current { status.system = accepted }
+        if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current, status.system != accepted {
+            (status.system, status.configuration) = (accepted, configuration(status.terms))
+        }
         let storage = storage(facts)
         let outdated = seen.files.filter { wanted in
             guard let found = facts.files[wanted.path] else { return true }
@@ -62,7 +64,7 @@ extension InstallationRound {
         var status = old
         (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
         (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
-        (status.wantsNetBoot, status.isReinstalling, status.delivered) = (true, true, nil)
+        (status.wantsNetBoot, status.isReinstalling, status.delivered, status.configuration) = (true, true, nil, nil)
         return Plan(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
     }
 
@@ -112,6 +114,11 @@ extension InstallationRound {
             found.append(Difference("system", seen: facts.current.map { .string($0) }, wanted: .string(expected), impact: .reboot))
         } else if let made = status.source, made != source {
             found.append(Difference("system.source", seen: .string(made), wanted: .string(source), impact: .replace))
+        }
+        if let made = status.configuration, let wanted = configuration(status.terms) {
+            found += Set(made.keys).union(wanted.keys).sorted().filter { made[$0] != wanted[$0] }.map { part in
+                Difference("system.configuration.\(part)", seen: made[part].map { .string($0) }, wanted: wanted[part].map { .string($0) }, impact: .replace)
+            }
         }
         if facts.needsReboot {
             found.append(Difference(

@@ -90,7 +90,10 @@ extension Installation {
             if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
                 throw NixOSError.system("the node cannot be asked: \(why)")
             }
-            if status?.system == nil { sight.hasProgram = try await runs.canRun(installation.spec.program.text) }
+            if status?.system == nil {
+                sight.hasProgram = try await runs.canRun(installation.spec.program.text)
+                if installation.spec.makesPackage { sight.ownProgramProblem = runs.ownProgramProblem() }
+            }
             return sight
         }
 

@@ -35,6 +35,8 @@ extension Installation {
         package var silentAt: Moment?
         /// nil: not asked.
         package var hasProgram: Bool?
+        /// Why plasma's own program cannot be what the node's package is made of, where it is to be.
+        package var ownProgramProblem: String?
         package var hostKey: String?
         /// plasma's own SSH key, which the node must let in.
         package var authorizedKey: String?

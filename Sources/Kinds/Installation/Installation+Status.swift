@@ -44,6 +44,9 @@ extension Installation {
         var system: String?
         /// What that was made from.
         var source: String?
+        /// What the manifest made of its system when that was installed, as a digest of each part (`ClusterRendering.parts`); nil where
+        /// that is not known, as of a flake of one's own.
+        var configuration: [String: String]?
         /// How often each of its disks had been given up under a consent when the latest run was decided on, by the Disk's name.
         var diskConsents: [String: Int]?
         /// Names the node through which it joins its cluster, which had formed when the latest run was decided on; nil: as the
@@ -71,7 +74,7 @@ extension Installation {
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
-            case boots, delivered, diskConsents, joinsThrough, formerMembers, hasRevocationLists
+            case boots, delivered, diskConsents, configuration, joinsThrough, formerMembers, hasRevocationLists
         }
 
         package init(from decoder: any Decoder) throws {
@@ -108,6 +111,7 @@ extension Installation {
             formerMembers = try read(.formerMembers) ?? []
             hasRevocationLists = try read(.hasRevocationLists)
             delivered = try read(.delivered)
+            configuration = try read(.configuration)
         }
     }
 

@@ -33,6 +33,9 @@ package enum Installation: Kind {
         var retries: Int
         /// Consent to destroy what the disks hold; used once.
         var wipeConsent: WipeConsent?
+
+        /// Whether plasma's own program becomes the node's package.
+        var makesPackage: Bool { flake == nil && Installation.builders.contains((program.text as NSString).lastPathComponent) }
     }
 
     package struct Target: Codable, Hashable, Sendable {
@@ -87,6 +90,10 @@ package enum Installation: Kind {
                     token: fields.checked("token", { $0.required("token", String.self, "Any text; a new one is a new consent.") }) { $0.isEmpty ? "is empty" : nil })
             })
     }
+
+    /// Programs that build what plasma's own flake describes, the node's package of this very program with it. Others, as the lab's
+    /// stand-in, bring their own.
+    static let builders: Set<String> = ["nixos-anywhere"]
 
     static let diskoModeHelp = "disko: destroy, format, mount. format: format what is unformatted. mount: mount only."
     static let retriesRange = 0...20, retriesHelp = "How often a failed run is repeated, from a safe phase."

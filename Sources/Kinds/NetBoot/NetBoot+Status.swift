@@ -65,9 +65,7 @@ extension Resource where K == NetBoot {
             NetBoot.Machine(
                 node: nodes[machine.mac] ?? machine.mac.description, mac: machine.mac.description, phase: machine.timeline.last?.rawValue,
                 phases: Dictionary(uniqueKeysWithValues: machine.timeline.phases.map { ($0.key.rawValue, Moment($0.value)) }), boots: machine.timeline.boots,
-                problem: machine.isLooping
-                    ? "boot loop: it fetched its kernel \(LoopDetector.kernels) times within \(LoopDetector.window.components.seconds / 60) min and did not reach the installer; look at its console"
-                    : machine.trouble, servedMilliseconds: served(machine))
+                problem: machine.loop.map { words(of: $0, machine.timeline) } ?? machine.trouble, servedMilliseconds: served(machine))
         }
         // What was seen before the server was started anew is still what was seen last.
         let known = Set(now.map(\.mac)), named = Set(machines.map(\.mac.description))
@@ -78,6 +76,17 @@ extension Resource where K == NetBoot {
         }
         status.machines = (now + earlier).sorted { ($0.node, $0.mac) < ($1.node, $1.mac) }
         return status
+    }
+
+    private func words(of loop: BootLoop, _ timeline: Timeline) -> String {
+        let within = "within \(LoopDetector.window.components.seconds / 60) min"
+        return switch loop {
+        case .kernels:
+            "boot loop: it fetched its kernel \(LoopDetector.kernels) times \(within) and did not reach the installer; look at its console"
+        case .boots:
+            "boot loop: it began to boot \(LoopDetector.boots) times \(within) and did not reach the installer; it came as far as "
+                + "\(timeline.last?.rawValue ?? "nothing"); look at its console"
+        }
     }
 
     /// What is recorded already stands until the next phase: no status is written for every packet.

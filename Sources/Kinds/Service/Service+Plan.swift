@@ -118,10 +118,7 @@ private struct Judgement {
         }
         // A daemon that has just started has not read it yet.
         if entry.firstBoot == nil { (entry.firstBoot, entry.firstBootSteps) = (old?.firstBoot, old?.firstBootSteps) }
-        guard service.spec.probe != nil else {
-            entry.healthy = true
-            return
-        }
+        guard service.spec.probe != nil else { return judgeUnasked(&entry, seen) }
         guard place.address != nil || service.spec.probe?.check.needsNoAddress == true else {
             entry.reason = "the node has no static address at which it could be asked"
             note(.stalled("\(node): \(entry.reason ?? "")"))
@@ -148,6 +145,19 @@ private struct Judgement {
             explain(service, entry, seen.firstBoot[node], verdict, reader)
         }
         if old?.healthy == entry.healthy, let since = old?.since { entry.since = since }
+    }
+
+    /// Where nobody asks, what is known otherwise counts.
+    private mutating func judgeUnasked(_ entry: inout Service.NodeHealth, _ seen: Service.Sight) {
+        let boot = seen.firstBoot[entry.node]
+        if seen.served[entry.node]?.isExpired == true {
+            entry.reason = "it serves a certificate that expired (serial \(seen.served[entry.node]?.serial ?? ""))"
+        } else if boot?.state == .failed {
+            entry.reason = "first boot \(boot?.summary ?? "")"
+        } else {
+            entry.healthy = true
+        }
+        if let reason = entry.reason, failing == nil { failing = "\(entry.node): \(reason)" }
     }
 
     private mutating func explain(

@@ -19,7 +19,9 @@ struct ServiceJobs {
 
     /// - Returns: the jobs, and what was issued for each node where that is known.
     func jobs(of service: Resource<Service>, _ reader: Reader) async throws -> ([ProbeJob], issued: [String: ServedCertificate]) {
-        guard let probe = service.spec.probe else { return ([], [:]) }
+        let probe = service.spec.probe
+        // What is looked at beside a probe is looked at without one, too.
+        let period = probe?.period.duration ?? .seconds(10)
         let places = ServicePlacement(of: service, reader).places
         var jobs: [ProbeJob] = []
         var issued: [String: ServedCertificate] = [:]
@@ -28,14 +30,14 @@ struct ServiceJobs {
         for place in places where Node.hosting(of: place.record, reader) == .up {
             let identity = try await identity(service, place, reader)
             let secured = place.authority != nil
-            if let question = question(service, probe, place, identity.trust, secured) {
+            if let probe, let question = question(service, probe, place, identity.trust, secured) {
                 jobs.append(ProbeJob(
                     node: place.node, question, every: probe.period.duration, within: probe.timeout.duration, failures: probe.failureThreshold,
                     successes: probe.successThreshold))
             }
             guard let address = place.address else { continue }
             if canRunCommands, place.record?.spec.system != nil, Self.booting.contains(service.name) {
-                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, address: address), every: .seconds(10), within: .seconds(10)))
+                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: Self.shell(of: place, address)), every: .seconds(10), within: .seconds(10)))
             }
             if let own = identity.issued, let port = securePort(service, probe) {
                 issued[place.node] = own
@@ -48,16 +50,22 @@ struct ServiceJobs {
         }
         if !members.isEmpty {
             jobs.append(ProbeJob(
-                node: "", .members(members, wanted: places.map(\.node), trust: memberTrust), every: min(probe.period.duration, .seconds(5)),
+                node: "", .members(members, wanted: places.map(\.node), trust: memberTrust), every: min(period, .seconds(5)),
                 within: .seconds(5)))
         }
         return (jobs, issued)
     }
 
+    /// As its Installation reaches it.
+    private static func shell(of place: ServicePlacement.Place, _ address: String) -> RemoteAddress {
+        let target = place.record?.spec.system?.target
+        return RemoteAddress(host: target?.address ?? address, port: target?.port ?? 22, user: target?.user ?? "root")
+    }
+
     private func question(
         _ service: Resource<Service>, _ probe: Service.Probe, _ place: ServicePlacement.Place, _ trust: ProbeTrust?, _ secured: Bool
     ) -> ProbeJob.Question? {
-        if case .exec(let exec) = probe.check { return .exec(exec.command, address: place.address ?? place.node) }
+        if case .exec(let exec) = probe.check { return .exec(exec.command, at: Self.shell(of: place, place.address ?? place.node)) }
         guard let address = place.address, let port = probe.check.port.flatMap({ number(of: $0.port, service) }) else { return nil }
         let target = ProbeAddress(host: address, port: port)
         switch probe.check {
@@ -96,8 +104,8 @@ struct ServiceJobs {
     private func clientPort(_ service: Resource<Service>) -> Int? { number(of: .name("clients"), service) }
 
     /// Where TLS is served: the probed port if that is https, else the port of the clients.
-    private func securePort(_ service: Resource<Service>, _ probe: Service.Probe) -> Int? {
-        switch probe.check {
+    private func securePort(_ service: Resource<Service>, _ probe: Service.Probe?) -> Int? {
+        switch probe?.check {
         case .httpGet(let get) where get.scheme == .https: number(of: get.port, service)
         case .grpc(let grpc): number(of: grpc.port, service)
         default: clientPort(service) ?? number(of: .name("api"), service)

@@ -17,6 +17,27 @@ extension ClusterRendering {
         return all
     }
 
+    /// What a node's configuration says, as a digest of each of its parts: "networking", "services.chainfire". Of the others' names,
+    /// which come and go with them, and of who may log in nothing is told; disks are not among it.
+    /// - Returns: empty when there is no such node.
+    package func parts(of name: String) -> [String: String] {
+        var alone = self
+        alone.description.nodes = description.nodes.filter { $0.name == name }
+        alone.description.authorizedKeys = []
+        guard let node = alone.description.nodes.first, case .attributes(let all) = alone.configuration(of: node) else { return [:] }
+        var parts: [String: String] = [:]
+        for (key, value) in all {
+            if key == "services", case .attributes(let services) = value {
+                for (service, value) in services { parts["services.\(service)"] = Self.digest(of: value) }
+            } else {
+                parts[key] = Self.digest(of: value)
+            }
+        }
+        return parts
+    }
+
+    private static func digest(of value: NixValue) -> String { Hex.encode(SHA256.hash(data: Array(value.nix().utf8)).prefix(6)) }
+
     private func base(of node: NodeDescription) -> NixValue {
         [
             "networking": .set([

@@ -33,6 +33,8 @@ package struct InstallerRuns: Sendable {
         let started = Mutex<[String: ProcessIdentity]>([:])
         /// Who counts the runs must start his own before the next one counts.
         let starting = Mutex(())
+        /// Whether the nodes' program can serve, once it was looked at.
+        let programProblem = Mutex<String??>(nil)
     }
 
     /// Read of a log in one look; the rest in the next.
@@ -190,6 +192,17 @@ package struct InstallerRuns: Sendable {
             }
         }
         return newest.flatMap { FileManager.default.contents(atPath: $0.path).map { Array($0) } }
+    }
+
+    /// Why this very program cannot be what a node's package is made of; nil: it can. Looked at once.
+    package func ownProgramProblem() -> String? {
+        guard let binary else { return nil }
+        return logs.programProblem.withLock { known in
+            if let known { return known }
+            let problem = NodeProgram.problem(ofFile: binary)
+            known = .some(problem)
+            return problem
+        }
     }
 
     /// Whether the program can be started.

@@ -160,7 +160,7 @@ private struct NetBootScene {
             _ = timeline.noteAddress(for: .iPXE, at: date)
             _ = timeline.note(.ipxe, at: date)
             _ = timeline.note(.kernel, at: date)
-            sight.machines = [BootSight.Machine(mac: HardwareAddress(number: 0x5254_0000_0101), timeline: timeline, isLooping: words.has("loop"))]
+            sight.machines = [BootSight.Machine(mac: HardwareAddress(number: 0x5254_0000_0101), timeline: timeline, loop: words.has("loop") ? .kernels : nil)]
         }
         seen.served = sight
     }

@@ -53,7 +53,7 @@ import Testing
                             apiVersion: plasma.cloud/v1alpha1
                             kind: Node
                             metadata: {name: \($0)}
-                            spec: {hostname: \($0), role: worker, interfaces: [{network: lan\(words.has("dhcp") ? "" : ", address: 10.0.0.1\($0.dropFirst())"), mac: "52:54:00:00:01:0\($0.dropFirst())"}], machine: {virtual: {memory: 256MiB}}\($0 == words["installing"] || $0 == words["installed"] ? ", system: {}" : "")}
+                            spec: {hostname: \($0), role: worker, interfaces: [{network: lan\(words.has("dhcp") ? "" : ", address: 10.0.0.1\($0.dropFirst())"), mac: "52:54:00:00:01:0\($0.dropFirst())"}], machine: {virtual: {memory: 256MiB}}\($0 == words["installing"] || $0 == words["installed"] ? ", system: {\(words.has("target") ? "target: {address: gate.lan, port: 2222, user: admin}" : "")}" : "")}
 
                             """.utf8)
                     }
@@ -171,6 +171,21 @@ import Testing
             if let membership = plan.status.membership { lines.append("  led by \(membership.leader ?? "nobody"), \(membership.voters ?? 0) voters, problems: \(membership.problems)") }
             return lines
         }
+    }
+
+    @Test(arguments: [(["probe": "none"], "10.0.0.11:22 root"), (["target": ""], "gate.lan:2222 admin")])
+    func `first boot, members and commands are asked for with and without a probe, and as the installation reaches the node`(
+        _ words: [String: String], _ place: String
+    ) async throws {
+        let scene = try Scene(PlanCases.Words(values: words.merging(["installed": "n1"]) { first, _ in first }))
+        let (jobs, _) = try await ServiceJobs(nil, true).jobs(of: scene.service, Reader(scene.ledger))
+        let boots = jobs.compactMap { job -> String? in
+            guard case .firstBoot(_, let at) = job.question else { return nil }
+            return "\(at.host):\(at.port) \(at.user)"
+        }
+        #expect(boots == [place])
+        #expect(jobs.contains { if case .members(let members, _, _) = $0.question { members.map(\.node) == ["n1", "n2", "n3"] } else { false } })
+        #expect(jobs.contains { if case .http = $0.question { true } else { false } } == (words["probe"] == nil))
     }
 
     @Test func `a cluster's plans`() throws {

@@ -15,7 +15,7 @@ struct RenderingTests {
     }
 
     private func reference(_ change: (String) -> String = { $0 }) throws -> DraftLookup {
-        try drafts(change(String(decoding: try Checkout.bytes("manifests/plasma-3node.yaml"), as: UTF8.self)))
+        try drafts(change(String(decoding: try Checkout.bytes("manifests/plasma-3node-nine-services.yaml"), as: UTF8.self)))
     }
 
     private func render(_ lookup: DraftLookup) throws -> ClusterRendering {
