@@ -131,6 +131,12 @@ package enum MembershipCheck {
         for (node, view) in views where view.members.map({ [$0.name, "\($0.isLearner)"] }) != best.view.members.map({ [$0.name, "\($0.isLearner)"] }) {
             finding.problems.append("\(node) knows other members than \(best.node): \(view.names.joined(separator: ", "))")
         }
+        // Of who answers, and follows the same leader, it is the way between the two that fails.
+        let well = Set(views.filter { $0.view.term == best.view.term && $0.view.leader == best.view.leader }.map(\.node))
+        for (node, view) in views where well.contains(node) {
+            let unheard = view.members.filter { !$0.isHealthy && $0.name != node && well.contains($0.name) }.map(\.name)
+            if !unheard.isEmpty { finding.problems.append("\(node) has no connection to \(unheard.joined(separator: ", "))") }
+        }
         return finding
     }
 }

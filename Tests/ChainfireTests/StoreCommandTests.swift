@@ -89,8 +89,8 @@ struct StoreCommandTests {
     }
 
     @Test func `a newer format says what to do`() {
-        #expect(throws: CommandProblem.format(4)) { try StoreCommand(decoding: [4, 1, 0, 0, 0]) }
-        #expect(CommandProblem.format(4).description.contains("start the newer version again"))
+        #expect(throws: CommandProblem.format(5)) { try StoreCommand(decoding: [5, 1, 0, 0, 0]) }
+        #expect(CommandProblem.format(5).description.contains("start the newer version again"))
     }
 
     @Test func `a row is read again, and refused when one of its bits flipped or it lies in another place`() {

@@ -147,6 +147,18 @@ import Testing
         #expect(runs.newestLock() == Array("new\n".utf8))
     }
 
+    @Test func `where none has succeeded yet, a run that goes on gives its lock to the others; one that succeeded comes first`() async throws {
+        let slow = try scratch.program("slow", "d=${2#path:}; echo slow >\"${d%#*}/flake.lock\"; sleep 30\n")
+        try runs.start(order(slow), extra: [])
+        try await eventually("it has found its inputs") { runs.newestLock() == Array("slow\n".utf8) }
+        let quick = try scratch.program("quick", "d=${2#path:}; echo quick >\"${d%#*}/flake.lock\"; exit 0\n")
+        var second = order(quick)
+        second.node = "node02"
+        try runs.start(second, extra: [], lock: runs.newestLock())
+        try await eventually("the other ends") { runs.newestLock() == Array("quick\n".utf8) }
+        try runs.end("node01", order(slow).run, force: true)
+    }
+
     @Test func `a program is looked for where the run would find it`() async throws {
         #expect(try await runs.canRun("sh"))
         #expect(try await runs.canRun(scratch.program("here", "")))

@@ -95,10 +95,8 @@ private struct Issued {
         }
     }
 
-    @Test(.enabled(if: Tools.certutil, "certutil is not installed: apt install libnss3-tools"), arguments: policies)
-    func `NSS verifies the chain`(_ policy: KeyPolicy) async throws {
-        // NSS of Debian 12 knows no Ed25519 certificates.
-        if policy == .ed25519 { return }
+    @Test(.enabled(if: Tools.certutil, "certutil is not installed: apt install libnss3-tools"), arguments: policies.filter { $0 != .ed25519 })
+    func `NSS verifies the chain, of the kinds that it knows in Debian 12: not Ed25519`(_ policy: KeyPolicy) async throws {
         try await inDirectory { path in
             let issued = try Issued(policy)
             let laid = try issued.lay(in: path)

@@ -87,7 +87,8 @@ private let late = ProbeFailure(.timeout, "timeout after 2 s")
     private func view(_ text: String, term: UInt64 = 2) -> View {
         View(
             members: text.split(separator: " ").map { word in
-                .init(name: String(word.filter { $0 != "*" && $0 != "?" }), isLearner: word.hasSuffix("?"), isLeader: word.hasSuffix("*"))
+                .init(
+                    name: String(word.filter { !"*?!".contains($0) }), isLearner: word.hasSuffix("?"), isLeader: word.contains("*"), isHealthy: !word.hasSuffix("!"))
             }, term: term)
     }
 
@@ -107,10 +108,18 @@ private let late = ProbeFailure(.timeout, "timeout after 2 s")
             (["n1"], [("n1", view("n1* n9"))], "members that no manifest names: n9"),
             (["n1", "n4"], [("n1", view("n1* n4?"))], "learners that are not voters yet: n4"),
             (["n1", "n2"], [("n1", view("n1* n2")), ("n2", view("n1*", term: 1))], "n2 knows other members than n1: n1"),
+            (["n1", "n2", "n3"], [("n1", view("n1* n2 n3")), ("n2", view("n1* n2 n3!")), ("n3", view("n1* n2! n3"))], "n2 has no connection to n3"),
         ]
         for (wanted, views, problem) in cases {
             let finding = MembershipCheck.check(wanted: wanted, views: views.map { (node: $0.0, view: $0.1) })
             #expect(finding?.problems.contains(problem) == true, "\(problem): \(finding?.problems ?? [])")
+        }
+    }
+
+    @Test func `who does not answer, or follows another, is not told to be unreachable for the others`() {
+        for views in [[("n1", view("n1* n2!")), ("n3", view("n1* n2! n3"))], [("n1", view("n1* n2!")), ("n2", view("n1 n2*", term: 3))]] {
+            let finding = MembershipCheck.check(wanted: ["n1", "n2"], views: views.map { (node: $0.0, view: $0.1) })
+            #expect(finding?.problems.contains { $0.contains("connection") } == false, "\(finding?.problems ?? [])")
         }
     }
 

@@ -63,7 +63,12 @@ extension InstallationRound {
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
         }
         let running = others.filter { $0.status?.detail.isRunning == true }
-        let most = cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
+        if seen.lacksLock, let first = running.first {
+            return Plan(
+                .waiting(on: first.reference, "it finds the inputs of the flake, so that all nodes are built from the same"), status: status,
+                differences: [uninstalled], lookAgain: Self.patience)
+        }
+        let most = seen.lacksLock ? 1 : cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
         if running.count >= most, let first = running.first {
             return Plan(
                 .waiting(on: first.reference, "\(running.count == 1 ? "it runs" : "\(running.count) installations run"), and no more than \(most) may at once (spec.bootstrap.installsAtOnce)"),

@@ -92,7 +92,10 @@ extension Installation {
             }
             if status?.system == nil {
                 sight.hasProgram = try await runs.canRun(installation.spec.program.text)
-                if installation.spec.makesPackage { sight.ownProgramProblem = runs.ownProgramProblem() }
+                if installation.spec.makesPackage {
+                    sight.ownProgramProblem = runs.ownProgramProblem()
+                    sight.lacksLock = runs.newestLock() == nil
+                }
             }
             return sight
         }

@@ -35,6 +35,8 @@ extension Installation {
         package var silentAt: Moment?
         /// nil: not asked.
         package var hasProgram: Bool?
+        /// Nobody has found yet from which inputs plasma's own flakes are built: the first run does.
+        package var lacksLock = false
         /// Why plasma's own program cannot be what the node's package is made of, where it is to be.
         package var ownProgramProblem: String?
         package var hostKey: String?

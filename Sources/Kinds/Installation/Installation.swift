@@ -84,11 +84,7 @@ package enum Installation: Kind {
             phases: readPhases(&fields) ?? Phase.allCases,
             deadlines: readDeadlines(&fields) ?? .usual,
             retries: fields.integer("retries", retriesRange, default: usualRetries, retriesHelp),
-            wipeConsent: fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
-                WipeConsent(
-                    serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
-                    token: fields.checked("token", { $0.required("token", String.self, "Any text; a new one is a new consent.") }) { $0.isEmpty ? "is empty" : nil })
-            })
+            wipeConsent: readWipeConsent(&fields))
     }
 
     /// Programs that build what plasma's own flake describes, the node's package of this very program with it. Others, as the lab's
@@ -106,6 +102,14 @@ package enum Installation: Kind {
                 user: fields.text("user", default: "root", "User of SSH."),
                 hostKey: fields.optional(
                     "hostKey", "The installer's SSH host key, as in known_hosts; the first one seen is kept when absent."))
+        }
+    }
+
+    static func readWipeConsent(_ fields: inout Fields) -> WipeConsent? {
+        fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
+            WipeConsent(
+                serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
+                token: fields.checked("token", { $0.required("token", String.self, "Any text; a new one is a new consent.") }) { $0.isEmpty ? "is empty" : nil })
         }
     }
 

@@ -181,14 +181,17 @@ package struct InstallerRuns: Sendable {
         }
     }
 
-    /// The lock of the newest run that succeeded with a flake of plasma's own: what installs next is built from the
-    /// same inputs.
+    /// The lock of the newest run that succeeded with a flake of plasma's own, else of the newest that found one: what installs next
+    /// is built from the same inputs.
     package func newestLock() -> [UInt8]? {
-        var newest: (at: Double, path: String)?
+        var newest: (succeeded: Bool, at: Double, path: String)?
         for node in nodes() {
-            for run in names("\(directory)/\(node)") where exitCode(path(node, run)) == 0 {
-                let lock = path(node, run) + "/flake/flake.lock"
-                if let at = modified(path(node, run) + "/exit"), at > newest?.at ?? -.infinity, access(lock, R_OK) == 0 { newest = (at, lock) }
+            for run in names("\(directory)/\(node)") {
+                let (lock, succeeded) = (path(node, run) + "/flake/flake.lock", exitCode(path(node, run)) == 0)
+                // Nix puts it in its place whole.
+                guard let at = modified(succeeded ? path(node, run) + "/exit" : lock), access(lock, R_OK) == 0 else { continue }
+                if let newest, (succeeded ? 1 : 0, at) <= (newest.succeeded ? 1 : 0, newest.at) { continue }
+                newest = (succeeded, at, lock)
             }
         }
         return newest.flatMap { FileManager.default.contents(atPath: $0.path).map { Array($0) } }
