@@ -61,6 +61,18 @@ final class Outbox<Item: Sendable>: Sendable {
     /// From now until `take`, nobody wakes the loop: the caller drains soon.
     func hold() { state.withLock { $0.isWoken = true } }
 
+    /// Something waits to be taken.
+    var isFilled: Bool { state.withLock { !$0.items.isEmpty } }
+
+    /// The caller of `hold` drains no more, and whoever puts something in wakes the loop again.
+    /// - Returns: whether something came meanwhile, which nobody was woken for.
+    func letGo() -> Bool {
+        state.withLock { state in
+            if state.items.isEmpty { state.isWoken = false }
+            return !state.items.isEmpty
+        }
+    }
+
     /// Everything put in since the last time, in order. The array gives its room back.
     func take(into items: inout [Item]) {
         items.removeAll(keepingCapacity: items.capacity < 4096)

@@ -1,4 +1,5 @@
 import Metrics
+import Synchronization
 
 /// What is counted of one port.
 struct PortMeters: Sendable {
@@ -15,6 +16,7 @@ struct PortMeters: Sendable {
     let incomplete: PortLoad
     let calls: Counter
     let requests: Counter
+    let unaryCalls = CallsUnderWay()
 
     init(_ port: String, _ limits: Limits) {
         unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax, words: limits.overloaded.message)
@@ -28,6 +30,14 @@ struct PortMeters: Sendable {
         calls = Counter(label: "port_grpc_calls_total", dimensions: labels)
         requests = Counter(label: "port_http_requests_total", dimensions: labels)
     }
+}
+
+/// Calls with one answer that have not been given it, on all connections of a port.
+final class CallsUnderWay: Sendable {
+    private let count = Atomic(0)
+
+    func add(_ calls: Int) { count.add(calls, ordering: .relaxed) }
+    var isOne: Bool { count.load(ordering: .relaxed) == 1 }
 }
 
 /// Fired through a connection's handlers when the port stops.

@@ -11,7 +11,10 @@ extension ServerConnection {
         do throws(GRPCStatus) {
             switch streams.values[place].route {
             case .unary(let body):
-                if let request = try take(place, buffer, isLast: isLast) { body(request, call) }
+                if let request = try take(place, buffer, isLast: isLast) {
+                    noteUnderWay(id)
+                    body(request, call)
+                }
             case .stream(let handler):
                 let before = streams.values[place].pendingBytes
                 defer { incompleteBytes += streams.values[place].pendingBytes - before }

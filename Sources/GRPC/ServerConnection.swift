@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -15,6 +16,8 @@ final class ServerConnection: ChannelInboundHandler {
         /// A unary call's one message, kept until the client ends its half.
         var request: ByteBuffer?
         var isClientDone = false
+        /// A unary call whose handler has its request.
+        var isUnderWay = false
         var hasHeaders = false
         /// Bytes taken since the client was last given window.
         var taken = 0
@@ -32,6 +35,11 @@ final class ServerConnection: ChannelInboundHandler {
     let peer: Peer
     let meters: PortMeters
     var streams: [HTTP2StreamID: Stream] = [:]
+    /// Of those, calls with one answer that have their whole request.
+    private var unaryCalls = 0 {
+        didSet { if unaryCalls != oldValue { meters.unaryCalls.add(unaryCalls - oldValue) } }
+    }
+    private var lingering = Lingering()
     var deadlines = DeadlineTable<HTTP2StreamID>()
     var newest: HTTP2StreamID = .rootStream
     var isStopping = false
@@ -96,6 +104,7 @@ final class ServerConnection: ChannelInboundHandler {
         let all = streams.sorted { $0.key < $1.key }
         streams = [:]
         for (_, stream) in all { abandon(stream) }
+        unaryCalls = 0
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -124,6 +133,7 @@ final class ServerConnection: ChannelInboundHandler {
     private func abandon(_ stream: Stream) {
         deadlines.remove(stream.call.stream)
         incompleteBytes -= stream.pendingBytes
+        if stream.isUnderWay { unaryCalls -= 1 }
         stream.call.closed()
         if case .stream(let handler) = stream.route { handler.cancel() }
     }
@@ -151,7 +161,33 @@ final class ServerConnection: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         drain()
+        if unaryCalls == 1 { linger() }
         context.fireChannelReadComplete()
+    }
+
+    /// One who calls alone, and waits for each answer before the next call, waits for every thread that has to be woken for it. Its
+    /// answer is near, and nobody else of this port waits for one: it is had for less by looking for it, others let in between, than
+    /// by sleeping until it comes.
+    private func linger() {
+        guard let outbox, meters.unaryCalls.isOne, lingering.isWorthIt() else { return }
+        outbox.hold()
+        let end = NIODeadline.now() + Lingering.longest
+        repeat {
+            sched_yield()
+            guard !outbox.isFilled else {
+                lingering.note(succeeded: true)
+                return drain()
+            }
+        } while NIODeadline.now() < end && meters.unaryCalls.isOne
+        lingering.note(succeeded: false)
+        if outbox.letGo() { drain() }
+    }
+
+    /// The handler has a unary call's whole request.
+    func noteUnderWay(_ id: HTTP2StreamID) {
+        guard let place = streams.index(forKey: id), !streams.values[place].isUnderWay else { return }
+        streams.values[place].isUnderWay = true
+        unaryCalls += 1
     }
 
     private func begin(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload.Headers) {
@@ -301,6 +337,7 @@ final class ServerConnection: ChannelInboundHandler {
             }
         }
         write(id, .headers(.init(headers: trailers, endStream: true)), last)
+        if stream.isUnderWay { unaryCalls -= 1 }
         if item.isAborted, case .stream(let handler) = stream.route { handler.cancel() }
         deadlines.remove(id)
         incompleteBytes -= stream.pendingBytes
