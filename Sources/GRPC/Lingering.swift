@@ -2,7 +2,9 @@ import NIOCore
 
 /// Whether it is worth to look for an answer instead of sleeping until it comes: as long as that is usually there in time.
 struct Lingering {
-    static let longest = TimeAmount.microseconds(250)
+    /// Enough for a write that this member makes durable alone. One that others must have, too, takes longer, and they need the
+    /// processor that would be looked with.
+    static let longest = TimeAmount.microseconds(160)
     /// After so many that came too late it is left.
     private static let creditMax = 4
     /// Then it is tried again for one of so many calls.

@@ -96,11 +96,11 @@ final class Inbox<Output: Sendable>: Sendable {
     var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
     /// All that waits, in order; waits so long for something when there is nothing.
-    /// - Parameter watch: how long of that to look at most, 60 times, before the thread sleeps, others let in between: what comes soon
+    /// - Parameter watch: how long of that to look at most, 250 times, before the thread sleeps, others let in between: what comes soon
     ///   is had for less so than by waking a processor. Where others take the processor for longer, it sleeps.
     func take(within time: Duration, watch: Duration = .zero) -> [Item] {
         let end = ContinuousClock.now + min(time, watch)
-        for _ in 0..<(watch > .zero ? 60 : 0) where ContinuousClock.now < end {
+        for _ in 0..<(watch > .zero ? 250 : 0) where ContinuousClock.now < end {
             if let taken = state.withLock({ $0.waiting.isEmpty ? nil : Self.empty(&$0) }) { return taken }
             sched_yield()
         }
