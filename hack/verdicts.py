@@ -53,15 +53,16 @@ def crash(log, lines=60):
 
 
 def tell(log, lines, tally=None):
-    """Prints the crash, if there is one, or the end of the log; a crash is a reason, too."""
+    """Prints the last crash that the log tells of, if there is one, and its end; a crash is a reason, too, perhaps of an earlier scenario."""
     crashed = crash(log)
     if crashed:
         print(f"      {os.path.basename(log)} tells of a crash:")
         if tally:
             tally.reasons += [f"    {line[:300]}" for line in crashed[:30]]
-    elif os.path.exists(log):
+        for line in crashed:
+            print("      | " + line)
+    if os.path.exists(log):
         print(f"      {os.path.basename(log)} ends with:")
         with open(log, errors="replace") as file:
-            crashed = file.read().splitlines()[-lines:]
-    for line in crashed:
-        print("      | " + line)
+            for line in file.read().splitlines()[-lines:]:
+                print("      | " + line)

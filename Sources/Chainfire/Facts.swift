@@ -116,7 +116,9 @@ extension Facts {
             for _ in 0..<(try input.count()) {
                 let member = try input.unsigned()
                 let kind = try input.byte()
-                if let kind = Alarm.Kind(rawValue: kind) { alarms.insert(Alarm(memberID: member, kind: kind)) }
+                // Who does not know it would go on where the others do not.
+                guard let kind = Alarm.Kind(rawValue: kind) else { throw .malformed("an alarm of kind \(kind)", offset: input.offset - 1) }
+                alarms.insert(Alarm(memberID: member, kind: kind))
             }
         case .base: base = Position(index: try input.unsigned(), term: try input.unsigned())
         }

@@ -74,7 +74,7 @@ package final class GRPCClient: Sendable {
         do {
             channel = try await ClientBootstrap(group: loop)
                 .connectTimeout(TimeAmount(options.connectWithin))
-                .channelOption(.socketOption(.tcp_nodelay), value: 1)
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
                         let pipeline = channel.pipeline.syncOperations

@@ -166,8 +166,8 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     /// One who calls alone, and waits for each answer before the next call, waits for every thread that has to be woken for it. Its
-    /// answer is near, and nobody else of this port waits for one: it is had for less by looking for it, others let in between, than
-    /// by sleeping until it comes.
+    /// answer is near, and no other call of this port with one answer waits for it: it is had for less by looking for it, other threads
+    /// let in between, than by sleeping until it comes. What else this loop serves waits meanwhile, for `Lingering.longest` at most.
     private func linger() {
         guard let outbox, meters.unaryCalls.isOne, lingering.isWorthIt() else { return }
         outbox.hold()

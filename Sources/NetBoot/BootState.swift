@@ -40,7 +40,10 @@ struct BootState: Sendable {
         if let stage = verdict.served, stage != .system, isTracked(packet.hardware) {
             let before = (boots: timelines[packet.hardware]?.boots ?? 0, loop: loops.loop(of: packet.hardware, now: now))
             isNews = timelines[packet.hardware, default: Timeline()].noteAddress(for: stage, at: date) || isNews
-            if timelines[packet.hardware]?.boots != before.boots { loops.bootBegan(by: packet.hardware, now: now) }
+            // Who is offered nothing boots what it has.
+            if timelines[packet.hardware]?.boots != before.boots, service.machine(packet.hardware)?.boots ?? service.servesUnknown {
+                loops.bootBegan(by: packet.hardware, now: now)
+            }
             isNews = isNews || loops.loop(of: packet.hardware, now: now) != before.loop
         }
         // It took the address after all.

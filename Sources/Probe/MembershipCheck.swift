@@ -67,14 +67,24 @@ package enum MembershipCheck {
         package var problems: [String]
         /// As the leader sees them where it was asked, otherwise as the one that knows best.
         package var members: [Member]
-        /// What it was found from; whether somebody is well is only told by `members`.
+        /// What it was found from; whether somebody is well is only told by `members` and `unheard`.
         package var views: [NodeView]
+        /// Of the nodes that answered and follow the same leader, whom each has not heard of: it is the way between the two that fails.
+        package var unheard: [String: [String]] = [:]
 
         /// The same, held against another manifest.
         package func against(_ wanted: [String]) -> Finding {
             guard var other = check(wanted: wanted, views: views.map { ($0.node, $0.view) }) else { return self }
             other.members = members
+            other.tell(unheard)
             return other
+        }
+
+        fileprivate mutating func tell(_ unheard: [String: [String]]) {
+            self.unheard = unheard
+            for (node, others) in unheard.sorted(by: { $0.key < $1.key }) {
+                problems.append("\(node) has no connection to \(others.joined(separator: ", "))")
+            }
         }
 
         /// What will be found when a change was made.
@@ -131,12 +141,12 @@ package enum MembershipCheck {
         for (node, view) in views where view.members.map({ [$0.name, "\($0.isLearner)"] }) != best.view.members.map({ [$0.name, "\($0.isLearner)"] }) {
             finding.problems.append("\(node) knows other members than \(best.node): \(view.names.joined(separator: ", "))")
         }
-        // Of who answers, and follows the same leader, it is the way between the two that fails.
+        // Without a leader nobody hears of anybody.
+        guard best.view.leader != nil else { return finding }
         let well = Set(views.filter { $0.view.term == best.view.term && $0.view.leader == best.view.leader }.map(\.node))
-        for (node, view) in views where well.contains(node) {
-            let unheard = view.members.filter { !$0.isHealthy && $0.name != node && well.contains($0.name) }.map(\.name)
-            if !unheard.isEmpty { finding.problems.append("\(node) has no connection to \(unheard.joined(separator: ", "))") }
-        }
+        finding.tell(Dictionary(uniqueKeysWithValues: views.filter { well.contains($0.node) }.map { node, view in
+            (node, view.members.filter { !$0.isHealthy && $0.name != node && well.contains($0.name) }.map(\.name))
+        }).filter { !$0.value.isEmpty })
         return finding
     }
 }

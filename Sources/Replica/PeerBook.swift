@@ -104,7 +104,7 @@ package final class PeerBook: Sendable {
         .mismatch("""
             this disk is not the one that the others know this member with, so it takes no part: \(refusal). Where no majority has \
             its disks any more, take a snapshot from a member that has (its database file will do) and restore it as a new cluster: \
-            plasma chainfire snapshot restore. Where this cluster never held anything, empty the directories of the others as well
+            plasma chainfire snapshot restore. Where this cluster never held anything, empty the directories of all members, this one's too
             """)
     }
 
@@ -174,6 +174,7 @@ package final class PeerBook: Sendable {
     /// Takes in why another member will not have this one. Who has another disk than that one knows must not vote, with nobody: a
     /// majority of such members would begin the group again, and what it had acknowledged would be lost. Only a disk that the group
     /// itself has agreed on is not disowned by one member that met another. May block on the disk.
+    /// Who was let in by a group of such members, while the others were not reached, has been agreed on as well: it is too late then.
     /// - Returns: why this member must end, now and whenever it starts again with this disk; nil: it need not.
     package func refused(_ refusal: PeerRefusal) -> ReplicaError? {
         state.withLock { state in

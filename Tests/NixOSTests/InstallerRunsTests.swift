@@ -139,24 +139,47 @@ import Testing
         #expect(try sight()?.progress.phase == .disko)
     }
 
+    private func lock(_ name: String) -> [UInt8] { Array("{\"is\":\"\(name)\"}\n".utf8) }
+    private func writing(_ name: String, then rest: String) throws -> String {
+        try scratch.program(name, "d=${2#path:}; echo '{\"is\":\"\(name)\"}' >\"${d%#*}/flake.lock\"; \(rest)\n")
+    }
+
     @Test func `the lock of the newest success is the next one's`() async throws {
         #expect(runs.newestLock() == nil)
-        let program = try scratch.program("installer", "d=${2#path:}; echo new >\"${d%#*}/flake.lock\"; exit 0\n")
-        try runs.start(order(program), extra: [])
+        try runs.start(order(writing("new", then: "exit 0")), extra: [])
         try await eventually("it ends") { try sight()?.state == .exited(0) }
-        #expect(runs.newestLock() == Array("new\n".utf8))
+        #expect(runs.newestLock() == lock("new"))
     }
 
     @Test func `where none has succeeded yet, a run that goes on gives its lock to the others; one that succeeded comes first`() async throws {
-        let slow = try scratch.program("slow", "d=${2#path:}; echo slow >\"${d%#*}/flake.lock\"; sleep 30\n")
-        try runs.start(order(slow), extra: [])
-        try await eventually("it has found its inputs") { runs.newestLock() == Array("slow\n".utf8) }
-        let quick = try scratch.program("quick", "d=${2#path:}; echo quick >\"${d%#*}/flake.lock\"; exit 0\n")
-        var second = order(quick)
+        let slow = try order(writing("slow", then: "sleep 30"))
+        try runs.start(slow, extra: [])
+        try await eventually("it has found its inputs") { runs.newestLock() == lock("slow") }
+        // Half written.
+        try "{\"is\":".write(toFile: runs.path(slow.node, slow.run) + "/flake/flake.lock", atomically: false, encoding: .utf8)
+        #expect(runs.newestLock() == nil)
+        var second = try order(writing("quick", then: "exit 0"))
         second.node = "node02"
-        try runs.start(second, extra: [], lock: runs.newestLock())
-        try await eventually("the other ends") { runs.newestLock() == Array("quick\n".utf8) }
-        try runs.end("node01", order(slow).run, force: true)
+        try runs.start(second, extra: [])
+        try await eventually("the other ends") { runs.newestLock() == lock("quick") }
+        try runs.end(slow.node, slow.run, force: true)
+    }
+
+    @Test func `where it is to, nix makes the lock before the installer starts, and not where there is one`() async throws {
+        let nix = try scratch.program("nix", "for last; do :; done; echo \"{\\\"args\\\": \\\"$*\\\"}\" >\"${last#path:}/flake.lock\"\n")
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        setenv("PATH", (nix as NSString).deletingLastPathComponent + ":" + path, 1)
+        defer { setenv("PATH", path, 1) }
+        var first = try order(scratch.program("installer", "d=${2#path:}; test -s \"${d%#*}/flake.lock\"\n"))
+        first.makesLock = true
+        try runs.start(first, extra: [])
+        try await eventually("it ends") { try sight()?.state == .exited(0) }
+        let made = try #require(runs.newestLock())
+        #expect(String(decoding: made, as: UTF8.self).contains("flake lock path:"), "\(String(decoding: made, as: UTF8.self))")
+        var second = first
+        second.node = "node02"
+        try runs.start(second, extra: [], lock: lock("given"))
+        try await eventually("the other ends") { runs.newestLock() == lock("given") }
     }
 
     @Test func `a program is looked for where the run would find it`() async throws {

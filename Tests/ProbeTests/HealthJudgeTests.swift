@@ -113,11 +113,13 @@ private let late = ProbeFailure(.timeout, "timeout after 2 s")
         for (wanted, views, problem) in cases {
             let finding = MembershipCheck.check(wanted: wanted, views: views.map { (node: $0.0, view: $0.1) })
             #expect(finding?.problems.contains(problem) == true, "\(problem): \(finding?.problems ?? [])")
+            // As a Service's plan looks at it.
+            #expect(finding?.against(wanted).problems.contains(problem) == true, "\(problem)")
         }
     }
 
     @Test func `who does not answer, or follows another, is not told to be unreachable for the others`() {
-        for views in [[("n1", view("n1* n2!")), ("n3", view("n1* n2! n3"))], [("n1", view("n1* n2!")), ("n2", view("n1 n2*", term: 3))]] {
+        for views in [[("n1", view("n1* n2!")), ("n3", view("n1* n2! n3"))], [("n1", view("n1* n2!")), ("n2", view("n1 n2*", term: 3))], [("n1", view("n1 n2!")), ("n2", view("n1! n2"))]] {
             let finding = MembershipCheck.check(wanted: ["n1", "n2"], views: views.map { (node: $0.0, view: $0.1) })
             #expect(finding?.problems.contains { $0.contains("connection") } == false, "\(finding?.problems ?? [])")
         }

@@ -7,10 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 from load import Load
-from world import BINARY, TOKEN, Failure, Refused, b64, expect, prefix_end, run, unb64, until
+from world import BINARY, TOKEN, Failure, Refused, Skipped, b64, expect, prefix_end, run, unb64, until
 
 
 def configuration(world):
@@ -384,7 +386,52 @@ def fetch(world, method, path, body=None, member="one"):
         connection.close()
 
 
-SCENARIOS = [(configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (added_member, 120), (joining, 150), (snapshots, 120), (checks, 90),
+# As a service's own user: the program is opened before, for it may lie where that user may not look.
+NOBODY = """
+import os, sys
+program = os.open(sys.argv[1], os.O_RDONLY)
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+os.execve(program, sys.argv[1:], os.environ)
+"""
+
+
+def unprivileged(world):
+    """a member that runs as nobody serves clients that run as nobody, over gRPC and HTTP"""
+    if os.geteuid() != 0:
+        raise Skipped("only root can become nobody")
+    home = tempfile.mkdtemp(prefix="chainfire-nobody-")
+    os.chown(home, 65534, 65534)
+    nobody = [sys.executable, "-c", NOBODY, BINARY, "chainfire"]
+    with open(os.path.join(home, "log"), "wb") as log:
+        server = subprocess.Popen(
+            [*nobody, "serve", "--data-dir", os.path.join(home, "data"), "--listen-client", "127.0.0.1:33790", "--listen-peer", "127.0.0.1:33800",
+             "--listen-metrics", "127.0.0.1:33810"], cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    world.loose.append(server)
+    endpoint = ["--endpoints", "http://127.0.0.1:33790"]
+
+    def put():
+        return run([*nobody, "put", *endpoint, "unprivileged", "yes"], timeout=20)
+    try:
+        until(20, "a put of nobody at nobody's member", lambda: put().code == 0)
+    except Failure as failure:
+        with open(os.path.join(home, "log"), errors="replace") as log:
+            raise Failure(f"{failure}: {put()}; its log ends with {log.read()[-800:]}") from None
+    got = run([*nobody, "get", *endpoint, "unprivileged"], timeout=20)
+    expect(got.code == 0 and "yes" in got.out, f"{got}")
+    for port in (33790, 33810):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        expect(answer.status == 200 and json.loads(answer.read())["health"] == "true", f"port {port} answers {answer.status}")
+        connection.close()
+    server.send_signal(signal.SIGTERM)
+    expect(server.wait(20) == 0, f"it ended with {server.returncode}")
+    shutil.rmtree(home)
+
+
+SCENARIOS = [(unprivileged, 90), (configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (added_member, 120), (joining, 150), (snapshots, 120), (checks, 90),
              (remote_store, 150)]
-OURS = [configuration, looks, pages, own_members, added_member, joining, snapshots, checks]
+OURS = [unprivileged, configuration, looks, pages, own_members, added_member, joining, snapshots, checks]
 ALONE = [added_member, joining, snapshots]

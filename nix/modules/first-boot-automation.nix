@@ -109,6 +109,8 @@ let
           "@system-service"
           "~@privileged"
           "~@resources"
+          # Threads that let others go first.
+          "setpriority"
         ];
       };
     };

@@ -273,6 +273,8 @@ in
           "@system-service"
           "~@privileged"
           "~@resources"
+          # Threads that let others go first.
+          "setpriority"
         ];
       };
     };

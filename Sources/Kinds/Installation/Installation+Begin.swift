@@ -63,7 +63,8 @@ extension InstallationRound {
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
         }
         let running = others.filter { $0.status?.detail.isRunning == true }
-        if seen.lacksLock, let first = running.first {
+        let finding = running.first { $0.spec.makesPackage }
+        if seen.lacksLock, let first = finding {
             return Plan(
                 .waiting(on: first.reference, "it finds the inputs of the flake, so that all nodes are built from the same"), status: status,
                 differences: [uninstalled], lookAgain: Self.patience)
@@ -97,7 +98,8 @@ extension InstallationRound {
         (started.servedMilliseconds, started.firstBoot) = (ownBoot?.servedMilliseconds, nil)
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
-            diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most)
+            diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most,
+            makesLock: spec.makesPackage)
         var plan = Decision(
             .converging("starting the installation"), [.start(order, Installation.needs(of: name, terms, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))

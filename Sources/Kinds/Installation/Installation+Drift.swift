@@ -115,7 +115,8 @@ extension InstallationRound {
         } else if let made = status.source, made != source {
             found.append(Difference("system.source", seen: .string(made), wanted: .string(source), impact: .replace))
         }
-        if let made = status.configuration, let wanted = configuration(status.terms) {
+        let form = ClusterRendering.formKey
+        if let made = status.configuration, let wanted = configuration(status.terms), made[form] == wanted[form] {
             found += Set(made.keys).union(wanted.keys).sorted().filter { made[$0] != wanted[$0] }.map { part in
                 Difference("system.configuration.\(part)", seen: made[part].map { .string($0) }, wanted: wanted[part].map { .string($0) }, impact: .replace)
             }

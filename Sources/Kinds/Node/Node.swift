@@ -129,8 +129,6 @@ package enum Node: Kind {
         var phases: [Installation.Phase]?
         var deadlines: Installation.Deadlines?
         var retries: Int?
-        /// Consent to destroy what its disks hold; used once.
-        var wipeConsent: Installation.WipeConsent?
     }
 
     package struct Status: Codable, Hashable, Sendable {
@@ -249,7 +247,6 @@ package enum Node: Kind {
         system.phases = Installation.readPhases(&fields)
         system.deadlines = Installation.readDeadlines(&fields)
         system.retries = fields.optionalInteger("retries", Installation.retriesRange, Installation.retriesHelp)
-        system.wipeConsent = Installation.readWipeConsent(&fields)
         return system
     }
 }

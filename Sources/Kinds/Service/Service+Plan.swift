@@ -82,7 +82,7 @@ private struct Judgement {
         status.membership = before
         guard let members = seen.members else {
             // What was seen before stays true until it is known better.
-            if before?.problems.isEmpty == false, !seen.health.isEmpty { note(.converging("membership; looking again")) }
+            if before?.problems.isEmpty == false, !seen.health.isEmpty || service.spec.probe == nil { note(.converging("membership; looking again")) }
             return
         }
         guard let finding = members.finding?.against(placement.places.map(\.node)) else {

@@ -30,14 +30,14 @@ struct ServiceJobs {
         for place in places where Node.hosting(of: place.record, reader) == .up {
             let identity = try await identity(service, place, reader)
             let secured = place.authority != nil
-            if let probe, let question = question(service, probe, place, identity.trust, secured) {
+            if let probe, let question = question(service, probe, place, identity.trust, secured, reader) {
                 jobs.append(ProbeJob(
                     node: place.node, question, every: probe.period.duration, within: probe.timeout.duration, failures: probe.failureThreshold,
                     successes: probe.successThreshold))
             }
             guard let address = place.address else { continue }
             if canRunCommands, place.record?.spec.system != nil, Self.booting.contains(service.name) {
-                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: Self.shell(of: place, address)), every: .seconds(10), within: .seconds(10)))
+                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: shell(of: place, address, reader)), every: .seconds(10), within: .seconds(10)))
             }
             if let own = identity.issued, let port = securePort(service, probe) {
                 issued[place.node] = own
@@ -57,15 +57,15 @@ struct ServiceJobs {
     }
 
     /// As its Installation reaches it.
-    private static func shell(of place: ServicePlacement.Place, _ address: String) -> RemoteAddress {
-        let target = place.record?.spec.system?.target
+    private func shell(of place: ServicePlacement.Place, _ address: String, _ reader: Reader) -> RemoteAddress {
+        let target = reader.get(Installation.self, place.node)?.spec.target ?? place.record?.spec.system?.target
         return RemoteAddress(host: target?.address ?? address, port: target?.port ?? 22, user: target?.user ?? "root")
     }
 
     private func question(
-        _ service: Resource<Service>, _ probe: Service.Probe, _ place: ServicePlacement.Place, _ trust: ProbeTrust?, _ secured: Bool
+        _ service: Resource<Service>, _ probe: Service.Probe, _ place: ServicePlacement.Place, _ trust: ProbeTrust?, _ secured: Bool, _ reader: Reader
     ) -> ProbeJob.Question? {
-        if case .exec(let exec) = probe.check { return .exec(exec.command, at: Self.shell(of: place, place.address ?? place.node)) }
+        if case .exec(let exec) = probe.check { return .exec(exec.command, at: shell(of: place, place.address ?? place.node, reader)) }
         guard let address = place.address, let port = probe.check.port.flatMap({ number(of: $0.port, service) }) else { return nil }
         let target = ProbeAddress(host: address, port: port)
         switch probe.check {

@@ -25,7 +25,7 @@ extension ClusterRendering {
         alone.description.nodes = description.nodes.filter { $0.name == name }
         alone.description.authorizedKeys = []
         guard let node = alone.description.nodes.first, case .attributes(let all) = alone.configuration(of: node) else { return [:] }
-        var parts: [String: String] = [:]
+        var parts = [Self.formKey: "\(Self.form)"]
         for (key, value) in all {
             if key == "services", case .attributes(let services) = value {
                 for (service, value) in services { parts["services.\(service)"] = Self.digest(of: value) }
@@ -35,6 +35,10 @@ extension ClusterRendering {
         }
         return parts
     }
+
+    /// Raised when the same manifest is rendered otherwise than before: what was told of another form says nothing of the manifest.
+    private static let form = 1
+    package static let formKey = "form"
 
     private static func digest(of value: NixValue) -> String { Hex.encode(SHA256.hash(data: Array(value.nix().utf8)).prefix(6)) }
 

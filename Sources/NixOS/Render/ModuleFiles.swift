@@ -257,6 +257,8 @@ package enum ModuleFiles {
                           "@system-service"
                           "~@privileged"
                           "~@resources"
+                          # Threads that let others go first.
+                          "setpriority"
                         ];
                       };
                     };
@@ -764,6 +766,8 @@ package enum ModuleFiles {
                           "@system-service"
                           "~@privileged"
                           "~@resources"
+                          # Threads that let others go first.
+                          "setpriority"
                         ];
                       };
                     };

@@ -18,11 +18,13 @@ package struct InstallerOrder: Hashable, Sendable {
     package var flakeFiles: [RenderedFile]
     /// Runs that there may be at once on this host, this one among them.
     package var atOnce: Int
+    /// Where it is given no flake.lock, Nix makes one first (`nix flake lock`).
+    package var makesLock: Bool
 
     package init(
         node: String, run: String, program: String, flake: String?, attribute: String, target: SSHTarget, diskoMode: String = "disko",
         phases: [String] = ["kexec", "disko", "install", "reboot"], isInstaller: Bool = true, flakeFiles: [RenderedFile] = [],
-        atOnce: Int = .max
+        atOnce: Int = .max, makesLock: Bool = false
     ) {
         self.node = node
         self.run = run
@@ -35,6 +37,7 @@ package struct InstallerOrder: Hashable, Sendable {
         self.isInstaller = isInstaller
         self.flakeFiles = flakeFiles
         self.atOnce = atOnce
+        self.makesLock = makesLock
     }
 
     /// The command line, as nixos-anywhere takes it.

@@ -129,7 +129,8 @@ package struct InstallerRuns: Sendable {
         try moveOver(link + ".new", link)
         let arguments = order.arguments(directory: place, privateKeyFile: identity.privateKeyFile, sshOptions: options)
         let wrapper = try processes.spawn(
-            Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.program] + arguments), output: nil)
+            Program("/bin/sh", ["-c", (order.makesLock ? "PLASMA_LOCKS=1\n" : "PLASMA_LOCKS=\n") + Self.wrapper, Self.wrapperName, place, order.program] + arguments),
+            output: nil)
         logs.started.withLock { $0[place] = wrapper }
     }
 
@@ -188,8 +189,7 @@ package struct InstallerRuns: Sendable {
         for node in nodes() {
             for run in names("\(directory)/\(node)") {
                 let (lock, succeeded) = (path(node, run) + "/flake/flake.lock", exitCode(path(node, run)) == 0)
-                // Nix puts it in its place whole.
-                guard let at = modified(succeeded ? path(node, run) + "/exit" : lock), access(lock, R_OK) == 0 else { continue }
+                guard let at = modified(succeeded ? path(node, run) + "/exit" : lock), isWhole(lock) else { continue }
                 if let newest, (succeeded ? 1 : 0, at) <= (newest.succeeded ? 1 : 0, newest.at) { continue }
                 newest = (succeeded, at, lock)
             }
@@ -208,6 +208,11 @@ package struct InstallerRuns: Sendable {
         }
     }
 
+    /// Nix writes it in place: what is half there is no JSON.
+    private func isWhole(_ lock: String) -> Bool {
+        FileManager.default.contents(atPath: lock).map { (try? JSONSerialization.jsonObject(with: $0)) != nil } ?? false
+    }
+
     /// Whether the program can be started.
     package func canRun(_ program: String) async throws -> Bool {
         // The shell looks along the same PATH as the run will.
@@ -222,6 +227,10 @@ package struct InstallerRuns: Sendable {
         trap : TERM INT HUP
         run=$1; shift
         : >"$run/started" || exit 1
+        # The installer asks Nix to write no lock: without one, each node would be built from what is newest in that moment.
+        if [ -n "$PLASMA_LOCKS" ] && [ ! -e "$run/flake/flake.lock" ]; then
+            nix --extra-experimental-features "nix-command flakes" flake lock "path:$run/flake" </dev/null >>"$run/log" 2>&1
+        fi
         if [ -d "$run/bin" ]; then PLASMA_SSH=$(command -v ssh); export PLASMA_SSH; PATH=$run/bin:$PATH; export PATH; fi
         "$@" </dev/null >>"$run/log" 2>&1
         code=$?

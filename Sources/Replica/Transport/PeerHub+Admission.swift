@@ -18,7 +18,10 @@ extension PeerHub {
     /// The other side will not have us.
     func refused(_ connection: PeerConnection, _ refusal: PeerRefusal) {
         tally.noteRefused()
-        if let ears { admissions.async { ears.refused(refusal) } }
+        // It may end this member: only the word of one that we dialled, or let in, and whose certificate is good.
+        if let ears, connection.dialer != nil || connection.stage == .welcomed, objection(toCertificateOf: connection, connection.peer) == nil {
+            admissions.async { ears.refused(refusal) }
+        }
         guard connection.dialer == nil, connection.peer != 0 else { return }
         tell(who(connection.peer), "\(who(connection.peer)) at \(connection.remote): \(connection.reason ?? "")")
     }
