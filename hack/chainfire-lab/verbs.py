@@ -406,10 +406,10 @@ def unprivileged(world):
     nobody = [sys.executable, "-c", NOBODY, BINARY, "chainfire"]
     with open(os.path.join(home, "log"), "wb") as log:
         server = subprocess.Popen(
-            [*nobody, "serve", "--data-dir", os.path.join(home, "data"), "--listen-client", "127.0.0.1:33790", "--listen-peer", "127.0.0.1:33800",
-             "--listen-metrics", "127.0.0.1:33810"], cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            [*nobody, "serve", "--data-dir", os.path.join(home, "data"), "--listen-client", "127.0.0.99:2379", "--listen-peer", "127.0.0.99:2380",
+             "--listen-metrics", "127.0.0.99:2381"], cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     world.loose.append(server)
-    endpoint = ["--endpoints", "http://127.0.0.1:33790"]
+    endpoint = ["--endpoints", "http://127.0.0.99:2379"]
 
     def put():
         return run([*nobody, "put", *endpoint, "unprivileged", "yes"], timeout=20)
@@ -420,8 +420,8 @@ def unprivileged(world):
             raise Failure(f"{failure}: {put()}; its log ends with {log.read()[-800:]}") from None
     got = run([*nobody, "get", *endpoint, "unprivileged"], timeout=20)
     expect(got.code == 0 and "yes" in got.out, f"{got}")
-    for port in (33790, 33810):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for port in (2379, 2381):
+        connection = http.client.HTTPConnection("127.0.0.99", port, timeout=10)
         connection.request("GET", "/health")
         answer = connection.getresponse()
         expect(answer.status == 200 and json.loads(answer.read())["health"] == "true", f"port {port} answers {answer.status}")
