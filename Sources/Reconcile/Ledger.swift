@@ -14,12 +14,31 @@ package struct Ledger: Sendable {
     package subscript(_ reference: Reference) -> (any AnyResource)? {
         get { records[reference.kind]?[reference.name] }
         set {
-            let old = records[reference.kind]?[reference.name]
-            if let owner = old?.metadata.owner { childrenByOwner[owner.uid]?.remove(reference) }
-            records[reference.kind, default: [:]][reference.name] = newValue
-            for other in old?.mentions ?? [] { mentioning[other]?.remove(reference) }
-            for other in newValue?.mentions ?? [] { mentioning[other, default: []].insert(reference) }
-            if let owner = newValue?.metadata.owner { childrenByOwner[owner.uid, default: []].insert(reference) }
+            // Values are put back whole: changing one in its place in a tree crashed now and then (HashTreeCollections' `_modify`
+            // descends without holding what it descends through).
+            var ofKind = records[reference.kind] ?? [:]
+            let old = ofKind[reference.name]
+            if let newValue { ofKind.updateValue(newValue, forKey: reference.name) } else { ofKind.removeValue(forKey: reference.name) }
+            records.updateValue(ofKind, forKey: reference.kind)
+            if let owner = old?.metadata.owner, var children = childrenByOwner[owner.uid] {
+                children.remove(reference)
+                childrenByOwner.updateValue(children, forKey: owner.uid)
+            }
+            for other in old?.mentions ?? [] {
+                guard var those = mentioning[other] else { continue }
+                those.remove(reference)
+                mentioning.updateValue(those, forKey: other)
+            }
+            for other in newValue?.mentions ?? [] {
+                var those = mentioning[other] ?? []
+                those.insert(reference)
+                mentioning.updateValue(those, forKey: other)
+            }
+            if let owner = newValue?.metadata.owner {
+                var children = childrenByOwner[owner.uid] ?? []
+                children.insert(reference)
+                childrenByOwner.updateValue(children, forKey: owner.uid)
+            }
         }
     }
 
