@@ -10,7 +10,7 @@ import re
 # Of a process that crashes, what matters and can be read: whoever imports this starts others with it.
 os.environ.setdefault("SWIFT_BACKTRACE", "threads=crashed,registers=none,images=none")
 
-CRASH = re.compile(r"Fatal error|Program crashed|💣|Assertion failed|terminated by signal|SWIFT TASK CONTINUATION MISUSE")
+CRASH = re.compile(r"Fatal error|Program crashed|💣|Assertion failed|terminated by signal|\*\*\* Signal \d+|SWIFT TASK CONTINUATION MISUSE")
 
 
 class Tally:
