@@ -70,12 +70,8 @@ package final class Replica<Machine: StateMachine>: Sendable {
         if let transport, let book {
             transport.start(
                 book.identity, admit: { book.admit($0) },
-                refused: { [inbox, logger] refusal in
-                    if let end = book.refused(refusal) {
-                        inbox.put(.mustEnd(end))
-                    } else if case .incarnation(book.identity.member, _, _, _) = refusal {
-                        logger.error("another member knows this one with another disk, though its group agreed on this: two groups bear one name. \(refusal)")
-                    }
+                refused: { [inbox] in
+                    if let end = book.refused($0) { inbox.put(.mustEnd(end)) }
                 },
                 receive: { [inbox] in inbox.put(.received($0)) },
                 lost: { [inbox] in inbox.put(.lost($0)) })
