@@ -1,21 +1,6 @@
 import Foundation
 import Host
 
-/// Where a machine is reached.
-package struct SSHTarget: Hashable, Sendable {
-    package var address: String
-    package var port: Int
-    package var user: String
-
-    package init(address: String, port: Int = 22, user: String = "root") {
-        self.address = address
-        self.port = port
-        self.user = user
-    }
-
-    package var userAtAddress: String { "\(user)@\(address)" }
-}
-
 /// Whose word is taken for it that the machine is the one that is meant.
 package enum SSHTrust: Hashable, Sendable {
     /// Only a machine that has this very host key: "ssh-ed25519 AAAA…".

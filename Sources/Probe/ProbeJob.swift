@@ -7,13 +7,13 @@ package struct ProbeJob: Hashable, Sendable {
         case http(ProbeAddress, path: String, trust: ProbeTrust?)
         case tcp(ProbeAddress)
         case grpc(ProbeAddress, service: String, trust: ProbeTrust?)
-        case exec([String], at: RemoteAddress)
+        case exec([String], at: SSHTarget)
         /// Which leaf is presented there.
         case certificate(ProbeAddress)
         /// Whether these nodes agree who belongs to their Raft group. By node name.
         case members([Place], wanted: [String], trust: ProbeTrust?)
         /// How far the first boot of a service has come.
-        case firstBoot(service: String, at: RemoteAddress)
+        case firstBoot(service: String, at: SSHTarget)
 
         var facet: Facet {
             switch self {

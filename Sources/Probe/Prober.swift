@@ -213,7 +213,7 @@ package final class Prober: Sendable {
     }
 
     /// nil when the node has none.
-    private func state(of service: String, _ node: String, _ address: RemoteAddress, _ limit: Duration) async throws(ProbeFailure) -> FirstBootState? {
+    private func state(of service: String, _ node: String, _ address: SSHTarget, _ limit: Duration) async throws(ProbeFailure) -> FirstBootState? {
         let file = "\(FirstBootState.directory)/\(service).json"
         let bytes: [UInt8]
         do throws(ProbeFailure) {

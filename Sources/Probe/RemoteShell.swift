@@ -1,15 +1,4 @@
-/// Where a node's SSH server is, and as whom it is spoken to.
-package struct RemoteAddress: Hashable, Sendable {
-    package var host: String
-    package var port: Int
-    package var user: String
-
-    package init(host: String, port: Int = 22, user: String = "root") {
-        self.host = host
-        self.port = port
-        self.user = user
-    }
-}
+import Host
 
 /// A way to run commands on nodes. Whoever owns SSH gives it; probes only use it.
 package protocol RemoteShell: Sendable {
@@ -20,7 +9,7 @@ package protocol RemoteShell: Sendable {
     ///   - command: the program and its arguments, each passed on as it is, whatever characters it has.
     ///   - limit: after which it is given up.
     /// - Throws: when the node cannot be reached, or does not answer in time.
-    func run(_ command: [String], on node: String, at address: RemoteAddress, within limit: Duration) async throws -> RemoteAnswer
+    func run(_ command: [String], on node: String, at address: SSHTarget, within limit: Duration) async throws -> RemoteAnswer
 }
 
 package struct RemoteAnswer: Hashable, Sendable {
@@ -38,7 +27,7 @@ package struct RemoteAnswer: Hashable, Sendable {
 /// A command on a node that must end with 0.
 package enum ExecProbe {
     package static func look(
-        _ command: [String], on node: String, at address: RemoteAddress, through shell: (any RemoteShell)?, within limit: Duration
+        _ command: [String], on node: String, at address: SSHTarget, through shell: (any RemoteShell)?, within limit: Duration
     ) async throws(ProbeFailure) -> [UInt8] {
         guard let shell else { throw ProbeFailure(.impossible, "there is no way to run commands on nodes here") }
         let answer: RemoteAnswer

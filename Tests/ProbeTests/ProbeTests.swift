@@ -169,7 +169,7 @@ private func failure(_ body: () async throws(ProbeFailure) -> Void) async -> Pro
 
     private struct Shell: RemoteShell {
         var answers: [String: RemoteAnswer]
-        func run(_ command: [String], on node: String, at address: RemoteAddress, within limit: Duration) async throws -> RemoteAnswer {
+        func run(_ command: [String], on node: String, at address: SSHTarget, within limit: Duration) async throws -> RemoteAnswer {
             guard let answer = answers[command.joined(separator: " ")] else { throw ProbeFailure(.unreachable, "no such node") }
             return answer
         }
@@ -180,7 +180,7 @@ private func failure(_ body: () async throws(ProbeFailure) -> Void) async -> Pro
             "true": RemoteAnswer(exitCode: 0, output: Array("ok".utf8)), "false": RemoteAnswer(exitCode: 3, errorText: "first\nunit is inactive\n"),
         ])
         func look(_ command: String, _ shell: Shell?) async -> ProbeFailure? {
-            await failure { () async throws(ProbeFailure) in _ = try await ExecProbe.look([command], on: "n1", at: RemoteAddress(host: loopback), through: shell, within: .seconds(1)) }
+            await failure { () async throws(ProbeFailure) in _ = try await ExecProbe.look([command], on: "n1", at: SSHTarget(address: loopback), through: shell, within: .seconds(1)) }
         }
         #expect(await look("true", shell) == nil)
         #expect(await look("false", shell) == ProbeFailure(.exit, "exit code 3: unit is inactive"))
@@ -208,7 +208,7 @@ private func failure(_ body: () async throws(ProbeFailure) -> Void) async -> Pro
             prober.assign("web", [
                 ProbeJob(node: "n1", .http(address, path: "/health", trust: trust), every: .milliseconds(10), within: .seconds(5), failures: 2),
                 ProbeJob(node: "n1", .certificate(address), every: .milliseconds(10), within: .seconds(5)),
-                ProbeJob(node: "n1", .firstBoot(service: "web", at: RemoteAddress(host: loopback)), every: .milliseconds(10), within: .seconds(5)),
+                ProbeJob(node: "n1", .firstBoot(service: "web", at: SSHTarget(address: loopback)), every: .milliseconds(10), within: .seconds(5)),
                 ProbeJob(node: "", .members([.init(node: "n1", address: address)], wanted: ["n1", "n2"], trust: trust), every: .milliseconds(10), within: .seconds(5)),
             ])
             while prober.findings(of: "web").health["n1"]?.standing != .healthy || prober.findings(of: "web").members == nil

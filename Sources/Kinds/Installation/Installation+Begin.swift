@@ -4,6 +4,8 @@ import NixOS
 import Reconcile
 import Resource
 
+import struct Host.SSHTarget
+
 extension InstallationRound {
     /// Starts a run, as soon as everything is there for it.
     /// - Parameter again: a run that was decided on, and of which nothing was started.
@@ -63,13 +65,12 @@ extension InstallationRound {
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
         }
         let running = others.filter { $0.status?.detail.isRunning == true }
-        let finding = running.first { $0.spec.makesPackage }
-        if seen.lacksLock, let first = finding {
+        if seen.lacksLock, let first = running.first {
             return Plan(
-                .waiting(on: first.reference, "it finds the inputs of the flake, so that all nodes are built from the same"), status: status,
-                differences: [uninstalled], lookAgain: Self.patience)
+                .waiting(on: first.reference, "it runs, and the inputs of the flake are found by one run alone, so that all nodes are built from the same"),
+                status: status, differences: [uninstalled], lookAgain: Self.patience)
         }
-        let most = seen.lacksLock ? 1 : cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
+        let most = cluster?.spec.bootstrap.installsAtOnce ?? Cluster.Bootstrap.usualInstallsAtOnce
         if running.count >= most, let first = running.first {
             return Plan(
                 .waiting(on: first.reference, "\(running.count == 1 ? "it runs" : "\(running.count) installations run"), and no more than \(most) may at once (spec.bootstrap.installsAtOnce)"),
@@ -97,9 +98,9 @@ extension InstallationRound {
         (started.startedAt, started.finishedAt, started.log, started.timeline) = (nil, nil, nil, beginnings)
         (started.servedMilliseconds, started.firstBoot) = (ownBoot?.servedMilliseconds, nil)
         let order = InstallerOrder(
-            node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec),
-            diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake, atOnce: most,
-            makesLock: spec.makesPackage)
+            node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec.target),
+            diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake,
+            atOnce: seen.lacksLock ? 1 : most, makesLock: spec.makesPackage)
         var plan = Decision(
             .converging("starting the installation"), [.start(order, Installation.needs(of: name, terms, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))
@@ -205,9 +206,8 @@ extension InstallationRound {
 
 extension Resource where K == Node {
     /// Where its SSH server is.
-    func sshTarget(_ installation: Installation.Spec) -> SSHTarget {
+    func sshTarget(_ target: Installation.Target?) -> SSHTarget {
         let own = spec.interfaces.first { $0.address != nil }?.address?.scalarText
-        let target = installation.target
         return SSHTarget(address: target?.address ?? own ?? spec.fullName, port: target?.port ?? 22, user: target?.user ?? "root")
     }
 }

@@ -32,7 +32,7 @@ extension InstallationRound {
             status.delivered = nil
         } else if !outdated.contains(where: { $0.path.hasPrefix("/etc/nixos/secrets/") }), let delivered { status.delivered = delivered }
         if !outdated.isEmpty {
-            let action = Installation.Action.copyFiles(Installation.needs(of: name, status.terms, reader), node.sshTarget(spec), paths: outdated.map(\.path))
+            let action = Installation.Action.copyFiles(Installation.needs(of: name, status.terms, reader), node.sshTarget(spec.target), paths: outdated.map(\.path))
             return Plan(.converging("copying files"), [action], status: status, differences: differences, lookAgain: Self.patience)
         }
         if let current = facts.current, let expected = status.system, current != expected {

@@ -155,7 +155,7 @@ extension Installation {
             // A machine may come up while it is waited for in vain, and say so: that nobody answers is as old as the question.
             let asked = time.now()
             var machine = try await machines.look(
-                at: node.name, node.sshTarget(installation.spec), hostKey: sight.hostKey, installerKey: installation.spec.target?.hostKey, question)
+                at: node.name, node.sshTarget(installation.spec.target), hostKey: sight.hostKey, installerKey: installation.spec.target?.hostKey, question)
             if case .system(var facts) = machine {
                 if let boot = facts.boot { noteBoot(boot, of: node.name) }
                 facts.boot = nil

@@ -4,6 +4,8 @@ import NixOS
 import Reconcile
 import Resource
 
+import struct Host.SSHTarget
+
 extension Installation {
     package struct Sight: Hashable, Sendable {
         /// A file that the node should have.

@@ -3,6 +3,7 @@ import PKI
 import Probe
 
 import protocol Host.Processes
+import struct Host.SSHTarget
 
 /// Runs commands on nodes that plasma installed: each is known by the host key that it was given.
 struct NodeShell: RemoteShell {
@@ -16,11 +17,10 @@ struct NodeShell: RemoteShell {
         files = Installation.NodeFiles(vault: vault, processes: processes)
     }
 
-    func run(_ command: [String], on node: String, at address: RemoteAddress, within limit: Duration) async throws -> RemoteAnswer {
+    func run(_ command: [String], on node: String, at address: SSHTarget, within limit: Duration) async throws -> RemoteAnswer {
         guard let key = try await files.hostKey(of: node) else { throw NixOSError.system("\(node) has no host key of plasma's: it was not installed yet") }
         let result = try await ssh.run(
-            Self.script(command), on: SSHTarget(address: address.host, port: address.port, user: address.user), trusting: .pinned(alias: node, key: key.publicKey), limit: limit,
-            outputMax: Self.outputMax)
+            Self.script(command), on: address, trusting: .pinned(alias: node, key: key.publicKey), limit: limit, outputMax: Self.outputMax)
         let code: Int32 =
             switch result.end {
             case .exited(let code): code

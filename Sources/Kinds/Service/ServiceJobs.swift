@@ -4,6 +4,8 @@ import Probe
 import Reconcile
 import Resource
 
+import struct Host.SSHTarget
+
 /// What is to be asked for a Service, on each of its nodes that is up.
 struct ServiceJobs {
     /// Services whose first boot leaves its state on the node.
@@ -37,7 +39,7 @@ struct ServiceJobs {
             }
             guard let address = place.address else { continue }
             if canRunCommands, place.record?.spec.system != nil, Self.booting.contains(service.name) {
-                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: shell(of: place, address, reader)), every: .seconds(10), within: .seconds(10)))
+                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: shell(of: place, reader)), every: .seconds(10), within: .seconds(10)))
             }
             if let own = identity.issued, let port = securePort(service, probe) {
                 issued[place.node] = own
@@ -57,15 +59,15 @@ struct ServiceJobs {
     }
 
     /// As its Installation reaches it.
-    private func shell(of place: ServicePlacement.Place, _ address: String, _ reader: Reader) -> RemoteAddress {
+    private func shell(of place: ServicePlacement.Place, _ reader: Reader) -> SSHTarget {
         let target = reader.get(Installation.self, place.node)?.spec.target ?? place.record?.spec.system?.target
-        return RemoteAddress(host: target?.address ?? address, port: target?.port ?? 22, user: target?.user ?? "root")
+        return place.record?.sshTarget(target) ?? SSHTarget(address: place.node)
     }
 
     private func question(
         _ service: Resource<Service>, _ probe: Service.Probe, _ place: ServicePlacement.Place, _ trust: ProbeTrust?, _ secured: Bool, _ reader: Reader
     ) -> ProbeJob.Question? {
-        if case .exec(let exec) = probe.check { return .exec(exec.command, at: shell(of: place, place.address ?? place.node, reader)) }
+        if case .exec(let exec) = probe.check { return .exec(exec.command, at: shell(of: place, reader)) }
         guard let address = place.address, let port = probe.check.port.flatMap({ number(of: $0.port, service) }) else { return nil }
         let target = ProbeAddress(host: address, port: port)
         switch probe.check {

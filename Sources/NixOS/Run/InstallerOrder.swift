@@ -1,3 +1,5 @@
+import Host
+
 /// Everything that one run of nixos-anywhere, or of something with its command line, is started with.
 package struct InstallerOrder: Hashable, Sendable {
     package var node: String

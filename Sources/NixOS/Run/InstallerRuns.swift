@@ -129,7 +129,7 @@ package struct InstallerRuns: Sendable {
         try moveOver(link + ".new", link)
         let arguments = order.arguments(directory: place, privateKeyFile: identity.privateKeyFile, sshOptions: options)
         let wrapper = try processes.spawn(
-            Program("/bin/sh", ["-c", (order.makesLock ? "PLASMA_LOCKS=1\n" : "PLASMA_LOCKS=\n") + Self.wrapper, Self.wrapperName, place, order.program] + arguments),
+            Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.makesLock ? "lock" : "", order.program] + arguments),
             output: nil)
         logs.started.withLock { $0[place] = wrapper }
     }
@@ -225,10 +225,10 @@ package struct InstallerRuns: Sendable {
     /// the installer itself hears SIGTERM as usual. `started` comes first: a run that has it may have touched the disks.
     private static let wrapper = """
         trap : TERM INT HUP
-        run=$1; shift
+        run=$1 lock=$2; shift 2
         : >"$run/started" || exit 1
         # The installer asks Nix to write no lock: without one, each node would be built from what is newest in that moment.
-        if [ -n "$PLASMA_LOCKS" ] && [ ! -e "$run/flake/flake.lock" ]; then
+        if [ -n "$lock" ] && [ ! -e "$run/flake/flake.lock" ]; then
             nix --extra-experimental-features "nix-command flakes" flake lock "path:$run/flake" </dev/null >>"$run/log" 2>&1
         fi
         if [ -d "$run/bin" ]; then PLASMA_SSH=$(command -v ssh); export PLASMA_SSH; PATH=$run/bin:$PATH; export PATH; fi

@@ -181,7 +181,7 @@ import Testing
         let (jobs, _) = try await ServiceJobs(nil, true).jobs(of: scene.service, Reader(scene.ledger))
         let boots = jobs.compactMap { job -> String? in
             guard case .firstBoot(_, let at) = job.question else { return nil }
-            return "\(at.host):\(at.port) \(at.user)"
+            return "\(at.address):\(at.port) \(at.user)"
         }
         #expect(boots == [place])
         #expect(jobs.contains { if case .members(let members, _, _) = $0.question { members.map(\.node) == ["n1", "n2", "n3"] } else { false } })
