@@ -22,7 +22,6 @@ package enum BootPath: Hashable, Sendable {
     }
 
     package static let targetBytesMax = 1024
-    static let loaders = ["ipxe.efi", "undionly.kpxe"]
 
     /// - Parameter target: path and query, as the request has them.
     package static func read(_ method: String, _ target: String) -> Result<BootPath, Problem> {
@@ -41,7 +40,7 @@ package enum BootPath: Hashable, Sendable {
         switch (parts.first, parts.count) {
         case ("boot.ipxe", 1): return .success(.script(mac))
         case ("authorized_keys", 1): return .success(.authorizedKeys)
-        case ("loaders", 2) where loaders.contains(parts[1]): return .success(.loader(parts[1]))
+        case ("loaders", 2) where Loaders.names.contains(parts[1]): return .success(.loader(parts[1]))
         case ("artifacts", 3):
             guard isDigest(parts[1]), let part = Part(rawValue: parts[2]) else { return .failure(.notFound) }
             return .success(.artefact(digest: parts[1], part, mac))

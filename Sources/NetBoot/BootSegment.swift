@@ -46,10 +46,15 @@ final class BootSegment: Sendable {
 
     var service: BootService { state.withLock { $0.service } }
 
+    /// Blocks when it is asked for the first time.
     func loader(_ name: String) -> [UInt8]? {
-        contents.withLock { contents in
-            if contents[name] == nil { contents[name] = loaders.content(of: name) }
-            return contents[name]
+        let pinned = service.loaders[name]
+        return contents.withLock { contents in
+            let key = pinned?.digest ?? name
+            if contents[key] == nil {
+                contents[key] = if let pinned { artefacts.bytes(of: pinned, bytesMax: Loaders.bytesMax) } else { loaders.content(of: name) }
+            }
+            return contents[key]
         }
     }
 

@@ -40,6 +40,8 @@ package struct BootService: Hashable, Sendable {
     /// nil: nothing can be offered just now.
     package var kernel: PinnedFile?
     package var initrd: PinnedFile?
+    /// By their names, those that are not taken from where Debian's package has them.
+    package var loaders: [String: PinnedFile] = [:]
     package var commandLine: String
     /// Machines that nobody named are served like named ones; otherwise they are only noted.
     package var servesUnknown: Bool

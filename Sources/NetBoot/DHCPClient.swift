@@ -53,8 +53,8 @@ package struct DHCPClient: Hashable, Sendable {
     /// The boot loader that such firmware can start; nil: none of ours.
     package var loader: String? {
         switch architecture {
-        case 0: "undionly.kpxe"
-        case 7, 9, 16: "ipxe.efi"
+        case 0: Loaders.bios
+        case 7, 9, 16: Loaders.uefi
         default: nil
         }
     }

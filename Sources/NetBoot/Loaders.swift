@@ -1,9 +1,12 @@
 import Glibc
 
-/// The boot loaders that firmware without iPXE is given first: Debian's package `ipxe` has them in /usr/lib/ipxe.
+/// The boot loaders that firmware without iPXE is given first: Debian's package `ipxe` has them in /usr/lib/ipxe. A NetBoot may pin others.
 package struct Loaders: Sendable {
+    /// Names of the loaders for UEFI and for BIOS, as iPXE's builds have them.
+    package static let uefi = "ipxe.efi", bios = "undionly.kpxe"
+    static let names = [uefi, bios]
     package static let directories = ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/local/lib/ipxe"]
-    private static let bytesMax = 16 << 20
+    static let bytesMax = 16 << 20
 
     /// Where is looked for them, in this order.
     package let directories: [String]
@@ -12,12 +15,12 @@ package struct Loaders: Sendable {
 
     /// Names of those that are not there.
     package var missing: [String] {
-        BootPath.loaders.filter { name in !directories.contains { access("\($0)/\(name)", R_OK) == 0 } }
+        Self.names.filter { name in !directories.contains { access("\($0)/\(name)", R_OK) == 0 } }
     }
 
     /// Blocks, for a file that is about as large as a photograph.
     func content(of name: String) -> [UInt8]? {
-        guard BootPath.loaders.contains(name) else { return nil }
+        guard Self.names.contains(name) else { return nil }
         return directories.lazy.compactMap { Self.read("\($0)/\(name)") }.first
     }
 

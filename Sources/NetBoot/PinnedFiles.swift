@@ -73,6 +73,11 @@ package final class PinnedFiles: Sendable {
         threads.runIfActive(eventLoop: loop) { try? self.open(artefact).get() }
     }
 
+    /// The whole of a small file that has its digest. Blocks.
+    func bytes(of artefact: PinnedFile, bytesMax: Int) -> [UInt8]? {
+        guard let file = try? open(artefact).get(), file.size <= bytesMax else { return nil }
+        return file.bytes
+    }
 
     /// Blocks.
     private func open(_ artefact: PinnedFile) -> Result<ServedFile, Refusal> {
@@ -161,6 +166,12 @@ final class ServedFile: Sendable {
     var size: Int { identity.size }
     /// Nobody wrote to it since it was checked.
     var isUnchanged: Bool { PinnedFiles.Identity(descriptor) == identity }
+
+    /// nil: it changed meanwhile.
+    var bytes: [UInt8]? {
+        let bytes = PinnedFiles.bytes(of: descriptor, count: size)
+        return isUnchanged ? bytes : nil
+    }
 
     func region(_ range: Range<Int>) -> FileRegion {
         FileRegion(fileHandle: handle, readerIndex: range.lowerBound, endIndex: range.upperBound)

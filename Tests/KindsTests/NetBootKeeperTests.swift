@@ -82,6 +82,19 @@ import Testing
         #expect(folder == .unfit("spec.kernel: \(place) is not a regular file"))
     }
 
+    @Test func `a boot loader of the manifest's own is looked at like a kernel, and not missed on the host`() async throws {
+        let kernel = "kernel: {path: DIR/k, digest: \"sha256:\(digest("k"))\"}"
+        let (usual, _) = try await sight(kernel) { try Data("k".utf8).write(to: $0.appending(path: "k")) }
+        #expect(usual.loaders == [:])
+        let pinned = "\(kernel), loaders: {uefi: {path: DIR/own.efi, digest: \"sha256:\(digest("own"))\"}, bios: {path: DIR/gone, digest: \"sha256:\(digest("own"))\"}}"
+        let (seen, directory) = try await sight(pinned) { directory in
+            for (name, text) in [("k", "k"), ("own.efi", "own")] { try Data(text.utf8).write(to: directory.appending(path: name)) }
+        }
+        #expect(seen.loaders[Loaders.uefi] == .sound(PinnedFile(path: directory + "/own.efi", digest: digest("own"))))
+        #expect(seen.loaders[Loaders.bios] == .unfit("spec.loaders.bios: \(directory)/gone: No such file or directory"))
+        #expect(seen.notes == [], "both are named")
+    }
+
     @Test func `a fetched file that was spoiled is fetched again`() async throws {
         let wanted = digest("a kernel")
         let (file, _) = try await look("url: \"https://example.org/vmlinuz\", digest: \"sha256:\(wanted)\"") { directory in

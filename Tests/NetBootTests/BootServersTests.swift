@@ -127,6 +127,25 @@ import Testing
         await scene.servers.stop("lan")
     }
 
+    @Test func `a boot loader that is pinned is served only while it has its digest, in place of the host's`() async throws {
+        let scene = try Scene()
+        let own = scene.directory.appending(path: "own"), bytes = Array("an own loader".utf8)
+        try Data(bytes).write(to: own)
+        scene.service.loaders[Loaders.bios] = PinnedFile(path: own.path, digest: SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined())
+        let ports = try await scene.start()
+        let content = try await LoopbackClient.tftp(ports.tftp, "undionly.kpxe")
+        #expect(content == bytes)
+        let other = try await LoopbackClient.http(ports.http, "GET", "/loaders/ipxe.efi")
+        #expect(other.body.count == 2000, "the host's")
+        // Another digest is asked for: what lies there is not it.
+        scene.service.loaders[Loaders.bios]?.digest = String(repeating: "0", count: 64)
+        try await scene.servers.apply(scene.service)
+        await #expect(throws: LoopbackClient.Refused(code: 1)) { try await LoopbackClient.tftp(ports.tftp, "undionly.kpxe") }
+        let http = try await LoopbackClient.http(ports.http, "GET", "/loaders/undionly.kpxe")
+        #expect(http.status == 404)
+        await scene.servers.stop("lan")
+    }
+
     @Test func `a boot is followed from its script to the installer`() async throws {
         let scene = try Scene()
         let port = try await scene.start().http

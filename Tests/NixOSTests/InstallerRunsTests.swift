@@ -58,6 +58,17 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place + "/extra"))
     }
 
+    @Test func `images come by the environment, and one named kexec by nixos-anywhere's own flag`() async throws {
+        let program = try scratch.program("installer", "for word; do echo \"<$word>\"; done; env | grep ^PLASMA_IMAGE | sort\n")
+        var order = order(program)
+        order.images = ["root", "kexec", "other-one"].map { InstallerOrder.Image(name: $0, path: "/images/\($0)", digest: "0") }
+        try runs.start(order, extra: [])
+        try await eventually("it ends") { try sight()?.state == .exited(0) }
+        let log = String(decoding: try #require(FileManager.default.contents(atPath: runs.path("node01", "r-1-1") + "/log")), as: UTF8.self)
+        #expect(log.contains("<--kexec>\n</images/kexec>\n"))
+        #expect(log.hasSuffix("PLASMA_IMAGE_KEXEC=/images/kexec\nPLASMA_IMAGE_OTHER_ONE=/images/other-one\nPLASMA_IMAGE_ROOT=/images/root\n"))
+    }
+
     @Test func `a run is found again by those who did not start it, and never started twice`() async throws {
         let program = try scratch.program("installer", "echo '### Gathering machine facts ###'; exec sleep 600\n")
         try runs.start(order(program, flake: "path:/etc/x"), extra: [])

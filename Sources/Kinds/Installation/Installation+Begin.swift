@@ -100,7 +100,7 @@ extension InstallationRound {
         let order = InstallerOrder(
             node: name, run: id, program: spec.program.text, flake: spec.flake, attribute: spec.attribute ?? name, target: node.sshTarget(spec.target),
             diskoMode: spec.diskoMode.rawValue, phases: spec.phases.map(\.rawValue), isInstaller: isInstaller, flakeFiles: flake,
-            atOnce: seen.lacksLock ? 1 : most, makesLock: spec.makesPackage)
+            atOnce: seen.lacksLock ? 1 : most, makesLock: spec.makesPackage, images: seen.images)
         var plan = Decision(
             .converging("starting the installation"), [.start(order, Installation.needs(of: name, terms, reader))], status: started,
             differences: [uninstalled], lookAgain: .seconds(1))
@@ -148,6 +148,7 @@ extension InstallationRound {
             return .stalled(
                 "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)")
         }
+        if let why = seen.unfitImage { return .stalled(why) }
         if let problem = seen.ownProgramProblem {
             return .stalled(
                 "the program of this server \(problem), and start the server with that; or name a flake of your own in spec.system.flake of Node/\(name)")

@@ -53,11 +53,6 @@ extension InstallationRound {
         let holding = found.filter { !isBlank($0, facts) }
         if holding.isEmpty { return .granted(consent: nil, disks: disks) }
         if status.disks == disks, isResumed || status.formattedBy != nil { return .granted(consent: nil, disks: disks) }
-        if let given = spec.wipeConsent, !status.spentConsents.contains(given.token),
-            holding.allSatisfy({ $0.serial.map(given.serials.contains) ?? false })
-        {
-            return .granted(consent: given.token, disks: disks)
-        }
         let consent = consent(for: holding, facts, status)
         let annotation = installation.metadata.annotations[Installation.consentAnnotation]
         if annotation == consent { return .granted(consent: consent, disks: disks) }

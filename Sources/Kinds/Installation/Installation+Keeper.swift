@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Host
 import Logging
+import NetBoot
 import NixOS
 import PKI
 import Reconcile
@@ -17,6 +18,7 @@ extension Installation {
         private let machines: MachineLooks
         private let identity: SSHIdentity
         private let files: NodeFiles
+        private let pinned = PinnedFiles()
         private let time: any Time
         private let mustSee: Bool
         private let memory = Memory()
@@ -92,6 +94,10 @@ extension Installation {
             }
             if status?.system == nil {
                 sight.hasProgram = try await runs.canRun(installation.spec.program.text)
+                switch await images(of: installation) {
+                case .success(let images): sight.images = images
+                case .failure(let unfit): sight.unfitImage = unfit.why
+                }
                 if installation.spec.makesPackage {
                     sight.ownProgramProblem = runs.ownProgramProblem()
                     sight.lacksLock = runs.newestLock() == nil
@@ -107,6 +113,10 @@ extension Installation {
                 let pair = try await files.hostKey(of: order.node, makesMissing: true)
                 guard pair != nil, case .whole(let extra) = try await files.gather(needs, makesMissing: true) else {
                     throw NixOSError.system("the files of \(order.node) are not complete")
+                }
+                for image in order.images {
+                    let file = PinnedFile(path: image.path, digest: image.digest)
+                    if let why = await pinned.objection(to: file, "the image \(image.name)", until: "nothing is installed") { throw NixOSError.system(why) }
                 }
                 try runs.start(order, extra: extra, lock: runs.newestLock())
             case .end(let node, let run, let force):
@@ -137,6 +147,20 @@ extension Installation {
 
         /// The log of a node's latest run, whichever that is while it is read.
         package static func log(ofNode node: String, in directory: String) -> String { "\(directory)/\(node)/log" }
+
+        private func images(of installation: Resource<Installation>) async -> Result<[InstallerOrder.Image], Unfit> {
+            var images: [InstallerOrder.Image] = []
+            for image in installation.spec.images ?? [] {
+                let field = "the image \(image.name.scalarText)", path = image.path.path
+                switch await pinned.digest(of: path, image.digest, image.digestFile, field) {
+                case .failure(let unfit): return .failure(unfit)
+                case .success(let digest):
+                    if let why = await pinned.objection(to: PinnedFile(path: path, digest: digest), field, until: "nothing is installed") { return .failure(Unfit(why: why)) }
+                    images.append(InstallerOrder.Image(name: image.name.scalarText, path: path, digest: digest))
+                }
+            }
+            return .success(images)
+        }
 
         /// A virtual machine that does not run need not be asked.
         private static func mayAnswer(_ node: Resource<Node>, _ reader: Reader) -> Bool {

@@ -31,8 +31,8 @@ package enum Installation: Kind {
         var deadlines: Deadlines
         /// How often a failed run is repeated.
         var retries: Int
-        /// Consent to destroy what the disks hold; used once.
-        var wipeConsent: WipeConsent?
+        /// Files on this host that the installer needs.
+        var images: [Image]?
 
         /// Whether plasma's own program becomes the node's package.
         var makesPackage: Bool { flake == nil && Installation.builders.contains((program.text as NSString).lastPathComponent) }
@@ -64,11 +64,14 @@ package enum Installation: Kind {
 
     static let usualRetries = 2
 
-    package struct WipeConsent: Codable, Hashable, Sendable {
-        /// Serial numbers of the disks that may lose their contents.
-        var serials: [String]
-        /// Any text; a new one is a new consent.
-        var token: String
+    /// A file that an installer is given only when it has its digest.
+    package struct Image: Codable, Hashable, Sendable {
+        /// What it is to the installer: "kexec" of nixos-anywhere.
+        var name: ObjectName
+        var path: FilePathText
+        /// Exactly one of `digest` and `digestFile` is given.
+        var digest: Digest?
+        var digestFile: FilePathText?
     }
 
     package static func readSpec(_ fields: inout Fields) -> Spec {
@@ -84,7 +87,7 @@ package enum Installation: Kind {
             phases: readPhases(&fields) ?? Phase.allCases,
             deadlines: readDeadlines(&fields) ?? .usual,
             retries: fields.integer("retries", retriesRange, default: usualRetries, retriesHelp),
-            wipeConsent: readWipeConsent(&fields))
+            images: readImages(&fields))
     }
 
     /// Programs that build what plasma's own flake describes, the node's package of this very program with it. Others, as the lab's
@@ -105,12 +108,25 @@ package enum Installation: Kind {
         }
     }
 
-    static func readWipeConsent(_ fields: inout Fields) -> WipeConsent? {
-        fields.optionalObject("wipeConsent", "Consent to destroy what the disks hold; used once.") { fields in
-            WipeConsent(
-                serials: fields.scalars("serials", String.self, 1...26, "Serial numbers of the disks."),
-                token: fields.checked("token", { $0.required("token", String.self, "Any text; a new one is a new consent.") }) { $0.isEmpty ? "is empty" : nil })
+    /// nil when there is none.
+    static func readImages(_ fields: inout Fields) -> [Image]? {
+        let images = fields.list(
+            "images", 0...16,
+            "Files on this host that the installer needs, each given to it only when it has its digest: as PLASMA_IMAGE_<NAME> in its environment, and the one named kexec as nixos-anywhere's --kexec.",
+            readImage)
+        var names: Set<ObjectName> = []
+        for (index, image) in images.enumerated() where !names.insert(image.name).inserted {
+            fields.note("\"\(image.name.scalarText)\" is another image's name already", at: "images[\(index)].name")
         }
+        return images.isEmpty ? nil : images
+    }
+
+    private static func readImage(_ fields: inout Fields) -> Image {
+        let image = Image(
+            name: fields.required("name", "What it is to the installer: kexec."), path: fields.required("path", "Path of the file on the host."),
+            digest: fields.optional("digest", NetBoot.digestHelp), digestFile: fields.optional("digestFile", NetBoot.digestFileHelp))
+        NetBoot.noteDigests(image.digest, image.digestFile, &fields)
+        return image
     }
 
     /// nil when absent.

@@ -38,12 +38,17 @@ extension NetBoot {
                 let text = await servers.artefacts.text(of: file, bytesMax: Self.commandLineBytesMax)
                 seen.commandLine = text.map { .words($0) } ?? .unfit("spec.commandLineFile: \(file) cannot be read, or is no text of at most \(Self.commandLineBytesMax) bytes")
             }
+            for (name, loader) in [(Loaders.uefi, netBoot.spec.loaders?.uefi), (Loaders.bios, netBoot.spec.loaders?.bios)] {
+                guard let loader else { continue }
+                seen.loaders[name] = await look(at: loader, name == Loaders.uefi ? "loaders.uefi" : "loaders.bios", of: netBoot.name, &orders)
+            }
             if case .absent = goal { orders = [] }
             seen.leftovers = fetched.leftovers(of: netBoot.name, keeping: orders)
             let missing = servers.missingLoaders
-            if !missing.names.isEmpty {
+            let lacking = missing.names.filter { seen.loaders[$0] == nil }
+            if !lacking.isEmpty {
                 seen.notes.append(
-                    "\(missing.names.joined(separator: " and ")) not found in \(missing.directories.joined(separator: ", ")), so that firmware without iPXE cannot boot; install Debian's package ipxe")
+                    "\(lacking.joined(separator: " and ")) not found in \(missing.directories.joined(separator: ", ")), so that firmware without iPXE cannot boot; install Debian's package ipxe, or name others in spec.loaders")
             }
             do {
                 seen.authorizedKeys = try await authorizedKeys()
@@ -69,17 +74,13 @@ extension NetBoot {
 
         /// - Parameter orders: what it has a URL for is added.
         private func look(at artifact: Artifact, _ use: String, of owner: String, _ orders: inout [FetchedFiles.Order]) async -> Sight.File {
-            let field = "spec.\(use)", place = artifact.path?.path ?? artifact.url?.scalarText ?? ""
-            var wanted = artifact.digest?.hexadecimal
-            if let file = artifact.digestFile?.path {
-                guard let text = await servers.artefacts.text(of: file, bytesMax: ChecksumFile.bytesMax) else {
-                    return .unfit("\(field).digestFile: \(file) cannot be read")
-                }
-                wanted = ChecksumFile.digest(of: place, in: text)
-                if wanted == nil { return .unfit("\(field).digestFile: \(file) has no SHA-256 of \(place)") }
+            let field = "spec.\(use)"
+            let wanted: String
+            switch await servers.artefacts.digest(of: artifact.path?.path ?? artifact.url?.scalarText ?? "", artifact.digest, artifact.digestFile, field) {
+            case .success(let digest): wanted = digest
+            case .failure(let unfit): return .unfit(unfit.why)
             }
-            guard let wanted else { return .unfit("\(field) has no digest") }
-            guard let url = artifact.url?.scalarText else { return await examine(PinnedFile(path: place, digest: wanted), field) }
+            guard let url = artifact.url?.scalarText else { return await examine(PinnedFile(path: artifact.path?.path ?? "", digest: wanted), field) }
             let order = fetched.order(url, digest: wanted, for: use, of: owner)
             orders.append(order)
             if let mistake = fetched.mistake(in: order) { return .unfit("\(field).url: \(mistake)") }
@@ -90,12 +91,7 @@ extension NetBoot {
         }
 
         private func examine(_ artefact: PinnedFile, _ field: String) async -> Sight.File {
-            switch await servers.artefacts.examine(artefact) {
-            case .sound: .sound(artefact)
-            case .unreadable(let why): .unfit("\(field): \(why)")
-            case .differs(let actual):
-                .unfit("\(field): \(artefact.path) has the digest sha256:\(actual), and sha256:\(artefact.digest) is expected; nothing is offered until they agree")
-            }
+            await servers.artefacts.objection(to: artefact, field, until: "nothing is offered").map { .unfit($0) } ?? .sound(artefact)
         }
     }
 }

@@ -31,6 +31,8 @@ extension NetBoot {
         package var occupant: String?
         package var kernel: File
         package var initrd: File?
+        /// Boot loaders that the spec names, by their names as they are served.
+        package var loaders: [String: File] = [:]
         /// What the command line begins with.
         package var commandLine: Text?
         /// Paths of what was fetched and is needed no more.
@@ -56,15 +58,17 @@ extension NetBoot {
 
         /// Why nothing can be offered.
         var unfit: String? {
-            for case .unfit(let why)? in [kernel, initrd] { return why }
+            for case .unfit(let why) in files { return why }
             if case .unfit(let why)? = commandLine { return why }
             return nil
         }
 
         /// What is to be fetched.
         var missing: [FetchedFiles.Order] {
-            [kernel, initrd].compactMap { if case .absent(let order)? = $0 { order } else { nil } }
+            files.compactMap { if case .absent(let order) = $0 { order } else { nil } }
         }
+
+        private var files: [File] { [kernel, initrd].compactMap(\.self) + loaders.sorted { $0.key < $1.key }.map(\.value) }
     }
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
@@ -125,6 +129,7 @@ extension NetBoot {
                 let file = Sight.File.sound(PinnedFile(path: order.path, digest: order.digest))
                 if next.kernel == .absent(order) { next.kernel = file }
                 if next.initrd == .absent(order) { next.initrd = file }
+                for (name, loader) in next.loaders where loader == .absent(order) { next.loaders[name] = file }
             case .discard(let paths): next.leftovers.removeAll { paths.contains($0) }
             }
             return next

@@ -87,6 +87,7 @@ extension NetBoot.Planning {
             case .unfit, .absent: break
             }
         }
+        for case (let name, .sound(let loader)) in seen.loaders { service.loaders[name] = loader }
         if service.mode == .server, service.servesUnknown || machines.contains(where: { $0.address == nil }) {
             service.pool = pool(of: place.network, reader)
         }

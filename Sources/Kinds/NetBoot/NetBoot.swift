@@ -18,6 +18,7 @@ package enum NetBoot: Kind {
         var nodes: [ObjectName]
         var kernel: Artifact
         var initrd: Artifact?
+        var loaders: BootLoaders?
         var commandLine: String
         /// A file of a build that the command line begins with: NixOS' is another one with each (`init=/nix/store/…`).
         var commandLineFile: FilePathText?
@@ -35,6 +36,12 @@ package enum NetBoot: Kind {
         var digest: Digest?
         /// A file in sha256sum's format that names this file's digest: for artefacts that a build makes.
         var digestFile: FilePathText?
+    }
+
+    /// What firmware without iPXE is given first; nil: as the host has it, of Debian's package `ipxe`.
+    package struct BootLoaders: Codable, Hashable, Sendable {
+        var uefi: Artifact?
+        var bios: Artifact?
     }
 
     package struct DHCP: Codable, Hashable, Sendable {
@@ -61,6 +68,13 @@ package enum NetBoot: Kind {
             nodes: fields.scalars("nodes", ObjectName.self, "Names the Nodes that may boot it."),
             kernel: fields.object("kernel", "The kernel.", readArtifact),
             initrd: fields.optionalObject("initrd", "The initial RAM disk.", readArtifact),
+            loaders: fields.optionalObject(
+                "loaders", "iPXE for firmware that has none of its own; what Debian's package ipxe has on this host when absent."
+            ) { fields in
+                BootLoaders(
+                    uefi: fields.optionalObject("uefi", "For UEFI, x86-64: ipxe.efi.", readArtifact),
+                    bios: fields.optionalObject("bios", "For BIOS: undionly.kpxe.", readArtifact))
+            },
             commandLine: fields.value("commandLine", default: "", "The kernel's command line."),
             commandLineFile: fields.optional("commandLineFile", "Path of a file on the host with what the command line begins with, as a build of NixOS writes it."),
             dhcp: fields.optionalObject("dhcp", "How addresses are given.") { fields in
@@ -79,15 +93,19 @@ package enum NetBoot: Kind {
         let artifact = Artifact(
             path: fields.optional("path", "Path of the file on the host."),
             url: fields.optional("url", "Instead of path: http or https URL that it is fetched from, once, into the data directory."),
-            digest: fields.optional("digest", "SHA-256 of the file: sha256:…"),
-            digestFile: fields.optional(
-                "digestFile", "Path of a file on the host in sha256sum's format that has the digest; instead of digest."))
+            digest: fields.optional("digest", digestHelp), digestFile: fields.optional("digestFile", digestFileHelp))
         if (artifact.path == nil) == (artifact.url == nil), !fields.isDrawing, fields.problems.isEmpty {
             fields.note("needs exactly one of path, url")
         }
-        if (artifact.digest == nil) == (artifact.digestFile == nil), !fields.isDrawing, fields.problems.isEmpty {
-            fields.note("needs exactly one of digest, digestFile")
-        }
+        noteDigests(artifact.digest, artifact.digestFile, &fields)
         return artifact
+    }
+
+    static let digestHelp = "SHA-256 of the file: sha256:…"
+    static let digestFileHelp = "Path of a file on the host in sha256sum's format that has the digest; instead of digest."
+
+    static func noteDigests(_ digest: Digest?, _ digestFile: FilePathText?, _ fields: inout Fields) {
+        guard (digest == nil) == (digestFile == nil), !fields.isDrawing, fields.problems.isEmpty else { return }
+        fields.note("needs exactly one of digest, digestFile")
     }
 }

@@ -81,7 +81,7 @@ extension Node {
         let spec = Installation.Spec(
             node: name, flake: system.flake, attribute: system.attribute, program: system.installer, target: system.target, netBoot: system.netBoot,
             diskoMode: system.diskoMode ?? .disko, phases: system.phases ?? Installation.Phase.allCases, deadlines: system.deadlines ?? .usual,
-            retries: system.retries ?? Installation.usualRetries, wipeConsent: nil)
+            retries: system.retries ?? Installation.usualRetries, images: system.images)
         return [Resource<Installation>(metadata: Metadata(name: node.name, labels: labels), spec: spec)]
     }
 }

@@ -129,6 +129,7 @@ package enum Node: Kind {
         var phases: [Installation.Phase]?
         var deadlines: Installation.Deadlines?
         var retries: Int?
+        var images: [Installation.Image]?
     }
 
     package struct Status: Codable, Hashable, Sendable {
@@ -247,6 +248,7 @@ package enum Node: Kind {
         system.phases = Installation.readPhases(&fields)
         system.deadlines = Installation.readDeadlines(&fields)
         system.retries = fields.optionalInteger("retries", Installation.retriesRange, Installation.retriesHelp)
+        system.images = Installation.readImages(&fields)
         return system
     }
 }

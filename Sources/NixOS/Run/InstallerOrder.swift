@@ -2,6 +2,23 @@ import Host
 
 /// Everything that one run of nixos-anywhere, or of something with its command line, is started with.
 package struct InstallerOrder: Hashable, Sendable {
+    /// A file of this host that the installer needs; it had its digest when it was looked at.
+    package struct Image: Hashable, Sendable {
+        package var name: String
+        package var path: String
+        /// SHA-256, 64 hexadecimal digits, small.
+        package var digest: String
+
+        package init(name: String, path: String, digest: String) {
+            self.name = name
+            self.path = path
+            self.digest = digest
+        }
+
+        /// "PLASMA_IMAGE_ROOT=/images/root.tar.zst"
+        var setting: String { "PLASMA_IMAGE_\(name.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined())=\(path)" }
+    }
+
     package var node: String
     /// Names the run and its directory; never given to two runs.
     package var run: String
@@ -22,11 +39,12 @@ package struct InstallerOrder: Hashable, Sendable {
     package var atOnce: Int
     /// Where it is given no flake.lock, Nix makes one first (`nix flake lock`).
     package var makesLock: Bool
+    package var images: [Image]
 
     package init(
         node: String, run: String, program: String, flake: String?, attribute: String, target: SSHTarget, diskoMode: String = "disko",
         phases: [String] = ["kexec", "disko", "install", "reboot"], isInstaller: Bool = true, flakeFiles: [RenderedFile] = [],
-        atOnce: Int = .max, makesLock: Bool = false
+        atOnce: Int = .max, makesLock: Bool = false, images: [Image] = []
     ) {
         self.node = node
         self.run = run
@@ -40,6 +58,7 @@ package struct InstallerOrder: Hashable, Sendable {
         self.flakeFiles = flakeFiles
         self.atOnce = atOnce
         self.makesLock = makesLock
+        self.images = images
     }
 
     /// The command line, as nixos-anywhere takes it.
@@ -52,6 +71,7 @@ package struct InstallerOrder: Hashable, Sendable {
         if target.port != 22 { arguments += ["-p", "\(target.port)"] }
         for option in sshOptions where !option.contains(" ") { arguments += ["--ssh-option", option] }
         arguments += ["--extra-files", directory + "/extra", "--phases", phases.joined(separator: ",")]
+        if let kexec = images.first(where: { $0.name == "kexec" }) { arguments += ["--kexec", kexec.path] }
         if diskoMode != "disko" { arguments += ["--disko-mode", diskoMode] }
         // "auto" may build over there and writes a lock file of its own accord.
         return arguments + ["--build-on", "local"]

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import NixOS
 import Reconcile
@@ -137,6 +138,28 @@ import Testing
         steps.ledger[Reference(Installation.self, "node01")]?.metadata.annotations[Annotation.requestedAt] = "now"
         try await steps.run { $0 == .ready }
         #expect(steps.status?.failure == nil)
+    }
+
+    @Test func `an image with another digest keeps it from starting, and is looked at once more when it starts`() async throws {
+        let machine = try PretendedMachine()
+        try machine.set("root.tar", "the right one")
+        let digest = SHA256.hash(data: Data("the right one".utf8)).map { String(format: "%02x", $0) }.joined()
+        var steps = try InstallationSteps(machine, spec: ", images: [{name: root, path: \(machine.path)/root.tar, digest: \"sha256:\(digest)\"}]")
+        try machine.set("state", "installer")
+        try machine.set("root.tar", "another one")
+        let spoiled = try await steps.step()
+        #expect(isStalled(spoiled.condition) && spoiled.actions == [])
+        #expect(spoiled.condition.message.hasPrefix("the image root: \(machine.path)/root.tar has the digest sha256:"))
+        #expect(spoiled.condition.message.hasSuffix("and sha256:\(digest) is expected; nothing is installed until they agree"))
+        try machine.set("root.tar", "the right one")
+        let planned = try await steps.step(crashes: true)
+        let action = try #require(planned.actions.first)
+        try machine.set("root.tar", "changed in between")
+        await #expect(throws: NixOSError.self) { try await steps.keeper.perform(action) }
+        #expect(machine.text("started") == nil)
+        try machine.set("root.tar", "the right one")
+        try await steps.run { $0 == .ready }
+        #expect(machine.text("started") == "run\n")
     }
 
     @Test func `a phase that takes too long is ended with all its processes`() async throws {

@@ -283,6 +283,7 @@ import Testing
         var seen = Installation.Sight(hasProgram: !words.has("noprogram"), hostKey: "ssh-ed25519 AAAA", authorizedKey: "ssh-ed25519 BBBB")
         seen.ownProgramProblem = words.has("linked") ? "is linked with libswiftCore.so, which nodes do not have; build it with `make`" : nil
         seen.lacksLock = words.has("nolock")
+        if words["image"] == "spoiled" { seen.unfitImage = "the image root: /images/root: No such file or directory" }
         seen.lacks = words.has("lacks") ? "Certificate/node-cert was not issued yet" : nil
         seen.isOverdue = words.has("overdue")
         seen.isEnding = words.has("ending") || words.has("deaf")

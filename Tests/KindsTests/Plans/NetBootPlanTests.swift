@@ -15,6 +15,7 @@ extension PlanTests {
             var lines = told(plan)
             for action in plan.actions {
                 guard case .serve(let service) = action else { continue }
+                lines += service.loaders.sorted { $0.key < $1.key }.map { "    loader \($0.key) \($0.value.path)" }
                 if words.has("line") { lines.append("    command line \(service.commandLine)") }
                 lines += service.machines.map { "    \($0.node) \($0.mac) \($0.address?.description ?? "of the pool")\($0.boots ? " boots" : "")" }
                 if let first = service.pool.first, let last = service.pool.last { lines.append("    pool of \(service.pool.count), \(first) to \(last)") }
@@ -28,7 +29,7 @@ extension PlanTests {
     }
 
     @Test func `after a netboot's actions there is nothing left to do`() throws {
-        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
+        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "loader=absent installation=wants", "loader=sound served=same", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
             let pairs = text.split(separator: " ").map { $0.split(separator: "=").map(String.init) }
             let words = PlanCases.Words(values: Dictionary(pairs.map { ($0[0], $0.count > 1 ? $0[1] : "") }, uniquingKeysWith: { $1 }))
             let scene = try NetBootScene(words, self)
@@ -126,6 +127,13 @@ private struct NetBootScene {
         switch words["line"] {
         case "words": seen.commandLine = .words("init=/nix/store/x/init \n console=ttyS0\n")
         case "unfit": seen.commandLine = .unfit("spec.commandLineFile: /n/command-line cannot be read, or is no text of at most 2048 bytes")
+        default: break
+        }
+        let loader = PinnedFile(path: "/boot/ipxe.efi", digest: String(repeating: "c", count: 64))
+        switch words["loader"] {
+        case "sound": seen.loaders = [Loaders.uefi: .sound(loader)]
+        case "absent": seen.loaders = [Loaders.uefi: .absent(.init(url: "https://example.org/ipxe.efi", digest: loader.digest, path: loader.path))]
+        case "unfit": seen.loaders = [Loaders.uefi: .unfit("spec.loaders.uefi: /boot/ipxe.efi: No such file or directory")]
         default: break
         }
         if words.has("noloader") { seen.notes = ["ipxe.efi not found"] }

@@ -40,7 +40,7 @@ import Testing
             let target = Self.target(&dice)
             let method = dice.pick(["GET", "GET", "GET", "HEAD", "POST", "PUT", "get", "", "X"])
             switch BootPath.read(method, target) {
-            case .success(.loader(let name)): #expect(BootPath.loaders.contains(name), "input \(number): \(target)")
+            case .success(.loader(let name)): #expect(Loaders.names.contains(name), "input \(number): \(target)")
             case .success(.artefact(let digest, _, _)): #expect(digest.utf8.count == 64 && digest.allSatisfy(\.isHexDigit), "input \(number): \(target)")
             case .success(.progress(_, let phase)): #expect(phase == .installer, "input \(number): \(target)")
             case .success: break
