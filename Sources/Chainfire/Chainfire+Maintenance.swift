@@ -69,7 +69,12 @@ extension Chainfire {
         status.isLearner = log.isLearner
         status.commitIndex = log.commitIndex
         status.quotaBytes = options.quotaBytes
+        if !log.unmet.isEmpty {
+            let members = machine.state.withLock { $0.facts.members }
+            status.unmet = log.unmet.map { id in members[id].flatMap { $0.name.isEmpty ? nil : $0.name } ?? String(id, radix: 16) }
+        }
         if log.leader == nil { status.errors.append("etcdserver: no leader") }
+        if let founding = status.founding { status.errors.append(founding) }
         for alarm in status.alarms { status.errors.append("memberID:\(alarm.memberID) alarm:NOSPACE ") }
         if machine.isFull.load(ordering: .relaxed) { status.errors.append("\(ChainfireError.full(machine.storage.name))") }
         if let trouble = log.trouble { status.errors.append("\(trouble)") }

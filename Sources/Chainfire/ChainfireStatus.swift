@@ -31,8 +31,15 @@ package struct ChainfireStatus: Hashable, Sendable {
     package var commitIndex: UInt64 = 0
     /// 0: none.
     package var quotaBytes = 0
+    /// Names of those that begin the cluster with this member and were not met yet: nobody leads before they are.
+    package var unmet: [String] = []
     /// What is wrong now, in words; etcd's where it has them.
     package var errors: [String] = []
+
+    /// Why nobody leads yet; nil where that is not for want of founders.
+    package var founding: String? {
+        unmet.isEmpty ? nil : "the cluster begins with all its members, and \(unmet.joined(separator: ", ")) was not met yet"
+    }
 
     /// etcd's names.
     package var dbSize: Int { databaseBytes }

@@ -26,7 +26,9 @@ struct Health: Sendable {
         for alarm in status.alarms where !excluded.contains(alarm.kind.name) {
             return answer(.bad("ALARM \(alarm.kind.name)"))
         }
-        guard isSerializable || status.leader != 0 else { return answer(.bad("RAFT NO LEADER")) }
+        guard isSerializable || status.leader != 0 else {
+            return answer(.bad("RAFT NO LEADER" + (status.founding.map { ": \($0)" } ?? "")))
+        }
         let probe = RangeRequest(.single("health"), limit: 1, keysOnly: true)
         store.range(probe, serializable: isSerializable) { result in
             switch result {

@@ -20,4 +20,6 @@ package enum Event: Hashable, Sendable {
     case snapshotSent(to: UInt64, succeeded: Bool)
     /// A member that opened with `Options.isRepairing` holds again all that it ever acknowledged.
     case repaired
+    /// A member that opened with `Options.isFounding` has met all others: each of them knows it with the disk that it has.
+    case founded
 }

@@ -19,6 +19,9 @@ extension Raft {
         package var leaseReads = false
         /// The log lost entries that were acknowledged: no vote and no campaign before `.repaired`.
         package var isRepairing = false
+        /// The group begins, and this member has not met all that begin it with it: no campaign before `.founded`, or before one of
+        /// them leads.
+        package var isFounding = false
 
         package init() {}
     }

@@ -7,7 +7,7 @@ extension Raft {
     /// A member that may have to learn a newer configuration first must not campaign in the old one.
     private var mayCampaign: Bool {
         let mustApply = pendingChanges.first.map { $0 <= commit } ?? false
-        return configuration.isVoter(id) && !mustApply && !isRepairing
+        return configuration.isVoter(id) && !mustApply && !isRepairing && !isFounding
     }
 
     /// Asks whether a campaign could succeed before it raises the term, so that a member which was cut off does not

@@ -4,6 +4,8 @@ extension Raft {
         if term > hardState.term || self.leader != leader { failReads(&effects) }
         if term > hardState.term {
             hardState = HardState(term: term, vote: role == .candidate ? id : 0)
+            // Who raised it had met all.
+            isFounding = false
             effects.save = hardState
             waiting = []
             matched = 0

@@ -30,6 +30,7 @@ package struct Raft: Sendable {
 
     // Elections.
     var isRepairing: Bool
+    package internal(set) var isFounding: Bool
     var untilCampaign = 0
     var sinceHeard: Int
     /// When this member last began to ask for votes.
@@ -80,6 +81,7 @@ package struct Raft: Sendable {
         durable = log.last
         applied = commit
         isRepairing = options.isRepairing
+        isFounding = options.isFounding
         sinceHeard = options.leaseReads ? 0 : options.electionTicks
         ledTerm = hardState.vote == id ? hardState.term : 0
         random = SplitMix64(seed: options.seed ^ id &* 0xD1B5_4A32_D192_ED03)
@@ -123,6 +125,7 @@ package struct Raft: Sendable {
         case .lost(let member): lose(member, &effects)
         case .snapshotSent(let member, let succeeded): snapshotSent(to: member, succeeded, &effects)
         case .repaired: isRepairing = false
+        case .founded: isFounding = false
         }
         if (role, leader, hardState.term) != former {
             effects.standing = Effects.Standing(role: role, leader: leader, term: hardState.term)

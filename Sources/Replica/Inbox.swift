@@ -14,6 +14,7 @@ final class Inbox<Output: Sendable>: Sendable {
         case read(Done)
         case transfer(to: UInt64, Done)
         case received([PeerMessage])
+        case met(UInt64)
         case lost(UInt64)
         case snapshotMade(Result<SnapshotFile, ReplicaError>)
         case checkpointMade(Result<UInt64, ReplicaError>)
@@ -25,7 +26,7 @@ final class Inbox<Output: Sendable>: Sendable {
             switch self {
             case .propose(_, let answer), .change(_, let answer): answer(.failure(error))
             case .read(let done), .transfer(_, let done): done(.failure(error))
-            case .received, .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
+            case .received, .met, .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
             }
         }
     }
@@ -72,7 +73,7 @@ final class Inbox<Output: Sendable>: Sendable {
                     return (nil, false)
                 }
                 state.messages += messages.count
-            case .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
+            case .met, .lost, .snapshotMade, .checkpointMade, .partKept, .mustEnd: break
             }
             state.waiting.append(item)
             defer { state.readerSleeps = false }

@@ -73,7 +73,7 @@ package final class Replica<Machine: StateMachine>: Sendable {
                 refused: { [inbox] in
                     if let end = book.refused($0) { inbox.put(.mustEnd(end)) }
                 },
-                receive: { [inbox] in inbox.put(.received($0)) },
+                met: { [inbox] in inbox.put(.met($0)) }, receive: { [inbox] in inbox.put(.received($0)) },
                 lost: { [inbox] in inbox.put(.lost($0)) })
         }
         let result = await withTaskCancellationHandler {

@@ -69,6 +69,9 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     /// In which a leader's entries were found to follow this log: by then that leader has heard what was lost.
     var repairTerm: UInt64?
 
+    /// Who begins the group with this member and was not met yet.
+    var unmet: Set<UInt64> = []
+
     var bytesSinceCheckpoint = 0
     var commandsSinceCheckpoint = 0
     /// Somebody was asked to make one.
@@ -83,6 +86,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         applied = opened.applied
         unapplied = Deque(opened.raft.entries(after: opened.applied.index, through: opened.raft.last.index))
         isRecovering = opened.isRecovering
+        if opened.raft.isFounding { unmet = Set(opened.raft.configuration.members).subtracting([options.id]) }
         log = opened.log
         self.machine = machine
         self.options = options
@@ -170,6 +174,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         case .transfer(let member):
             if raft.role == .leader, !isStuck { try absorb(raft.step(.transfer(to: member))) }
         case .handOver: try handOver()
+        case .met(let peer):
+            if unmet.remove(peer) != nil, unmet.isEmpty { try absorb(raft.step(.founded)) }
         case .lost(let peer):
             sender.lost(peer)
             if !isStuck { try absorb(raft.step(.lost(peer))) }

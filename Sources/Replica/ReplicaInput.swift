@@ -13,6 +13,8 @@ package enum ReplicaInput: Sendable {
     case transfer(to: UInt64)
     /// The same for whoever is best prepared: this machine is about to stop, or its disk is slow.
     case handOver
+    /// There is a connection to this member: each of the two lets the other in, with the disk that it has.
+    case met(peer: UInt64)
     /// The connection to this member broke.
     case lost(peer: UInt64)
     case snapshotMade(Result<SnapshotFile, ReplicaError>)

@@ -30,12 +30,15 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private var taken = 0
     private var role = Role.follower
     private var term: UInt64 = 0
+    /// When it is told for whom this member waits.
+    private var tellsUnmetAt: Instant
 
     init(replica: Replica<Machine>, core: consuming ReplicaCore<Machine>) {
         self.replica = replica
         self.core = core
         slowDisk = SlowDisk(limit: replica.options.tick * replica.options.electionTicks / 2)
         lastTick = replica.time.now()
+        tellsUnmetAt = lastTick + .seconds(5)
     }
 
     mutating func run() -> Result<Void, ReplicaError> {
@@ -124,6 +127,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
             inputs.append(.change(id: asked.add(Asked(answer: answer, bytes: 0)), change))
         case .read(let done): inputs.append(.read(id: reads.add(done)))
         case .received(let messages): inputs += messages.lazy.map { .received($0) }
+        case .met(let peer): inputs.append(.met(peer: peer))
         case .lost(let peer): inputs.append(.lost(peer: peer))
         case .snapshotMade(let result):
             if case .failure(let error) = result { replica.logger.warning("no snapshot was made: \(error)") }
@@ -169,6 +173,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         core.counts.dropped += replica.inbox.takeDropped()
         meters.record(core.counts, status)
         tell(status)
+        tellUnmet(status, now)
     }
 
     private mutating func settleTransfers(_ status: ReplicaStatus, _ now: Instant) {
@@ -188,6 +193,13 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         role = status.role
         term = status.term
         replica.logger.info("member \(String(status.id, radix: 16)) is \(role) of term \(term)")
+    }
+
+    private mutating func tellUnmet(_ status: ReplicaStatus, _ now: Instant) {
+        guard !status.unmet.isEmpty, now >= tellsUnmetAt else { return }
+        tellsUnmetAt = now + .seconds(60)
+        let names = status.unmet.map { String($0, radix: 16) }.joined(separator: ", ")
+        replica.logger.warning("a group begins with all its members, and this one has not met \(names) yet: nobody leads before it has")
     }
 
     private func makeSnapshot(_ path: String) {

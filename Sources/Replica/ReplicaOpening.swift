@@ -62,6 +62,7 @@ struct ReplicaOpening<Machine: StateMachine> {
         limits.retainedBytesMax = options.retainedBytesMax
         limits.seed = identity ^ options.id &* 0x9E37_79B9_7F4A_7C15
         limits.isRepairing = isRecovering
+        limits.isFounding = isFounding(found)
         // Whatever a message brings must fit one batch of the log.
         limits.appendBytesMax = min(limits.appendBytesMax, found.log.batchBytesMax / 2)
         let raft = Raft(
@@ -122,6 +123,14 @@ struct ReplicaOpening<Machine: StateMachine> {
         try found.log.append(entries, save: HardState(term: base.term + 1))
         found.entries = entries
         found.base = base
+    }
+
+    /// Whether the group's first entry is all there is, and nobody was voted for: then others may have to be met first. Two of three with
+    /// empty disks would begin the group anew while the third, which has its disk, is not reached, and what was acknowledged would be lost.
+    private func isFounding(_ found: borrowing FoundLog) -> Bool {
+        guard case .bootstrap(let configuration) = membership, configuration.members.count > 1 else { return false }
+        return found.log.last == Position(index: options.base.index + 1, term: options.base.term + 1)
+            && found.log.hardState == HardState(term: options.base.term + 1)
     }
 
     /// Has the machine apply that first entry. No other can be one: a leader opens its term with a no-op, so a change of

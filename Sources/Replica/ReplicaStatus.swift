@@ -22,6 +22,8 @@ package struct ReplicaStatus: Hashable, Sendable {
     package var leadership: Leadership?
     /// Its log was damaged and set aside: it neither votes nor reads until a leader has caught it up.
     package var isRecovering = false
+    /// With whom it is to begin the group, and whom it has not met yet: nobody leads before. Sorted.
+    package var unmet: [UInt64] = []
     /// Why nothing is written now, as a full disk; nil when all is well.
     package var trouble: ReplicaError?
 

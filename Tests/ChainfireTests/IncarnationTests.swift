@@ -10,8 +10,8 @@ struct IncarnationTests {
     private final class Deaf: Transport {
         func start(
             _ identity: PeerIdentity, admit: @escaping @Sendable (PeerHello) -> PeerRefusal?,
-            refused: @escaping @Sendable (PeerRefusal) -> Void, receive: @escaping @Sendable ([PeerMessage]) -> Void,
-            lost: @escaping @Sendable (UInt64) -> Void
+            refused: @escaping @Sendable (PeerRefusal) -> Void, met: @escaping @Sendable (UInt64) -> Void,
+            receive: @escaping @Sendable ([PeerMessage]) -> Void, lost: @escaping @Sendable (UInt64) -> Void
         ) {}
         func send(_ messages: [PeerMessage]) {}
         func isConnected(to member: UInt64) -> Bool { false }

@@ -21,7 +21,7 @@ import Testing
     @Test func `what is seen says how far the first boot has come`() {
         let cases: [(boot: FirstBoot, seen: FirstBoot.Sight, verdict: FirstBoot.Verdict)] = [
             (Self.founding, .init(health: .unreachable("refused")), .waiting("chainfire does not serve yet (refused)")),
-            (Self.founding, .init(health: .unwell("RAFT NO LEADER"), members: Self.view("n1 n2 n3")), .waiting("waiting for a leader")),
+            (Self.founding, .init(health: .unwell("RAFT NO LEADER"), members: Self.view("n1 n2 n3")), .waiting("waiting for a leader: RAFT NO LEADER")),
             (Self.founding, .init(health: .unwell("ALARM NOSPACE"), members: Self.view("n1* n2 n3")), .waiting("waiting for health: ALARM NOSPACE")),
             (Self.founding, .init(health: .well, members: Self.view("n1* n2")), .waiting("waiting for n3 to be a member beside n1, n2")),
             (Self.founding, .init(health: .well, members: Self.view("n2* n3")), .waiting("n1 is no member of the cluster that it reached: n2, n3")),
@@ -99,7 +99,7 @@ import Testing
         #expect(first.lines.first == "time=2026-01-01T00:00:00Z level=info service=chainfire node=n1 step=bootstrapping state=running attempt=1 reason=\"chainfire does not serve yet (refused)\" next=250ms")
         #expect(try state(folder).state == .done && state(folder).step == "initialized" && state(folder).attempt == 3)
         #expect(folder.has(".chainfire-initialized") && !folder.has(".chainfire-joined"))
-        let told = ["chainfire does not serve yet (refused)", "waiting for a leader", "n1 is one of 3 members, n1 leads in term 2"]
+        let told = ["chainfire does not serve yet (refused)", "waiting for a leader: RAFT NO LEADER", "n1 is one of 3 members, n1 leads in term 2"]
         #expect(try state(folder).steps.map(\.message) == told)
         let second = await run(Self.founding, [.init(health: .well)], in: folder)
         #expect(second.failure == nil && second.lines.count == 1)

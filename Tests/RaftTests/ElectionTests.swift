@@ -27,6 +27,30 @@ import Testing
         }
     }
 
+    @Test func `who has not met all that begin the group with it does not campaign, and votes for one that has`() {
+        var options = Raft.Options()
+        options.isFounding = true
+        let founding = Configuration(voters: [1, 2, 3])
+        let first = Entry(index: 1, term: 1, kind: .configuration, bytes: [])
+        func member(_ id: UInt64) -> Raft {
+            Raft(id: id, configuration: founding, hardState: HardState(term: 1), entries: [first], commit: 1, options: options)
+        }
+        var one = member(1)
+        _ = one.step(.start)
+        for _ in 0..<100 { #expect(one.step(.tick) == Effects()) }
+        // It votes, and from then on there is one who had met all.
+        let vote = one.step(.received(Message(from: 2, to: 1, term: 2, body: .voteRequest(last: one.last, isTransfer: false))))
+        #expect(vote.save == HardState(term: 2, vote: 2) && !one.isFounding)
+        // Met all: within two election times it asks.
+        var three = member(3)
+        _ = three.step(.start)
+        for _ in 0..<100 { _ = three.step(.tick) }
+        _ = three.step(.founded)
+        var asked: [Message] = []
+        for _ in 0..<2 * options.electionTicks { asked += three.step(.tick).send }
+        #expect(asked.contains { $0.body == .preVoteRequest(last: three.last) })
+    }
+
     @Test func `voters that were not there are asked again within a heartbeat`() {
         var net = Net(seed: 3, voters: [1, 2, 3])
         net.settle()

@@ -28,6 +28,32 @@ import Testing
         }
     }
 
+    @Test func `a group begins with all its members, and afterwards goes on with a majority`() {
+        for seed in UInt64(0)..<4 {
+            let world = World(seed: seed)
+            // Two of three: with empty disks they cannot know that nothing was ever acknowledged.
+            for id in [1, 2] as [UInt64] { world.cuts.formUnion([[id, 3], [3, id]]) }
+            world.run(200)
+            #expect(world.leader == nil && world.members.map { $0.status?.term } == [1, 1, 1], "seed \(seed): \(world.summary)")
+            #expect(world.members.map { $0.status?.unmet } == [[3], [3], [1, 2]], "seed \(seed)")
+            // Nor do they when they are started again.
+            world.crash(world[1], down: 3)
+            world.run(100)
+            #expect(world.leader == nil && world[1].status?.unmet == [3], "seed \(seed)")
+            world.cuts = []
+            world.run(until: "a leader") { world.leader?.mayLead == true }
+            #expect(world.members.allSatisfy { $0.status?.unmet == [] }, "seed \(seed)")
+            world.propose(at: world[1])
+            world.run(until: "an answer") { !world.answers.isEmpty }
+            // It has begun: who restarts waits for nobody.
+            world.cuts = [[1, 3], [3, 1], [2, 3], [3, 2]]
+            world.crash(world[1], down: 3)
+            world.crash(world[2], down: 3)
+            world.run(until: "a leader of two") { world.leader.map { $0.id != 3 && $0.mayLead } == true }
+            world.heal()
+        }
+    }
+
     @Test func `who asked is answered before the others hear of the commit`() throws {
         let world = World(seed: 6)
         world.run(until: "a leader that others follow") { world.leader?.mayLead == true }

@@ -135,6 +135,7 @@ final class World {
             }
         }
         keepParts()
+        meet()
         for member in members {
             if !member.isUp {
                 member.down -= 1
@@ -142,6 +143,15 @@ final class World {
                 continue
             }
             step(member, [.ticks(1)] + member.inputs)
+        }
+    }
+
+    /// Who runs dials all others, and is let in.
+    private func meet() {
+        for member in members {
+            for peer in member.status?.unmet ?? [] where self[peer].isUp && !cuts.contains([member.id, peer]) && !cuts.contains([peer, member.id]) {
+                member.inputs.append(.met(peer: peer))
+            }
         }
     }
 

@@ -100,7 +100,7 @@ extension Cluster {
     func tick(_ id: UInt64, _ life: Int) throws(Breach) {
         guard let member = member(id), member.life == life, member.state == .running else { return }
         plan(.tick(id, life: life), in: Self.tick * 1_000 / member.clockRate)
-        greet(member)
+        try greet(member)
         try arrive(id, .ticks(1))
     }
 

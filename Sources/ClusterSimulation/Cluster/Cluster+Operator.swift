@@ -41,7 +41,7 @@ extension Cluster {
     }
 
     /// A majority loses its disks at once, and its processes begin anew under the old ids while who has its disk runs: the
-    /// operator starts them all, and would have them go on. They may not: what was acknowledged is not with them.
+    /// operator starts them all, and would have them go on. They may not, whether or not they reach it: what was acknowledged is not with them.
     func ruin() throws(Breach) {
         let voters = members.filter { seats.voters.contains($0.id) }
         let victims = voters.filter(isKnownByAll).prefix(voters.count / 2 + 1)
@@ -57,6 +57,15 @@ extension Cluster {
         acquaintances = acquaintances.filter { !gone.contains($0.from) }
         ruinedAt = now
         try heal()
+        guard faultDice.oneIn(2) else { return }
+        // Who has its disk is not reached for a while: they wait for it.
+        for survivor in members where !gone.contains(survivor.id) {
+            for (from, to) in victims.flatMap({ [(survivor.id, $0.id), ($0.id, survivor.id)] }) {
+                network.change(from, to) { $0.isCut = true }
+                plan(.end(.link(from, to)), in: .seconds(10))
+            }
+        }
+        trace(now, "those that have their disks are cut off from those that lost theirs")
     }
 
     private func change(

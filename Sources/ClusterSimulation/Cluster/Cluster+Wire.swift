@@ -29,12 +29,15 @@ extension Cluster {
     }
 
     /// Members dial all others as soon as they start, and so know each other's disks before there is much to say.
-    func greet(_ member: Member<S>) {
+    func greet(_ member: Member<S>) throws(Breach) {
         for other in members where other.id != member.id && other.state == .running {
             let (one, two) = member.id < other.id ? (member, other) : (other, member)
             let meeting = Meeting(one: one.id, life: one.life, two: two.id, otherLife: two.life)
             guard !meetings.contains(meeting), !network.link(one.id, two.id).isCut, !network.link(two.id, one.id).isCut else { continue }
-            if admits(one, two.id, two.incarnation), admits(two, one.id, one.incarnation) { meetings.insert(meeting) }
+            guard admits(one, two.id, two.incarnation), admits(two, one.id, one.incarnation) else { continue }
+            meetings.insert(meeting)
+            try arrive(one.id, .met(peer: two.id))
+            try arrive(two.id, .met(peer: one.id))
         }
     }
 

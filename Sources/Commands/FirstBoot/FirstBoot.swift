@@ -68,7 +68,10 @@ struct FirstBoot: Hashable, Sendable {
             let missing = founders.filter { !view.names.contains($0) }
             if !missing.isEmpty { return .waiting("waiting for \(missing.joined(separator: ", ")) to be a member beside \(view.names.joined(separator: ", "))") }
         }
-        guard let leader = view.leader else { return .waiting("waiting for a leader") }
+        guard let leader = view.leader else {
+            if case .unwell(let why) = seen.health { return .waiting("waiting for a leader: \(why)") }
+            return .waiting("waiting for a leader")
+        }
         if own.isLearner { return .waiting("waiting to be promoted: it catches up with \(leader) as a learner") }
         if case .unwell(let why) = seen.health { return .waiting("waiting for health: \(why)") }
         return .done("\(name) is one of \(view.members.count) members, \(leader) leads in term \(view.term)")

@@ -8,6 +8,7 @@ final class PeerHub {
     struct Ears {
         var admit: @Sendable (PeerHello) -> PeerRefusal?
         var refused: @Sendable (PeerRefusal) -> Void
+        var met: @Sendable (UInt64) -> Void
         var receive: @Sendable ([PeerMessage]) -> Void
         var lost: @Sendable (UInt64) -> Void
     }
@@ -151,6 +152,7 @@ final class PeerHub {
             link.session = connection.session
             link.isUp = true
             link.queues.isConnected.store(true, ordering: .relaxed)
+            ears?.met(connection.peer)
         }
         if let dialer = connection.dialer {
             dialer.cameUp(connection)

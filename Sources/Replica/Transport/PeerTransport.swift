@@ -68,13 +68,13 @@ package final class PeerTransport: Transport {
 
     package func start(
         _ identity: PeerIdentity, admit: @escaping @Sendable (PeerHello) -> PeerRefusal?,
-        refused: @escaping @Sendable (PeerRefusal) -> Void, receive: @escaping @Sendable ([PeerMessage]) -> Void,
-        lost: @escaping @Sendable (UInt64) -> Void
+        refused: @escaping @Sendable (PeerRefusal) -> Void, met: @escaping @Sendable (UInt64) -> Void,
+        receive: @escaping @Sendable ([PeerMessage]) -> Void, lost: @escaping @Sendable (UInt64) -> Void
     ) {
         let hub = hub
         if options.tls == nil { logger.notice("members speak without TLS: whoever reaches the peer port can act as one") }
         if tls != nil { lookAgain() }
-        loop.execute { hub.value.start(identity, PeerHub.Ears(admit: admit, refused: refused, receive: receive, lost: lost)) }
+        loop.execute { hub.value.start(identity, PeerHub.Ears(admit: admit, refused: refused, met: met, receive: receive, lost: lost)) }
     }
 
     package func setPeers(_ peers: [Peer]) {

@@ -6,14 +6,15 @@ package protocol Transport: Sendable {
     ///   - identity: what the others are told of this member.
     ///   - admit: asked of every other side that has introduced itself, before a message of its is taken; nil lets
     ///     it in. Called on a thread that may block, so that a new incarnation can be made durable first.
+    ///   - met: the connection to this member came up: both sides let the other in. On the transport's thread: must not block.
     ///   - receive: what one read brought, in order, all from one member. Called on the transport's thread: must
     ///     not block.
     ///   - refused: why another side will not have this member. On the thread that may block.
     ///   - lost: the connection to this member broke, told once per break. Must not block either.
     func start(
         _ identity: PeerIdentity, admit: @escaping @Sendable (PeerHello) -> PeerRefusal?,
-        refused: @escaping @Sendable (PeerRefusal) -> Void, receive: @escaping @Sendable ([PeerMessage]) -> Void,
-        lost: @escaping @Sendable (UInt64) -> Void)
+        refused: @escaping @Sendable (PeerRefusal) -> Void, met: @escaping @Sendable (UInt64) -> Void,
+        receive: @escaping @Sendable ([PeerMessage]) -> Void, lost: @escaping @Sendable (UInt64) -> Void)
 
     /// Never blocks. What cannot leave soon is dropped, and Raft sends it again.
     func send(_ messages: [PeerMessage])

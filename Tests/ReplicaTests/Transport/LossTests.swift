@@ -9,6 +9,7 @@ import Testing
         let (a, b, c) = (try await Member(1), try await Member(2), try await Member(3))
         connect(a, b, c)
         for (one, other) in [(a, b), (b, a), (a, c), (c, a), (b, c), (c, b)] { #expect(await one.reaches(other, 1)) }
+        #expect(Set(a.now.met) == [2, 3] && Set(b.now.met) == [1, 3] && Set(c.now.met) == [1, 2])
         let start = ContinuousClock.now
         b.transport.stop()
         #expect(await eventually { a.now.lost == [2] && c.now.lost == [2] })

@@ -10,6 +10,7 @@ import Testing
 final class Member: Sendable {
     struct Heard: Sendable {
         var messages: [PeerMessage] = []
+        var met: [UInt64] = []
         var lost: [UInt64] = []
         var lostAt: [ContinuousClock.Instant] = []
         var hellos: [PeerHello] = []
@@ -43,6 +44,7 @@ final class Member: Sendable {
                 return admit(hello)
             },
             refused: { [weak self] refusal in self?.heard.withLock { $0.refusals.append(refusal) } },
+            met: { [weak self] peer in self?.heard.withLock { $0.met.append(peer) } },
             receive: { [weak self] messages in self?.heard.withLock { $0.messages += messages } },
             lost: { [weak self] peer in
                 self?.heard.withLock {
