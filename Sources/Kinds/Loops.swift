@@ -24,6 +24,7 @@ package struct Drivers: Sendable {
     private let identity: SSHIdentity
     package let bootServers: BootServers
     private let fetched: FetchedFiles
+    private let pinned = PinnedFiles()
     /// The name of the Host that this machine is.
     package let host: String
     private let directory: String
@@ -74,7 +75,7 @@ package struct Drivers: Sendable {
         let authorities = CertificateAuthority.Keeper(authorities: vaulted, time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: vaulted, time: time)
         let installations = Installation.Keeper(
-            directory: self.installations, identity: identity, vault: vault, processes: processes, time: time, mustSee: !performs)
+            directory: self.installations, identity: identity, vault: vault, processes: processes, images: pinned, time: time, mustSee: !performs)
         let netBoots = NetBoot.Keeper(servers: bootServers, fetched: fetched) { [identity] in
             guard let key = identity.knownKey else { throw NixOSError.system("plasma has no SSH key yet: its server makes one when it starts") }
             return [key]

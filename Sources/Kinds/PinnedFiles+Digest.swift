@@ -21,13 +21,23 @@ extension PinnedFiles {
     }
 
     /// Why a file is not what it should be; nil: it is.
-    /// - Parameter consequence: what does not happen until it is: "nothing is offered".
-    func objection(to file: PinnedFile, _ field: String, until consequence: String) async -> String? {
-        switch await examine(file) {
+    /// - Parameter consequence: what does not happen while it is not: "nothing is offered".
+    func objection(to file: PinnedFile, _ field: String, bytesMax: Int = bytesMax, else consequence: String) async -> String? {
+        switch await examine(file, bytesMax: bytesMax) {
         case .sound: nil
         case .unreadable(let why): "\(field): \(why)"
         case .differs(let actual):
             "\(field): \(file.path) has the digest sha256:\(actual), and sha256:\(file.digest) is expected; \(consequence) until they agree"
         }
+    }
+
+    // In a manifest.
+
+    static let digestHelp = "SHA-256 of the file: sha256:…"
+    static let digestFileHelp = "Path of a file on the host in sha256sum's format that has the digest; instead of digest."
+
+    static func noteDigests(_ digest: Digest?, _ digestFile: FilePathText?, _ fields: inout Fields) {
+        guard (digest == nil) == (digestFile == nil), !fields.isDrawing, fields.problems.isEmpty else { return }
+        fields.note("needs exactly one of digest, digestFile")
     }
 }

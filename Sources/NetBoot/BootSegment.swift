@@ -13,7 +13,8 @@ final class BootSegment: Sendable {
     let artefacts: PinnedFiles
     let loaders: Loaders
     private let state: Mutex<BootState>
-    private let contents = Mutex<[String: [UInt8]]>([:])
+    /// Boot loaders by name: the host's, and those that the service pins.
+    private let contents = Mutex<[String: [UInt8]]>([:]), pinned = Mutex<[String: [UInt8]]>([:])
     private let channels = Mutex<[any Channel]>([])
     private let faults = Mutex<(server: String?, advertisements: String?)>((nil, nil))
     private let connections = Mutex(0)
@@ -46,16 +47,24 @@ final class BootSegment: Sendable {
 
     var service: BootService { state.withLock { $0.service } }
 
-    /// Blocks when it is asked for the first time.
+    /// What was pinned is in memory; the host's own is read when it is asked for the first time.
     func loader(_ name: String) -> [UInt8]? {
-        let pinned = service.loaders[name]
-        return contents.withLock { contents in
-            let key = pinned?.digest ?? name
-            if contents[key] == nil {
-                contents[key] = if let pinned { artefacts.bytes(of: pinned, bytesMax: Loaders.bytesMax) } else { loaders.content(of: name) }
-            }
-            return contents[key]
+        if service.loaders[name] != nil {
+            let content = pinned.withLock { $0[name] }
+            if content == nil { artefactFailed() }
+            return content
         }
+        return contents.withLock { contents in
+            if contents[name] == nil { contents[name] = loaders.content(of: name) }
+            return contents[name]
+        }
+    }
+
+    /// Reads the boot loaders that a service pins, each only while it has its digest.
+    func readLoaders(of service: BootService) async {
+        var read: [String: [UInt8]] = [:]
+        for case (let name, .pinned(let file)) in service.loaders { read[name] = await artefacts.bytes(of: file, bytesMax: Loaders.bytesMax) }
+        pinned.withLock { $0 = read }
     }
 
     func receive(_ packet: DHCPPacket, atProxyPort: Bool, from: (address: Address4, port: Int)) -> DHCPServer.Reply? {

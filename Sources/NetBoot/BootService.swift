@@ -7,6 +7,13 @@ package struct BootService: Hashable, Sendable {
         case proxy
     }
 
+    /// A boot loader that is named, in place of the host's.
+    package enum Loader: Hashable, Sendable {
+        case pinned(PinnedFile)
+        /// What is named is not what it should be: nobody is given any.
+        case withheld
+    }
+
     /// Where is listened. Other than the usual ones in tests only: firmware knows no other.
     package struct Ports: Hashable, Sendable {
         package var dhcp = 67
@@ -41,7 +48,7 @@ package struct BootService: Hashable, Sendable {
     package var kernel: PinnedFile?
     package var initrd: PinnedFile?
     /// By their names, those that are not taken from where Debian's package has them.
-    package var loaders: [String: PinnedFile] = [:]
+    package var loaders: [String: Loader] = [:]
     package var commandLine: String
     /// Machines that nobody named are served like named ones; otherwise they are only noted.
     package var servesUnknown: Bool

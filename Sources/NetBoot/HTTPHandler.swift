@@ -79,7 +79,7 @@ final class HTTPHandler: ChannelInboundHandler {
             segment.note(phase, of: named)
             answer(context, head, .ok, "")
         case .success(.loader(let name)):
-            guard let content = segment.loader(name) else { return answer(context, head, .notFound, "It is not installed on the boot server.\n") }
+            guard let content = segment.loader(name) else { return answer(context, head, .notFound, "The boot server has none, or not the one that it should have.\n") }
             if head.method == .GET { segment.note(.http, of: segment.mac(named: nil, at: from)) }
             answer(context, head, .ok, bytes: content, type: "application/octet-stream")
         case .success(.artefact(let digest, let part, let named)):

@@ -6,7 +6,7 @@ package struct Loaders: Sendable {
     package static let uefi = "ipxe.efi", bios = "undionly.kpxe"
     static let names = [uefi, bios]
     package static let directories = ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/local/lib/ipxe"]
-    static let bytesMax = 16 << 20
+    package static let bytesMax = 16 << 20
 
     /// Where is looked for them, in this order.
     package let directories: [String]

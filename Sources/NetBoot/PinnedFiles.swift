@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// The files that machines boot. None is served whose digest was not worked out from the very file that lies there now:
+/// Files with the digests that they must have. None is used whose digest was not worked out from the very file that lies there now:
 /// device, inode, size and both times are compared at every look, and while it is sent.
 package final class PinnedFiles: Sendable {
     package enum Sight: Hashable, Sendable {
@@ -37,8 +37,8 @@ package final class PinnedFiles: Sendable {
         var digest: String
     }
 
-    /// Larger ones are no kernels and no RAM disks.
-    static let bytesMax = 16 << 30
+    /// Larger ones are nothing that a machine boots or is installed from.
+    package static let bytesMax = 16 << 30
     private static let knownMax = 256
 
     private let known = Mutex<[String: Known]>([:])
@@ -49,9 +49,9 @@ package final class PinnedFiles: Sendable {
     package init(threads: NIOThreadPool = .singleton) { self.threads = threads }
 
     /// Whether the file is there and has its digest. Reads it only when it is another one than last time.
-    package func examine(_ artefact: PinnedFile) async -> Sight {
+    package func examine(_ artefact: PinnedFile, bytesMax: Int = bytesMax) async -> Sight {
         do {
-            return try await threads.runIfActive { self.open(artefact).map { _ in .sound }.merged }
+            return try await threads.runIfActive { self.open(artefact, bytesMax).map { _ in .sound }.merged }
         } catch {
             return .unreadable("\(artefact.path): \(error)")
         }
@@ -73,14 +73,13 @@ package final class PinnedFiles: Sendable {
         threads.runIfActive(eventLoop: loop) { try? self.open(artefact).get() }
     }
 
-    /// The whole of a small file that has its digest. Blocks.
-    func bytes(of artefact: PinnedFile, bytesMax: Int) -> [UInt8]? {
-        guard let file = try? open(artefact).get(), file.size <= bytesMax else { return nil }
-        return file.bytes
+    /// The whole of a small file that has its digest.
+    func bytes(of artefact: PinnedFile, bytesMax: Int) async -> [UInt8]? {
+        try? await threads.runIfActive { try self.open(artefact, bytesMax).get().bytes }
     }
 
     /// Blocks.
-    private func open(_ artefact: PinnedFile) -> Result<ServedFile, Refusal> {
+    private func open(_ artefact: PinnedFile, _ bytesMax: Int = bytesMax) -> Result<ServedFile, Refusal> {
         let descriptor = Glibc.open(artefact.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return .failure(Refusal(.unreadable("\(artefact.path): \(errnoText(errno))"))) }
         guard let identity = Identity(descriptor) else {
@@ -88,7 +87,7 @@ package final class PinnedFiles: Sendable {
             return .failure(Refusal(.unreadable("\(artefact.path) is not a regular file")))
         }
         let file = ServedFile(descriptor, identity)
-        guard identity.size <= Self.bytesMax else { return .failure(Refusal(.unreadable("\(artefact.path) is larger than \(Self.bytesMax) bytes"))) }
+        guard identity.size <= bytesMax else { return .failure(Refusal(.unreadable("\(artefact.path) is larger than \(bytesMax) bytes"))) }
         guard let digest = digest(of: descriptor, identity, artefact.path) else {
             return .failure(Refusal(.unreadable("\(artefact.path) changes while it is read")))
         }

@@ -93,6 +93,13 @@ import Testing
         #expect(seen.loaders[Loaders.uefi] == .sound(PinnedFile(path: directory + "/own.efi", digest: digest("own"))))
         #expect(seen.loaders[Loaders.bios] == .unfit("spec.loaders.bios: \(directory)/gone: No such file or directory"))
         #expect(seen.notes == [], "both are named")
+        // A kernel of that size is one; a loader is not.
+        let (large, place) = try await sight("\(kernel), loaders: {uefi: {path: DIR/large, digest: \"sha256:\(digest("k"))\"}}") { directory in
+            try Data("k".utf8).write(to: directory.appending(path: "k"))
+            try Data().write(to: directory.appending(path: "large"))
+            try FileHandle(forWritingTo: directory.appending(path: "large")).truncate(atOffset: UInt64(Loaders.bytesMax) + 1)
+        }
+        #expect(large.loaders[Loaders.uefi] == .unfit("spec.loaders.uefi: \(place)/large is larger than \(Loaders.bytesMax) bytes"))
     }
 
     @Test func `a fetched file that was spoiled is fetched again`() async throws {

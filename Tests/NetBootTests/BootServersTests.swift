@@ -127,22 +127,32 @@ import Testing
         await scene.servers.stop("lan")
     }
 
-    @Test func `a boot loader that is pinned is served only while it has its digest, in place of the host's`() async throws {
+    @Test func `a boot loader that is pinned is served in place of the host's, only with its digest, and never another instead`() async throws {
         let scene = try Scene()
         let own = scene.directory.appending(path: "own"), bytes = Array("an own loader".utf8)
         try Data(bytes).write(to: own)
-        scene.service.loaders[Loaders.bios] = PinnedFile(path: own.path, digest: SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined())
+        let digest = SHA256.hash(data: bytes).map { String(format: "%02x", $0) }.joined()
+        scene.service.loaders[Loaders.uefi] = .pinned(PinnedFile(path: own.path, digest: digest))
         let ports = try await scene.start()
-        let content = try await LoopbackClient.tftp(ports.tftp, "undionly.kpxe")
+        let content = try await LoopbackClient.tftp(ports.tftp, "ipxe.efi")
         #expect(content == bytes)
-        let other = try await LoopbackClient.http(ports.http, "GET", "/loaders/ipxe.efi")
-        #expect(other.body.count == 2000, "the host's")
-        // Another digest is asked for: what lies there is not it.
-        scene.service.loaders[Loaders.bios]?.digest = String(repeating: "0", count: 64)
+        // It is another file now, or withheld: the host's, which is there, is not given instead.
+        let news = scene.servers.wakes()
+        try Data("another loader".utf8).write(to: own)
+        for loader in [BootService.Loader.pinned(PinnedFile(path: own.path, digest: String(repeating: "0", count: 64))), .withheld] {
+            scene.service.loaders[Loaders.uefi] = loader
+            try await scene.servers.apply(scene.service)
+            await #expect(throws: LoopbackClient.Refused(code: 1)) { try await LoopbackClient.tftp(ports.tftp, "ipxe.efi") }
+            let http = try await LoopbackClient.http(ports.http, "GET", "/loaders/ipxe.efi")
+            #expect(http.status == 404)
+        }
+        // Whoever keeps it is told to look.
+        var told = news.makeAsyncIterator()
+        #expect(await told.next() == scene.service.name)
+        scene.service.loaders = [:]
         try await scene.servers.apply(scene.service)
-        await #expect(throws: LoopbackClient.Refused(code: 1)) { try await LoopbackClient.tftp(ports.tftp, "undionly.kpxe") }
-        let http = try await LoopbackClient.http(ports.http, "GET", "/loaders/undionly.kpxe")
-        #expect(http.status == 404)
+        let host = try await LoopbackClient.tftp(ports.tftp, "ipxe.efi")
+        #expect(host.count == 2000)
         await scene.servers.stop("lan")
     }
 

@@ -61,12 +61,20 @@ import Testing
     @Test func `images come by the environment, and one named kexec by nixos-anywhere's own flag`() async throws {
         let program = try scratch.program("installer", "for word; do echo \"<$word>\"; done; env | grep ^PLASMA_IMAGE | sort\n")
         var order = order(program)
-        order.images = ["root", "kexec", "other-one"].map { InstallerOrder.Image(name: $0, path: "/images/\($0)", digest: "0") }
+        order.images = ["root", "kexec", "other-one"].map { InstallerOrder.Image(name: $0, path: "/images/\($0)", digest: "d-\($0)") }
         try runs.start(order, extra: [])
         try await eventually("it ends") { try sight()?.state == .exited(0) }
         let log = String(decoding: try #require(FileManager.default.contents(atPath: runs.path("node01", "r-1-1") + "/log")), as: UTF8.self)
         #expect(log.contains("<--kexec>\n</images/kexec>\n"))
-        #expect(log.hasSuffix("PLASMA_IMAGE_KEXEC=/images/kexec\nPLASMA_IMAGE_OTHER_ONE=/images/other-one\nPLASMA_IMAGE_ROOT=/images/root\n"))
+        #expect(log.hasSuffix("""
+            PLASMA_IMAGE_KEXEC=/images/kexec
+            PLASMA_IMAGE_KEXEC_SHA256=d-kexec
+            PLASMA_IMAGE_OTHER_ONE=/images/other-one
+            PLASMA_IMAGE_OTHER_ONE_SHA256=d-other-one
+            PLASMA_IMAGE_ROOT=/images/root
+            PLASMA_IMAGE_ROOT_SHA256=d-root
+
+            """))
     }
 
     @Test func `a run is found again by those who did not start it, and never started twice`() async throws {

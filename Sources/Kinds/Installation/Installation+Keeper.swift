@@ -18,7 +18,7 @@ extension Installation {
         private let machines: MachineLooks
         private let identity: SSHIdentity
         private let files: NodeFiles
-        private let pinned = PinnedFiles()
+        private let images: PinnedFiles
         private let time: any Time
         private let mustSee: Bool
         private let memory = Memory()
@@ -51,16 +51,18 @@ extension Installation {
 
         /// - Parameters:
         ///   - directory: where runs have their directories.
+        ///   - images: what looks at the files that installers are given; one for all keepers, as it remembers what it read.
         ///   - mustSee: for a diff: an installed node that does not answer is one that could not be looked at.
         ///   - ssh: the client to use, looked for along PATH.
         package init(
-            directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, time: any Time, mustSee: Bool = false,
-            ssh: String = "ssh"
+            directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, images: PinnedFiles, time: any Time,
+            mustSee: Bool = false, ssh: String = "ssh"
         ) {
             runs = InstallerRuns(directory: directory, identity: identity, processes: processes)
             machines = MachineLooks(ssh: SSH(identity: identity, processes: processes, program: ssh), identity: identity, remembers: !mustSee)
             files = NodeFiles(vault: vault, processes: processes)
             self.identity = identity
+            self.images = images
             self.time = time
             self.mustSee = mustSee
         }
@@ -86,6 +88,13 @@ extension Installation {
             if installation.spec.flake == nil, needs.problem != nil { sight.lacks = nil }
             sight.hostKey = try await files.hostKey(of: name)?.publicKey
             if let run { sight.isOverdue = isOverdue(bootAfter: run, installation) }
+            // It may take a while when they are new: the machine is asked afterwards.
+            if status?.system == nil {
+                switch await look(atImagesOf: installation) {
+                case .success(let images): sight.images = images
+                case .failure(let unfit): sight.unfitImage = unfit.why
+                }
+            }
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
             sight.silentAt = silentAt(sight.machine, node.name)
             if case .system? = sight.machine { sight.boot = memory.boots.withLock { $0[node.name] } }
@@ -94,10 +103,6 @@ extension Installation {
             }
             if status?.system == nil {
                 sight.hasProgram = try await runs.canRun(installation.spec.program.text)
-                switch await images(of: installation) {
-                case .success(let images): sight.images = images
-                case .failure(let unfit): sight.unfitImage = unfit.why
-                }
                 if installation.spec.makesPackage {
                     sight.ownProgramProblem = runs.ownProgramProblem()
                     sight.lacksLock = runs.newestLock() == nil
@@ -116,7 +121,7 @@ extension Installation {
                 }
                 for image in order.images {
                     let file = PinnedFile(path: image.path, digest: image.digest)
-                    if let why = await pinned.objection(to: file, "the image \(image.name)", until: "nothing is installed") { throw NixOSError.system(why) }
+                    if let why = await images.objection(to: file, "the image \(image.name)", else: "nothing is installed") { throw NixOSError.system(why) }
                 }
                 try runs.start(order, extra: extra, lock: runs.newestLock())
             case .end(let node, let run, let force):
@@ -148,18 +153,18 @@ extension Installation {
         /// The log of a node's latest run, whichever that is while it is read.
         package static func log(ofNode node: String, in directory: String) -> String { "\(directory)/\(node)/log" }
 
-        private func images(of installation: Resource<Installation>) async -> Result<[InstallerOrder.Image], Unfit> {
-            var images: [InstallerOrder.Image] = []
-            for image in installation.spec.images ?? [] {
-                let field = "the image \(image.name.scalarText)", path = image.path.path
-                switch await pinned.digest(of: path, image.digest, image.digestFile, field) {
+        private func look(atImagesOf installation: Resource<Installation>) async -> Result<[InstallerOrder.Image], Unfit> {
+            var found: [InstallerOrder.Image] = []
+            for (index, image) in (installation.spec.images ?? []).enumerated() {
+                let field = "spec.images[\(index)] (\(image.name.scalarText))", path = image.path.path
+                switch await images.digest(of: path, image.digest, image.digestFile, field) {
                 case .failure(let unfit): return .failure(unfit)
                 case .success(let digest):
-                    if let why = await pinned.objection(to: PinnedFile(path: path, digest: digest), field, until: "nothing is installed") { return .failure(Unfit(why: why)) }
-                    images.append(InstallerOrder.Image(name: image.name.scalarText, path: path, digest: digest))
+                    if let why = await images.objection(to: PinnedFile(path: path, digest: digest), field, else: "nothing is installed") { return .failure(Unfit(why: why)) }
+                    found.append(InstallerOrder.Image(name: image.name.scalarText, path: path, digest: digest))
                 }
             }
-            return .success(images)
+            return .success(found)
         }
 
         /// A virtual machine that does not run need not be asked.

@@ -41,9 +41,8 @@ extension Installation {
         package var lacksLock = false
         /// Why plasma's own program cannot be what the node's package is made of, where it is to be.
         package var ownProgramProblem: String?
-        /// What the installer is given of files of this host: those that are what they should be.
+        /// Files of this host that the installer is given; none where `unfitImage` says why one is not what it should be.
         package var images: [InstallerOrder.Image] = []
-        /// Why one of them is not.
         package var unfitImage: String?
         package var hostKey: String?
         /// plasma's own SSH key, which the node must let in.

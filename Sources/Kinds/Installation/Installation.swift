@@ -1,5 +1,6 @@
 import Foundation
 import Manifest
+import NetBoot
 import Resource
 
 /// What an installer makes of one node, and what became of it: a child of the Node.
@@ -112,10 +113,11 @@ package enum Installation: Kind {
     static func readImages(_ fields: inout Fields) -> [Image]? {
         let images = fields.list(
             "images", 0...16,
-            "Files on this host that the installer needs, each given to it only when it has its digest: as PLASMA_IMAGE_<NAME> in its environment, and the one named kexec as nixos-anywhere's --kexec.",
+            "Files on this host that the installer needs. It is started only when each has its digest, and is given them as PLASMA_IMAGE_<NAME> in its environment, with PLASMA_IMAGE_<NAME>_SHA256, and the one named kexec as nixos-anywhere's --kexec.",
             readImage)
         var names: Set<ObjectName> = []
-        for (index, image) in images.enumerated() where !names.insert(image.name).inserted {
+        // A name that could not be read stands as the example.
+        for (index, image) in images.enumerated() where image.name != .example && !names.insert(image.name).inserted {
             fields.note("\"\(image.name.scalarText)\" is another image's name already", at: "images[\(index)].name")
         }
         return images.isEmpty ? nil : images
@@ -123,9 +125,12 @@ package enum Installation: Kind {
 
     private static func readImage(_ fields: inout Fields) -> Image {
         let image = Image(
-            name: fields.required("name", "What it is to the installer: kexec."), path: fields.required("path", "Path of the file on the host."),
-            digest: fields.optional("digest", NetBoot.digestHelp), digestFile: fields.optional("digestFile", NetBoot.digestFileHelp))
-        NetBoot.noteDigests(image.digest, image.digestFile, &fields)
+            // With dots, two names could be one variable's.
+            name: fields.checked("name", { $0.required("name", ObjectName.self, "What it is to the installer: kexec.") }) {
+                $0.scalarText.contains(".") ? "has a dot; an image's name has letters, digits and -" : nil
+            }, path: fields.required("path", "Path of the file on the host."),
+            digest: fields.optional("digest", PinnedFiles.digestHelp), digestFile: fields.optional("digestFile", PinnedFiles.digestFileHelp))
+        PinnedFiles.noteDigests(image.digest, image.digestFile, &fields)
         return image
     }
 

@@ -40,7 +40,7 @@ extension NetBoot {
             }
             for (name, loader) in [(Loaders.uefi, netBoot.spec.loaders?.uefi), (Loaders.bios, netBoot.spec.loaders?.bios)] {
                 guard let loader else { continue }
-                seen.loaders[name] = await look(at: loader, name == Loaders.uefi ? "loaders.uefi" : "loaders.bios", of: netBoot.name, &orders)
+                seen.loaders[name] = await look(at: loader, name == Loaders.uefi ? "loaders.uefi" : "loaders.bios", of: netBoot.name, bytesMax: Loaders.bytesMax, &orders)
             }
             if case .absent = goal { orders = [] }
             seen.leftovers = fetched.leftovers(of: netBoot.name, keeping: orders)
@@ -73,25 +73,27 @@ extension NetBoot {
         package func wakes() -> AsyncStream<String> { servers.wakes() }
 
         /// - Parameter orders: what it has a URL for is added.
-        private func look(at artifact: Artifact, _ use: String, of owner: String, _ orders: inout [FetchedFiles.Order]) async -> Sight.File {
+        private func look(
+            at artifact: Artifact, _ use: String, of owner: String, bytesMax: Int = PinnedFiles.bytesMax, _ orders: inout [FetchedFiles.Order]
+        ) async -> Sight.File {
             let field = "spec.\(use)"
             let wanted: String
             switch await servers.artefacts.digest(of: artifact.path?.path ?? artifact.url?.scalarText ?? "", artifact.digest, artifact.digestFile, field) {
             case .success(let digest): wanted = digest
             case .failure(let unfit): return .unfit(unfit.why)
             }
-            guard let url = artifact.url?.scalarText else { return await examine(PinnedFile(path: artifact.path?.path ?? "", digest: wanted), field) }
+            guard let url = artifact.url?.scalarText else { return await examine(PinnedFile(path: artifact.path?.path ?? "", digest: wanted), field, bytesMax) }
             let order = fetched.order(url, digest: wanted, for: use, of: owner)
             orders.append(order)
             if let mistake = fetched.mistake(in: order) { return .unfit("\(field).url: \(mistake)") }
             // What became another file since it was fetched is fetched again.
-            let file = await examine(PinnedFile(path: order.path, digest: wanted), field)
+            let file = await examine(PinnedFile(path: order.path, digest: wanted), field, bytesMax)
             if case .sound = file { return file }
             return .absent(order)
         }
 
-        private func examine(_ artefact: PinnedFile, _ field: String) async -> Sight.File {
-            await servers.artefacts.objection(to: artefact, field, until: "nothing is offered").map { .unfit($0) } ?? .sound(artefact)
+        private func examine(_ artefact: PinnedFile, _ field: String, _ bytesMax: Int) async -> Sight.File {
+            await servers.artefacts.objection(to: artefact, field, bytesMax: bytesMax, else: "nothing is offered").map { .unfit($0) } ?? .sound(artefact)
         }
     }
 }

@@ -178,6 +178,7 @@ extension NetBoot {
             if let fault = served.fault { return Difference("servers", seen: .string(fault), wanted: "serving", impact: .reload) }
             let seen = NetBoot.nodes(served.service.machines.filter(\.boots)), offered = NetBoot.nodes(wanted.machines.filter(\.boots))
             if seen != offered { return Difference("offered", seen: .string(seen), wanted: .string(offered), impact: .none) }
+            if served.service.loaders != wanted.loaders { return Difference("loaders", seen: "others", wanted: "those of the spec", impact: .reload) }
             if served.service.kernel != wanted.kernel || served.service.initrd != wanted.initrd {
                 return Difference(
                     "artefacts", seen: .string(served.service.kernel?.digest ?? "none"), wanted: .string(wanted.kernel?.digest ?? "none"), impact: .reload)

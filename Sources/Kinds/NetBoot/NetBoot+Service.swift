@@ -87,7 +87,7 @@ extension NetBoot.Planning {
             case .unfit, .absent: break
             }
         }
-        for case (let name, .sound(let loader)) in seen.loaders { service.loaders[name] = loader }
+        service.loaders = seen.loaders.mapValues { if case .sound(let file) = $0 { .pinned(file) } else { .withheld } }
         if service.mode == .server, service.servesUnknown || machines.contains(where: { $0.address == nil }) {
             service.pool = pool(of: place.network, reader)
         }

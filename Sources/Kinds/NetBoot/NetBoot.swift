@@ -1,4 +1,5 @@
 import Manifest
+import NetBoot
 import Resource
 
 /// What machines boot from the network: kernel, initial RAM disk and command line, pinned by digest.
@@ -93,19 +94,11 @@ package enum NetBoot: Kind {
         let artifact = Artifact(
             path: fields.optional("path", "Path of the file on the host."),
             url: fields.optional("url", "Instead of path: http or https URL that it is fetched from, once, into the data directory."),
-            digest: fields.optional("digest", digestHelp), digestFile: fields.optional("digestFile", digestFileHelp))
+            digest: fields.optional("digest", PinnedFiles.digestHelp), digestFile: fields.optional("digestFile", PinnedFiles.digestFileHelp))
         if (artifact.path == nil) == (artifact.url == nil), !fields.isDrawing, fields.problems.isEmpty {
             fields.note("needs exactly one of path, url")
         }
-        noteDigests(artifact.digest, artifact.digestFile, &fields)
+        PinnedFiles.noteDigests(artifact.digest, artifact.digestFile, &fields)
         return artifact
-    }
-
-    static let digestHelp = "SHA-256 of the file: sha256:…"
-    static let digestFileHelp = "Path of a file on the host in sha256sum's format that has the digest; instead of digest."
-
-    static func noteDigests(_ digest: Digest?, _ digestFile: FilePathText?, _ fields: inout Fields) {
-        guard (digest == nil) == (digestFile == nil), !fields.isDrawing, fields.problems.isEmpty else { return }
-        fields.note("needs exactly one of digest, digestFile")
     }
 }

@@ -30,16 +30,17 @@ struct ServiceJobs {
         var members: [ProbeJob.Place] = []
         var memberTrust: ProbeTrust?
         for place in places where Node.hosting(of: place.record, reader) == .up {
+            guard let node = place.record else { continue }
             let identity = try await identity(service, place, reader)
             let secured = place.authority != nil
-            if let probe, let question = question(service, probe, place, identity.trust, secured, reader) {
+            if let probe, let question = question(service, probe, node, place.address, identity.trust, secured, reader) {
                 jobs.append(ProbeJob(
                     node: place.node, question, every: probe.period.duration, within: probe.timeout.duration, failures: probe.failureThreshold,
                     successes: probe.successThreshold))
             }
             guard let address = place.address else { continue }
-            if canRunCommands, place.record?.spec.system != nil, Self.booting.contains(service.name) {
-                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: shell(of: place, reader)), every: .seconds(10), within: .seconds(10)))
+            if canRunCommands, node.spec.system != nil, Self.booting.contains(service.name) {
+                jobs.append(ProbeJob(node: place.node, .firstBoot(service: service.name, at: shell(of: node, reader)), every: .seconds(10), within: .seconds(10)))
             }
             if let own = identity.issued, let port = securePort(service, probe) {
                 issued[place.node] = own
@@ -59,16 +60,16 @@ struct ServiceJobs {
     }
 
     /// As its Installation reaches it.
-    private func shell(of place: ServicePlacement.Place, _ reader: Reader) -> SSHTarget {
-        let target = reader.get(Installation.self, place.node)?.spec.target ?? place.record?.spec.system?.target
-        return place.record?.sshTarget(target) ?? SSHTarget(address: place.node)
+    private func shell(of node: Resource<Node>, _ reader: Reader) -> SSHTarget {
+        node.sshTarget(reader.get(Installation.self, node.name)?.spec.target ?? node.spec.system?.target)
     }
 
     private func question(
-        _ service: Resource<Service>, _ probe: Service.Probe, _ place: ServicePlacement.Place, _ trust: ProbeTrust?, _ secured: Bool, _ reader: Reader
+        _ service: Resource<Service>, _ probe: Service.Probe, _ node: Resource<Node>, _ address: String?, _ trust: ProbeTrust?, _ secured: Bool,
+        _ reader: Reader
     ) -> ProbeJob.Question? {
-        if case .exec(let exec) = probe.check { return .exec(exec.command, at: shell(of: place, reader)) }
-        guard let address = place.address, let port = probe.check.port.flatMap({ number(of: $0.port, service) }) else { return nil }
+        if case .exec(let exec) = probe.check { return .exec(exec.command, at: shell(of: node, reader)) }
+        guard let address, let port = probe.check.port.flatMap({ number(of: $0.port, service) }) else { return nil }
         let target = ProbeAddress(host: address, port: port)
         switch probe.check {
         case .httpGet(let get):

@@ -15,8 +15,11 @@ package struct InstallerOrder: Hashable, Sendable {
             self.digest = digest
         }
 
-        /// "PLASMA_IMAGE_ROOT=/images/root.tar.zst"
-        var setting: String { "PLASMA_IMAGE_\(name.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined())=\(path)" }
+        /// "PLASMA_IMAGE_ROOT=/images/root.tar.zst", and its digest.
+        var settings: [String] {
+            let variable = "PLASMA_IMAGE_" + name.uppercased().map { $0.isLetter || $0.isNumber ? String($0) : "_" }.joined()
+            return ["\(variable)=\(path)", "\(variable)_SHA256=\(digest)"]
+        }
     }
 
     package var node: String

@@ -128,7 +128,7 @@ package struct InstallerRuns: Sendable {
         try FileManager.default.createSymbolicLink(atPath: link + ".new", withDestinationPath: order.run + "/log")
         try moveOver(link + ".new", link)
         let arguments = order.arguments(directory: place, privateKeyFile: identity.privateKeyFile, sshOptions: options)
-        let settings = order.images.isEmpty ? [] : ["env"] + order.images.map(\.setting)
+        let settings = order.images.isEmpty ? [] : ["env"] + order.images.flatMap(\.settings)
         let wrapper = try processes.spawn(
             Program("/bin/sh", ["-c", Self.wrapper, Self.wrapperName, place, order.makesLock ? "lock" : ""] + settings + [order.program] + arguments),
             output: nil)

@@ -149,7 +149,7 @@ import Testing
         try machine.set("root.tar", "another one")
         let spoiled = try await steps.step()
         #expect(isStalled(spoiled.condition) && spoiled.actions == [])
-        #expect(spoiled.condition.message.hasPrefix("the image root: \(machine.path)/root.tar has the digest sha256:"))
+        #expect(spoiled.condition.message.hasPrefix("spec.images[0] (root): \(machine.path)/root.tar has the digest sha256:"))
         #expect(spoiled.condition.message.hasSuffix("and sha256:\(digest) is expected; nothing is installed until they agree"))
         try machine.set("root.tar", "the right one")
         let planned = try await steps.step(crashes: true)

@@ -1,6 +1,7 @@
 import Foundation
 import Host
 import Manifest
+import NetBoot
 import NixOS
 import PKI
 import Reconcile
@@ -49,7 +50,7 @@ final class PretendedMachine: Sendable {
         let processes = SystemProcesses()
         return Installation.Keeper(
             directory: path + "/installations", identity: SSHIdentity(directory: path + "/keys", processes: processes),
-            vault: Vault(store: store, sealingKeyFile: path + "/vault.key"), processes: processes, time: time, ssh: path + "/ssh")
+            vault: Vault(store: store, sealingKeyFile: path + "/vault.key"), processes: processes, images: PinnedFiles(), time: time, ssh: path + "/ssh")
     }
 
     private static let ssh = """

@@ -18,6 +18,7 @@ import Testing
             lines += plan.actions.map { "  do \($0)" }
             if words.has("order"), case .start(let order, let needs)? = plan.actions.first {
                 lines.append("  \(order.flake ?? "rendered")#\(order.attribute) to \(order.target.userAtAddress), \(order.phases.joined(separator: ","))")
+                lines += order.images.map { "  image \($0.name) \($0.path)" }
                 lines += order.flakeFiles.map(\.path).filter { !$0.hasPrefix("nix/") }.map { "  with \($0)" }
                 if needs.revocationLists != nil {
                     let file = String(decoding: needs.configuration?.contents ?? [], as: UTF8.self)
@@ -283,7 +284,8 @@ import Testing
         var seen = Installation.Sight(hasProgram: !words.has("noprogram"), hostKey: "ssh-ed25519 AAAA", authorizedKey: "ssh-ed25519 BBBB")
         seen.ownProgramProblem = words.has("linked") ? "is linked with libswiftCore.so, which nodes do not have; build it with `make`" : nil
         seen.lacksLock = words.has("nolock")
-        if words["image"] == "spoiled" { seen.unfitImage = "the image root: /images/root: No such file or directory" }
+        if words["image"] == "sound" { seen.images = [.init(name: "root", path: "/images/root", digest: String(repeating: "a", count: 64))] }
+        if words["image"] == "spoiled" { seen.unfitImage = "spec.images[0] (root): /images/root: No such file or directory" }
         seen.lacks = words.has("lacks") ? "Certificate/node-cert was not issued yet" : nil
         seen.isOverdue = words.has("overdue")
         seen.isEnding = words.has("ending") || words.has("deaf")

@@ -15,7 +15,7 @@ extension PlanTests {
             var lines = told(plan)
             for action in plan.actions {
                 guard case .serve(let service) = action else { continue }
-                lines += service.loaders.sorted { $0.key < $1.key }.map { "    loader \($0.key) \($0.value.path)" }
+                lines += service.loaders.sorted { $0.key < $1.key }.map { "    loader \($0.key) \(loader($0.value))" }
                 if words.has("line") { lines.append("    command line \(service.commandLine)") }
                 lines += service.machines.map { "    \($0.node) \($0.mac) \($0.address?.description ?? "of the pool")\($0.boots ? " boots" : "")" }
                 if let first = service.pool.first, let last = service.pool.last { lines.append("    pool of \(service.pool.count), \(first) to \(last)") }
@@ -29,7 +29,7 @@ extension PlanTests {
     }
 
     @Test func `after a netboot's actions there is nothing left to do`() throws {
-        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "loader=absent installation=wants", "loader=sound served=same", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
+        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "loader=absent installation=wants", "loader=sound served=same", "loader=unfit served=same", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
             let pairs = text.split(separator: " ").map { $0.split(separator: "=").map(String.init) }
             let words = PlanCases.Words(values: Dictionary(pairs.map { ($0[0], $0.count > 1 ? $0[1] : "") }, uniquingKeysWith: { $1 }))
             let scene = try NetBootScene(words, self)
@@ -60,6 +60,8 @@ extension PlanTests {
         #expect(third.status.machines == second.status.machines, "a server that was started anew remembers by its status")
     }
 }
+
+private func loader(_ loader: BootService.Loader) -> String { if case .pinned(let file) = loader { file.path } else { "withheld" } }
 
 /// A NetBoot for two nodes on a network, as the words say.
 private struct NetBootScene {
