@@ -12,7 +12,7 @@ struct Imagination: Sendable {
     /// What was really seen, before anything was imagined, of those that a manifest changes.
     private(set) var firstSights: [Reference: any Sendable] = [:]
     private(set) var actions: [Reference: [String]] = [:]
-    /// As the first round saw them, before anything was done.
+    /// As the first round saw them, before anything was done, and the first that acts: what it waited for may have hidden them.
     private(set) var differences: [Reference: [Difference]] = [:]
     private(set) var conditions: [Reference: Condition] = [:]
     private(set) var operations: [Reference: ObjectDiff.Operation] = [:]
@@ -64,7 +64,13 @@ struct Imagination: Sendable {
         }
         sights[reference] = .seen(imagined.seen)
         conditions[reference] = imagined.condition
-        if differences[reference] == nil { differences[reference] = imagined.differences }
+        if let known = differences[reference] {
+            if actions[reference, default: []].isEmpty, !imagined.actions.isEmpty {
+                differences[reference] = known + imagined.differences.filter { new in !known.contains { $0.path == new.path } }
+            }
+        } else {
+            differences[reference] = imagined.differences
+        }
         actions[reference, default: []] += imagined.actions
         if imagined.isGone {
             put(reference, nil)

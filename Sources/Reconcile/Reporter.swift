@@ -17,7 +17,7 @@ struct Reporter {
         var objects: [ObjectDiff] = []
         let wanted = everything.sorted().filter(isWanted)
         for reference in wanted {
-            if let object = object(reference, draftsByReference[reference]) { objects.append(object) }
+            if let object = object(reference, place(of: reference, draftsByReference), isWanted) { objects.append(object) }
         }
         for stray in strays {
             switch stray {
@@ -36,8 +36,37 @@ struct Reporter {
         return DiffReport(objects: objects.sorted { $0.reference < $1.reference }, examined: wanted.count { loops[$0.kind] != nil })
     }
 
-    private func object(_ reference: Reference, _ draft: Draft?) -> ObjectDiff? {
-        let operation = started.operations[reference] ?? future.operations[reference] ?? .keep
+    /// Where a manifest speaks of an object, or of whom it is made by.
+    private func place(of reference: Reference, _ drafts: [Reference: Draft]) -> Draft? {
+        var next: Reference? = reference
+        for _ in 0..<8 {
+            guard let one = next else { return nil }
+            if let draft = drafts[one] { return draft }
+            next = (future.ledger[one] ?? started.ledger[one])?.metadata.owner?.reference
+        }
+        return nil
+    }
+
+    /// Whoever is leaving already is not as it was wanted by whoever deleted it, until it is gone.
+    private func operation(_ reference: Reference) -> ObjectDiff.Operation {
+        started.operations[reference] ?? future.operations[reference] ?? (stored[reference]?.metadata.isLeaving == true ? .delete : .keep)
+    }
+
+    /// Whether an object is reported, with a reason of its own or at the end of those it waits on. Of a circle nobody is.
+    private func isTold(_ reference: Reference, _ isWanted: (Reference) -> Bool, _ asked: inout Set<Reference>) -> Bool {
+        guard isWanted(reference), future.sights[reference] != nil, asked.insert(reference).inserted else { return false }
+        if case .unseen = future.sights[reference] { return true }
+        let operation = operation(reference)
+        if operation != .keep || future.actions[reference]?.isEmpty == false || !changes(reference, operation).isEmpty { return true }
+        switch future.conditions[reference] {
+        case .stalled, .failing: return true
+        case .waiting(let next, _): return isTold(next, isWanted, &asked)
+        case .ready, .converging, nil: return false
+        }
+    }
+
+    private func object(_ reference: Reference, _ draft: Draft?, _ isWanted: (Reference) -> Bool) -> ObjectDiff? {
+        let operation = operation(reference)
         var object = ObjectDiff(
             reference: reference, file: draft?.file, mark: draft?.mark(of: ""), operation: operation,
             actions: future.actions[reference] ?? [])
@@ -58,7 +87,8 @@ struct Reporter {
         case .failing(let why, _): object.note = why
         case .waiting(let other, let why):
             // What only follows another's trouble is no difference of its own: the other one tells it.
-            let isFollower = operation == .keep && object.changes.isEmpty && object.actions.isEmpty && future.sights[other] != nil
+            var asked: Set<Reference> = [reference]
+            let isFollower = operation == .keep && object.changes.isEmpty && object.actions.isEmpty && isTold(other, isWanted, &asked)
             if !isFollower { object.note = why.isEmpty ? "waits on \(other)" : "waits on \(other): \(why)" }
         case .ready, .converging, nil: break
         }
@@ -77,7 +107,12 @@ struct Reporter {
         case .delete:
             return [Change(path: "spec", from: specJSON(stored[reference]), to: nil, class: .config, impact: differences.map(\.impact).max() ?? .none)]
         case .keep, .unmanaged:
-            return differences.map { Change(path: $0.path, from: $0.seen, to: $0.wanted, class: .drift, impact: $0.impact) }
+            guard !differences.isEmpty else { return [] }
+            // What the world did not differ in before follows from what the manifest makes of others.
+            let drifted = Set(driftBefore(reference).map(\.path))
+            return differences.map {
+                Change(path: $0.path, from: $0.seen, to: $0.wanted, class: operation == .unmanaged || drifted.contains($0.path) ? .drift : .config, impact: $0.impact)
+            }
         case .update:
             let drifted = Dictionary(driftBefore(reference).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
             var byPath: [String: Change] = [:]

@@ -36,13 +36,17 @@ package struct Round<P: Planner>: Sendable {
             condition = .stalled("\(foreign) exists and belongs to somebody else; delete or rename it")
             actions = []
         } else if isSuspended {
+            let isHeldBack = !actions.isEmpty || !ChildChanges(of: resource, wanted: plan.children, in: ledger, now: now, makeUID: makeUID).isEmpty
             actions = []
             phase = "Suspended"
-            if condition != .ready || resource.metadata.isLeaving {
+            if condition != .ready || resource.metadata.isLeaving || isHeldBack {
                 condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(plan.condition.summary))")
             }
         } else if resource.metadata.isLeaving, condition == .ready, let child = remaining.first {
             condition = .waiting(on: child.reference, "it is leaving")
+        } else if condition == .ready, let child = children.update.first(where: { $0.metadata.generation != ledger[$0.reference]?.metadata.generation }) {
+            // What it says of itself is of what was wanted before.
+            condition = .waiting(on: child.reference, "not looked at yet")
         }
         // Who waits on what stands still stands still as well, and says so: no patience helps.
         var isStuck = false

@@ -154,6 +154,32 @@ import Testing
         }
     }
 
+    @Test func `who is suspended is not ready while something is held back`() {
+        var owner = Resource<Widget>(metadata: Metadata(name: "a", uid: "uid-a"), spec: Widget.Spec(size: 4, parts: ["b"]))
+        var part = Resource<Widget>(
+            metadata: Metadata(name: "b", uid: "uid-b", ownerReferences: [OwnerReference(kind: "Widget", name: "a", uid: "uid-a")]), spec: Widget.Spec(size: 2))
+        part.metadata.generation = 1
+        func condition(_ owner: Resource<Widget>) -> Condition {
+            var ledger = Ledger()
+            ledger[owner.reference] = owner
+            ledger[part.reference] = part
+            let plan = Widget.Planning.plan(Goal(owner), given: owner.spec.size, Reader(ledger))
+            return Round<Widget.Planning>(owner, plan: plan, ledger: ledger, now: Date(timeIntervalSince1970: 0), makeUID: { "" }).condition
+        }
+        #expect(condition(owner) == .ready)
+        // Its part is of what was wanted before: what that says of itself is of no use.
+        owner.spec.size = 6
+        #expect(condition(owner) == .waiting(on: part.reference, "not looked at yet"))
+        owner.metadata.annotations[Annotation.suspended] = "true"
+        guard case .stalled(let why) = condition(owner) else {
+            Issue.record("\(condition(owner))")
+            return
+        }
+        #expect(why.contains("plasma resume"))
+        owner.spec.size = 4
+        #expect(condition(owner) == .ready, "nothing is held back")
+    }
+
     @Test func `a suspended record is watched but left alone`() async throws {
         try await Bench().running { bench in
             try await bench.put("a", Widget.Spec(size: 4)) { $0.annotations[Annotation.suspended] = "true" }

@@ -108,6 +108,67 @@ import Testing
         #expect(object.actions == ["remove a"])
     }
 
+    @Test func `what a wait hides at first is told with its impact, and as the manifest's doing`() async throws {
+        var ledger = Ledger()
+        ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))
+        ledger[Reference(Widget.self, "z")] = stored("z", Widget.Spec(size: 1, after: "a"))
+        world.state.withLock { $0.sizes = ["a": 4, "z": 1] }
+        // z waits for a, and is made anew afterwards.
+        var (a, z) = (ledger[Reference(Widget.self, "a")]!, ledger[Reference(Widget.self, "z")]!)
+        a = a.replacingSpec(with: Resource<Widget>(metadata: a.metadata, spec: Widget.Spec(size: 6)))
+        z = z.replacingSpec(with: Resource<Widget>(metadata: z.metadata, spec: Widget.Spec(size: 2, after: "a")))
+        let report = await differ.diff(stored: ledger, records: [a, z])
+        let object = try #require(report.objects.first { $0.name == "z" })
+        #expect(object.actions == ["make z 2"])
+        #expect(object.changes == [Change(path: "spec.size", from: .integer(1), to: .integer(2), class: .config, impact: .restart)])
+    }
+
+    @Test func `one that waits is a difference where what it waits for is not asked about`() async throws {
+        var ledger = Ledger()
+        ledger[Reference(Widget.self, "z")] = stored("z", Widget.Spec(size: 1, after: "a"))
+        var unready = stored("a", Widget.Spec(size: 4))
+        unready.status = nil
+        ledger[unready.reference] = unready
+        world.state.withLock {
+            $0.sizes = ["z": 1, "a": 4]
+            $0.isInvisible = false
+        }
+        // It becomes ready in thought: nothing differs.
+        #expect(await differ.diff(stored: ledger) { $0.name == "z" }.exitCode == 0)
+        // It never does.
+        ledger[Reference(Widget.self, "z")] = stored("z", Widget.Spec(size: 1, after: "gone"))
+        var gone = stored("gone", Widget.Spec(size: 1, after: "gone"))
+        gone.status = nil
+        ledger[gone.reference] = gone
+        let all = await differ.diff(stored: ledger)
+        #expect(all.exitCode == 1 && all.objects.map(\.name) == ["gone", "z"], "of a circle, all are told")
+        let one = await differ.diff(stored: ledger) { $0.name == "z" }
+        #expect(one.exitCode == 1 && one.objects.map(\.note) == ["waits on Widget/gone: not ready"])
+        // Who only follows what another tells is not told beside it.
+        world.state.withLock { $0.isInvisible = true }
+        #expect(await differ.diff(stored: ledger).exitCode == 3)
+    }
+
+    @Test func `what is leaving is a difference until it is gone`() async throws {
+        var ledger = Ledger()
+        var leaving = stored("a", Widget.Spec(size: 4))
+        leaving.metadata.deletionTimestamp = .init(timeIntervalSince1970: 0)
+        ledger[leaving.reference] = leaving
+        world.state.withLock { $0.sizes = ["a": 4] }
+        let report = await differ.diff(stored: ledger)
+        #expect(report.exitCode == 1 && report.objects.map(\.operation) == [.delete] && report.objects.map(\.actions) == [["remove a"]])
+    }
+
+    @Test func `a child that no manifest speaks of is told at its owner's place`() async throws {
+        var ledger = Ledger()
+        ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4, parts: ["b"]))
+        ledger[Reference(Widget.self, "b")] = stored("b", Widget.Spec(size: 2), owner: "a")
+        world.state.withLock { $0.sizes = ["a": 4, "b": 1] }
+        let report = await differ.diff(stored: ledger, drafts: draft(widget("a", 4)))
+        let child = try #require(report.objects.first { $0.name == "b" })
+        #expect(child.file == "w.yaml" && child.mark != nil)
+    }
+
     @Test func `what nobody asked for is named and left alone`() async throws {
         world.state.withLock { $0.sizes = ["ghost": 4] }
         let report = await differ.diff(stored: Ledger())

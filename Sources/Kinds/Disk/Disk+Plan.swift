@@ -74,7 +74,8 @@ extension Disk {
                 }
                 var going = status
                 going.isOurs = true
-                return Plan(.converging("deleting"), [.delete(path: seen.path)], status: going, differences: [.leaving("image")])
+                return Plan(.converging("deleting"), [.delete(path: seen.path)], status: going,
+                    differences: [Difference("image", seen: .string(seen.path), wanted: nil, impact: .wipe)])
             case (.present, nil):
                 return create(disk, seen, status, runner)
             case (.present, let image?):

@@ -172,7 +172,7 @@ extension VirtualMachine {
             }
             switch definition(of: machine, seen.premises, reader) {
             case .failure(let obstacle):
-                return Plan(obstacle.condition, status: status)
+                return Plan(obstacle.condition, status: status, differences: changes(outline(of: machine, seen.premises), running).filter(\.isOfOutline))
             case .success(let wanted):
                 var differences = changes(wanted.machine, running)
                 switch running.state {
@@ -238,6 +238,13 @@ extension VirtualMachine {
             return found
         }
 
+        /// As far as it can be said without what it waits for: processors and memory.
+        private static func outline(of machine: Resource<VirtualMachine>, _ premises: Premises) -> MachineDefinition {
+            MachineDefinition(
+                name: machine.name, uuid: uuid(of: machine, premises), cpus: machine.spec.cpus, memoryBytes: machine.spec.memory.bytes, accelerator: .tcg,
+                firmware: .bios, directory: premises.directory)
+        }
+
         private static func joined(_ first: JSON?, _ second: String?) -> JSON? {
             let parts = [first?.string, second].compactMap { $0 }
             return parts.isEmpty ? nil : .string(parts.joined(separator: " "))
@@ -257,6 +264,8 @@ extension VirtualMachine {
 }
 
 extension Difference {
+    fileprivate var isOfOutline: Bool { ["spec.cpus", "spec.memory"].contains(path) }
+
     static func leaving(_ what: String) -> Difference { Difference(what, seen: "there", wanted: nil, impact: .replace) }
 }
 
