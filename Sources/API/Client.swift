@@ -89,25 +89,26 @@ package struct Client: Sendable {
     /// - Parameter workingDirectory: absolute; relative paths within a manifest start from its file's directory,
     ///   and relative file names from here.
     package func apply(
-        _ manifest: [(file: String, bytes: [UInt8])], options: ApplyOptions = ApplyOptions(), workingDirectory: String? = nil
+        _ manifest: [(file: String, bytes: [UInt8])], options: ApplyOptions = ApplyOptions(), workingDirectory: String? = nil,
+        within limit: Duration = .seconds(120)
     ) async throws -> ApplyResult {
         var query = [("fieldManager", options.fieldManager)]
         if options.dryRun { query.append(("dryRun", "All")) }
         if options.prune { query.append(("prune", "true")) }
         if options.force { query.append(("force", "true")) }
         let body = try Wire.encode(ManifestBody(files: Self.files(manifest), workingDirectory: workingDirectory))
-        let answer = try await bytes("POST", Paths.apply, query: query, body: body, deadline: .minutes(10))
+        let answer = try await bytes("POST", Paths.apply, query: query, body: body, deadline: TimeAmount(limit))
         return try Wire.decode(ApplyResult.self, from: answer)
     }
 
     /// - Parameter manifest: nil compares the store's own desired state with the world.
     package func diff(
         _ manifest: [(file: String, bytes: [UInt8])]?, selection: DiffSelection = DiffSelection(),
-        workingDirectory: String? = nil
+        workingDirectory: String? = nil, within limit: Duration = .seconds(1800)
     ) async throws -> DiffReport {
         let files = try manifest.map(Self.files)
         let body = try Wire.encode(ManifestBody(files: files, selection: selection, workingDirectory: workingDirectory))
-        let answer = try await bytes("POST", Paths.diff, body: body, deadline: .minutes(30))
+        let answer = try await bytes("POST", Paths.diff, body: body, deadline: TimeAmount(limit))
         return try Wire.decode(DiffReport.self, from: answer)
     }
 

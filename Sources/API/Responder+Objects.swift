@@ -56,6 +56,7 @@ extension Responder {
         try asked.query.allow("dryRun", "propagationPolicy", "gracePeriodSeconds")
         try await authorize(asked, .delete, kind.name, name)
         let options = try await deleteOptions(asked)
+        try await refuseWanted(kind, name)
         let now = objects.now()
         let change = try await objects.change(kind, name, dryRun: options.isDryRun) { stored in
             switch try Admission.deletion(of: stored, options.preconditions, now: now) {
@@ -67,6 +68,17 @@ extension Responder {
         guard case .remove(let gone) = change else { return try Answer.object(change.resource) }
         return try Answer.json(
             Status(status: "Success", code: 200, details: Status.Details(name: gone.name, kind: gone.reference.kind)))
+    }
+
+    /// What somebody else's plan makes is wanted again as soon as it leaves, and the two would wait for each other.
+    private func refuseWanted(_ kind: AnyKind, _ name: String) async throws {
+        guard let stored = try await objects.find(kind, name), !stored.metadata.isLeaving, let owner = stored.metadata.owner,
+            let ownerKind = kinds[owner.kind], let alive = try await objects.find(ownerKind, owner.name), alive.metadata.uid == owner.uid,
+            !alive.metadata.isLeaving
+        else { return }
+        throw Refusal.conflict(
+            stored.reference,
+            "\(stored.reference) belongs to \(owner.reference), which would want it again; take it out of the spec of \(owner.reference), or delete that")
     }
 
     /// From the query and from a Kubernetes DeleteOptions body.

@@ -73,6 +73,10 @@ extension Chainfire {
     ) throws(ChainfireError) -> RestoreReport {
         let report = try verify(snapshot: path)
         guard bumpRevision >= 0 else { throw .mismatch("the revision can only be raised, not by \(bumpRevision)") }
+        // Half of all numbers are left to the new cluster.
+        guard case let (revision, isTooMuch) = report.revision.addingReportingOverflow(bumpRevision), !isTooMuch, revision <= .max / 2 else {
+            throw .mismatch("revision \(report.revision) cannot be raised by \(bumpRevision): at most to \(Revision.max / 2)")
+        }
         var founding = try membership.founding()
         if case .bootstrap(_, let members, let token) = membership {
             // Another cluster than the one that was founded with the same words; the same on all members.

@@ -16,10 +16,12 @@ package struct StoreCheck: Sendable, CustomStringConvertible {
     fileprivate init(_ directory: String, _ disk: any Disk) {
         if (try? disk.list(directory))?.contains("log") != false { log = LogCheck.run(directory + "/log", disk: disk) }
         do throws(ChainfireError) {
-            identity = try StoreIdentity.read(directory, SystemDisk())
+            identity = try StoreIdentity.read(directory, disk)
+            if identity == nil { problems.append("\(directory)/member is missing: it says which member of which cluster this is; bring it back from a backup") }
         } catch {
             problems.append("\(error)")
         }
+        if log != nil, let problem = PeerBook.check(directory + "/log", disk: disk, member: identity?.memberID) { problems.append(problem) }
         let state = directory + "/state.db"
         do {
             problems += try Storage.check(state)

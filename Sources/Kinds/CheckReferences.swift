@@ -63,6 +63,10 @@ private struct ReferenceCheck {
         _ entry: CheckedWorld.Entry<K>, _ path: String, _: Target.Type, _ name: ObjectName?, others: Set<ObjectName> = []
     ) {
         guard let name, !world.has(Target.self, name), !entry.isBroken(path) else { return }
+        if world.isLeaving(Target.self, name) {
+            problems += entry.problem(path, "\"\(name)\" is being deleted; name another \(Target.name), or delete this too, and apply both again once they are gone")
+            return
+        }
         let known = world.names(of: Target.self).filter { name in !others.contains { $0.scalarText == name } }
         let hint = suggestion(
             name.scalarText, known, else: world.names(of: Target.self).isEmpty ? "; there is no \(Target.name) at all" : "")

@@ -46,6 +46,7 @@ struct CheckedWorld {
     let installations: [Entry<Installation>]
     let services: [Entry<Service>]
     private let names: [String: Set<String>]
+    private let leaving: Set<Reference>
     private let networksByName: [String: Entry<Network>]
     private let nodesByName: [String: Entry<Node>]
     private let disksByName: [String: Entry<Disk>]
@@ -72,6 +73,7 @@ struct CheckedWorld {
         netBoots = entries(NetBoot.self)
         installations = entries(Installation.self)
         services = entries(Service.self)
+        leaving = Set(stored.filter(\.metadata.isLeaving).map(\.reference))
         var names: [String: Set<String>] = [:]
         for reference in drafted.union(stored.filter { !$0.metadata.isLeaving }.map(\.reference)) {
             names[reference.kind, default: []].insert(reference.name)
@@ -89,6 +91,8 @@ struct CheckedWorld {
     }
 
     func has<K: Kind>(_: K.Type, _ name: ObjectName) -> Bool { names[K.name]?.contains(name.scalarText) ?? false }
+
+    func isLeaving<K: Kind>(_: K.Type, _ name: ObjectName) -> Bool { leaving.contains(Reference(K.self, name.scalarText)) }
 
     func names<K: Kind>(of _: K.Type) -> [String] { names[K.name]?.sorted() ?? [] }
 

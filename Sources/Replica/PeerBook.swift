@@ -85,6 +85,24 @@ package final class PeerBook: Sendable {
         return book
     }
 
+    /// What is wrong with the book in a directory, for a person; nil: nothing, or there is none, as of one who never had others.
+    package static func check(_ directory: String, disk: any Disk, member: UInt64?) -> String? {
+        let file = SmallFile("identity", in: directory, magic: "PLASMAID", disk: disk)
+        do throws(ReplicaError) {
+            guard let content = try file.read() else { return nil }
+            var reader = ByteReader(content)
+            guard reader.read(UInt64.self) != nil, let own = reader.read(UInt64.self), let incarnation = reader.read(UInt64.self), content.count % 16 == 8 else {
+                return "\(file.path) has a format that this version of plasma does not know"
+            }
+            if let member, own != member { return "\(file.path) is of member \(hex(own)), not of \(hex(member))" }
+            let identity = PeerIdentity(cluster: 0, member: own, incarnation: incarnation)
+            let disowned = SmallFile("disowned", in: directory, magic: "PLASMADO", disk: disk)
+            return try disowning(disowned, of: identity).map { "\(end($0))" }
+        } catch {
+            return "\(error)"
+        }
+    }
+
     private init(_ state: consuming State, _ file: SmallFile, _ disowned: SmallFile) {
         self.state = Mutex(state)
         self.file = file

@@ -132,6 +132,6 @@ struct MemberURLTests {
         #expect(throws: Failure.self) { try read("--store", "a:1", "--store-prefix", "/") }
         #expect(throws: Failure.self) { try read("--store", "a:1", "--store-ca-file", "/etc/hosts") }
         #expect(throws: Failure.self) { try read("--store-ca-file", "/etc/hosts") }
-        #expect(throws: Failure("--store: \"x\" is not an address with a port; write one such as https://10.0.0.1:2380")) { try read("--store", "x") }
+        #expect(throws: Failure("--store: \"x\" is not an address with a port; write one such as https://10.0.0.1:2379 (2380 for peers)")) { try read("--store", "x") }
     }
 }

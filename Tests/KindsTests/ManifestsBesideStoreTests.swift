@@ -48,13 +48,13 @@ import Testing
         #expect(problems(text, beside: objects(text)) == [])
     }
 
-    @Test func `a leaving object is not there any more`() {
+    @Test func `a leaving object cannot be named any more`() {
         var stored = objects(network)
         stored[0].metadata.deletionTimestamp = .now
         #expect(
             problems(node("a", "10.0.0.11", "52:54:00:00:00:01"), beside: stored) == [
                 "test.yaml:6:26: Node/a spec.interfaces[0].network: "
-                    + "\"lan\" names no Network that exists; there is no Network at all"
+                    + "\"lan\" is being deleted; name another Network, or delete this too, and apply both again once they are gone"
             ])
     }
 

@@ -82,6 +82,7 @@ struct RevokeCommand: AsyncParsableCommand {
         guard let serial = record.text("status.serial"), let authority = record.text("status.authority") else {
             throw Failure("\(word) was not issued yet: there is nothing to revoke")
         }
+        if let named = self.authority, named != authority { throw Failure("\(word) was signed by \(authority), not by \(named): nothing was revoked") }
         return (authority, serial)
     }
 }

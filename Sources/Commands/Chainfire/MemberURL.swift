@@ -15,11 +15,11 @@ struct MemberURL: TextScalar {
         do throws(ScalarProblem) {
             url = try HTTPURL(scalar: hasScheme ? text : "https://" + text)
         } catch {
-            throw hasScheme ? error : ScalarProblem("is not host:port or a URL such as https://10.0.0.1:2380")
+            throw hasScheme ? error : ScalarProblem("is not host:port or a URL such as https://10.0.0.1:2379")
         }
         let authority = text.split(separator: "/").last.map(String.init) ?? ""
         guard url.target == "/", authority.contains(":"), authority.last != "]" else {
-            throw ScalarProblem("is not an address with a port; write one such as https://10.0.0.1:2380")
+            throw ScalarProblem("is not an address with a port; write one such as https://10.0.0.1:2379 (2380 for peers)")
         }
         scalarText = text
         (host, port) = (url.host, url.port)

@@ -55,7 +55,9 @@ enum DiffSARIF {
             "message": message(text),
             "partialFingerprints": .object(["plasma/v1": .string("\(object.reference) \(path) \(rule)")]),
         ]
-        if let file = object.file {
+        // Code scanning takes no result without a place: what no manifest speaks of is shown where the file would begin.
+        do {
+            let file = object.file ?? "plasma"
             var location: [String: JSON] = ["artifactLocation": .object(["uri": .string(uri(file))])]
             if let mark = object.mark {
                 location["region"] = .object([

@@ -80,7 +80,7 @@ struct Waiter {
             // What was just asked for may not have been looked at yet.
             let isHopeless = hopelessSince.map { now - $0 >= .seconds(2) } ?? false
             let spent = now - start
-            let isOver = timeout.map { spent >= $0 && (unlisted.isEmpty || spent >= $0 + .seconds(30)) } ?? false
+            let isOver = timeout.map { spent >= $0 && (unlisted.isEmpty || spent >= $0 + .seconds(5)) } ?? false
             if isHopeless || isOver { throw progress.failure(after: spent) }
         }
         try Task.checkCancellation()

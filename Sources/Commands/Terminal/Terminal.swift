@@ -41,7 +41,10 @@ enum Output {
                 var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&ready, 1, 1000)
             } else if errno != EINTR {
-                exit(errno == EPIPE ? 128 + SIGPIPE : 1)
+                if errno == EPIPE { exit(128 + SIGPIPE) }
+                // 1 would be "there are differences" of diff: nobody may take a page that is not whole for an answer.
+                if descriptor == STDOUT_FILENO { complain("plasma: standard output could not be written: \(String(cString: strerror(errno)))") }
+                exit(2)
             }
         }
     }

@@ -49,7 +49,8 @@ struct ApplyCommand: AsyncParsableCommand {
         let options = ApplyOptions(dryRun: dryRun == .server, prune: prune, fieldManager: fieldManager, force: forceConflicts)
         let terminal = connection.terminal
         try await connection.withClient { client in
-            let result = try await files.asking { try await client.apply($0, options: options) }
+            let limit = min(timeout.duration ?? .seconds(120), .seconds(120))
+            let result = try await files.asking { try await client.apply($0, options: options, within: wait ? limit : .seconds(120)) }
             Output.write(ApplyText.render(result))
             guard wait, !result.dryRun else { return }
             try await Waiter(client: client, kinds: kinds, terminal: terminal)

@@ -47,8 +47,14 @@ struct DeleteCommand: AsyncParsableCommand {
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             var missing = found.missing
             var leaving: [Reference] = []
+            let chosen = Set(found.parts.flatMap(\.objects).map(\.reference))
             for part in found.parts {
                 for object in part.objects {
+                    // Named by nobody: it goes with its owner.
+                    if part.names == nil, let owner = object.metadata.owner {
+                        if !chosen.contains(owner.reference) { Output.complain("\(slug(object.reference)) belongs to \(owner.reference) and stays with it") }
+                        continue
+                    }
                     do {
                         let result = try await client.delete(
                             part.kind, object.name, uid: object.metadata.uid.isEmpty ? nil : object.metadata.uid)

@@ -50,6 +50,7 @@ struct DiffCommand: AsyncParsableCommand {
     var fieldManager = "plasma"
     @Flag(name: .customLong("detailed-exitcode"), help: "Terraform's exit codes: 0 none, 1 error, 2 changes.")
     var detailedExitCode = false
+    @Option(help: ArgumentHelp("How long to wait for the answer: 90s, 10m; 0 for ever.", valueName: "time")) var timeout = Timeout(.seconds(600))
     @OptionGroup var connection: ConnectionOptions
 
     mutating func validate() throws {
@@ -65,8 +66,9 @@ struct DiffCommand: AsyncParsableCommand {
             prune: prune,
             fieldManager: fieldManager)
         let report = try await connection.withClient { client in
-            guard let files else { return try await client.diff(nil, selection: selection) }
-            return files.shown(try await files.asking { try await client.diff($0, selection: selection) })
+            let limit = timeout.duration ?? .seconds(365 * 86_400)
+            guard let files else { return try await client.diff(nil, selection: selection, within: limit) }
+            return files.shown(try await files.asking { try await client.diff($0, selection: selection, within: limit) })
         }
         // Whoever asks for what is not there must not be told that all is well.
         if let missing = report.missing { throw Failure(missing.map { "\($0) is not there" }.joined(separator: "\nplasma: ")) }

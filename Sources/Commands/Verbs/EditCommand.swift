@@ -59,6 +59,13 @@ struct EditCommand: AsyncParsableCommand {
             guard reading.drafts.map(\.resource.reference) == [reference] else {
                 throw Failure("the text must hold \(reference) and nothing else: kind and name cannot be edited. Make another object with apply")
             }
+            // Somebody else's change is not undone unseen, nor what was deleted brought back.
+            guard let now = try await client.get(kind, name), now.metadata.uid == object.metadata.uid else {
+                throw Failure("\(reference) was deleted meanwhile: nothing was applied")
+            }
+            guard ObjectPrinter.terminated(try canonical(now).yaml()) == before else {
+                throw Failure("\(reference) was changed by somebody else meanwhile: nothing was applied. Edit it again, from what it is now")
+            }
             let manager = object.metadata.annotations[Annotation.fieldManager] ?? "plasma"
             let result = try await client.apply(manifest, options: ApplyOptions(fieldManager: manager, force: forceConflicts))
             Output.write(ApplyText.render(result))

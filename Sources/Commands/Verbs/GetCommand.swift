@@ -51,7 +51,7 @@ struct GetCommand: AsyncParsableCommand {
         try await connection.withClient { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             let printer = try printFirst(found, selections, terminal)
-            if watch {
+            if watch, found.missing.isEmpty {
                 try await follow(found, printer, client)
             } else if !found.missing.isEmpty {
                 throw Failure(found.missing.map { "\($0) is not there" }.joined(separator: "\nplasma: "))

@@ -36,6 +36,7 @@ extension InstallationRound {
                     + "Try again: plasma reconcile installation/\(installation.name)"),
                 status: status, differences: [uninstalled])
         }
+        if let why = unprepared { return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: Self.patience) }
         if let obstacle = obstacle() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
         let facts: NodeFacts
         var isInstaller = true
@@ -143,17 +144,18 @@ extension InstallationRound {
         if cluster?.spec.trust != nil, let certificate = Rendering.certificate(of: name, reader), !certificate.isReady {
             return .waiting(on: certificate.reference, reason(certificate))
         }
-        if let lacks = seen.lacks { return .converging("preparing; \(lacks)") }
+        return seen.lacks.map { .converging("preparing; \($0)") }
+    }
+
+    /// Why no run could be started here, whatever the machine does: there is no use in waiting for it.
+    private var unprepared: String? {
         if seen.hasProgram == false {
-            return .stalled(
-                "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)")
+            return "there is no program \(spec.program); install it, or name another one in spec.system.installer of Node/\(name) (spec.program of an Installation)"
         }
-        if let why = seen.unfitImage { return .stalled(why) }
-        if let problem = seen.ownProgramProblem {
-            return .stalled(
-                "the program of this server \(problem), and start the server with that; or name a flake of your own in spec.system.flake of Node/\(name)")
+        if let why = seen.unfitImage { return why }
+        return seen.ownProgramProblem.map {
+            "the program of this server \($0), and start the server with that; or name a flake of your own in spec.system.flake of Node/\(name)"
         }
-        return nil
     }
 
     /// How it comes into its cluster: a founder begins it with the others, but once that was done it has to join like
