@@ -40,7 +40,7 @@ package struct Round<P: Planner>: Sendable {
             actions = []
             phase = "Suspended"
             if condition != .ready || resource.metadata.isLeaving || isHeldBack {
-                condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(plan.condition.summary))")
+                condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(condition == .ready && isHeldBack ? "what its spec changes is held back" : plan.condition.summary))")
             }
         } else if resource.metadata.isLeaving, condition == .ready, let child = remaining.first {
             condition = .waiting(on: child.reference, "it is leaving")

@@ -75,6 +75,24 @@ struct ObjectTests {
         }
     }
 
+    @Test func `a child is not deleted beside its owner, and is when that leaves or is another`() async throws {
+        try await withServer { server in
+            _ = try await server.client.apply(manifest(widgetYAML("boss", kind: "Gadget")))
+            var boss = try #require(try await server.client.get(gadgets, "boss") as? Resource<Gadget>)
+            for (name, uid) in [("own", boss.metadata.uid), ("orphan", "gone")] {
+                var child = Resource<Widget>(metadata: Metadata(name: name, uid: name), spec: .init(size: 1))
+                child.metadata.ownerReferences = [OwnerReference(kind: "Gadget", name: "boss", uid: uid)]
+                try await server.put(child)
+            }
+            let words = await message { _ = try await server.client.delete(widgets, "own") }
+            #expect(words == "Widget/own belongs to Gadget/boss, which would want it again; take it out of the spec of Gadget/boss, or delete that")
+            _ = try await server.client.delete(widgets, "orphan")
+            boss.metadata.deletionTimestamp = Date(timeIntervalSince1970: 1)
+            try await server.put(boss)
+            _ = try await server.client.delete(widgets, "own")
+        }
+    }
+
     @Test func `no dry run changes anything`() async throws {
         try await withServer { server in
             _ = try await server.client.apply(manifest(widgetYAML("a")))

@@ -294,6 +294,19 @@ struct MachineTests {
         }
         #expect(try Chainfire.check(directory: target).isSound)
         #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: target) }
+        // Further than revisions go: nothing is made.
+        for bump: Revision in [.max, .max / 2] {
+            #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: there.path + "/far", bumpRevision: bump) }
+        }
+        #expect(!FileManager.default.fileExists(atPath: there.path + "/far"))
+        // A member that would not start is not sound.
+        try Data([1, 2, 3]).write(to: URL(filePath: target + "/log/identity"))
+        #expect(try Chainfire.check(directory: target).description.contains("log/identity is damaged"))
+        try FileManager.default.removeItem(atPath: target + "/log/identity")
+        #expect(try Chainfire.check(directory: target).isSound)
+        try FileManager.default.removeItem(atPath: target + "/member")
+        let nobody = try Chainfire.check(directory: target)
+        #expect(!nobody.isSound && nobody.description.contains("/member is missing"))
     }
 }
 

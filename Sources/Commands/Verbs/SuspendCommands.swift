@@ -9,7 +9,8 @@ struct SuspendCommand: AsyncParsableCommand {
         abstract: "Leaves objects alone: looks at them, but performs nothing.",
         discussion: """
             A suspended object is still observed, its status is still true and diff still sees it; but nothing is \
-            done to the world on its behalf until it is resumed. Deleting it waits too.
+            done to the world on its behalf until it is resumed. Deleting it waits too. What it is made of goes on: of a \
+            suspended node the machine is still kept running; suspend that (vm/NAME), too.
 
             EXAMPLES
               plasma suspend node/node01

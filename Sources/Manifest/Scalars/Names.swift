@@ -2,9 +2,8 @@
 private func checkName(_ text: String) throws(ScalarProblem) {
     guard !text.isEmpty else { throw ScalarProblem("is empty") }
     guard text.utf8.count <= 253 else { throw ScalarProblem("is longer than 253 characters") }
-    if text.utf8.contains(where: { (0x41...0x5A).contains($0) }), text.utf8.allSatisfy({ $0 < 0x80 }) {
-        throw ScalarProblem("has capital letters; write \(quoted(text.lowercased()))")
-    }
+    let small = text.lowercased()
+    if small != text, (try? checkName(small)) != nil { throw ScalarProblem("has capital letters; write \(quoted(small))") }
     if text.hasSuffix(".") { throw ScalarProblem("ends with a dot; leave the dot out") }
     for label in text.split(separator: ".", omittingEmptySubsequences: false) {
         guard !label.isEmpty else { throw ScalarProblem("has two dots in a row or begins with one") }
