@@ -37,14 +37,15 @@ let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates"
 let rooms: [Room] = [
     // 0: import nothing of ours
     Room(name: "Bytes"),
+    Room(name: "Causes", uses: [nioCore, nioPosix, nioSSL]),
     Room(name: "Store"),
     Room(name: "Raft"),
     Room(name: "Host", uses: ["CHost"]),
     Room(name: "Manifest", uses: ["CYAML"]),
-    Room(name: "GRPC", sees: ["Bytes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, nioTLS, protobuf, logging, metrics]),
+    Room(name: "GRPC", sees: ["Bytes", "Causes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, nioTLS, protobuf, logging, metrics]),
     // 1
     Room(name: "Resource", sees: ["Manifest"]),
-    Room(name: "Replica", sees: ["Raft", "Host", "Bytes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
+    Room(name: "Replica", sees: ["Raft", "Host", "Bytes", "Causes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
     Room(name: "Etcd", sees: ["GRPC", "Store"], uses: [nioCore, nioPosix, nioSSL, protobuf, logging]),
     // 2: drivers and services are strangers to each other
     Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", crypto, logging, metrics, lifecycle]),
@@ -52,7 +53,7 @@ let rooms: [Room] = [
         name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
         uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
     Room(
-        name: "API", sees: ["Resource", "Manifest", "Store"],
+        name: "API", sees: ["Resource", "Manifest", "Store", "Causes"],
         uses: [hummingbird, hummingbirdTLS, nioSSL, nioCore, nioPosix, httpClient, logging, metrics, coreMetrics, lifecycle]),
     Room(name: "QEMU", sees: ["Host"], uses: [nioCore, nioPosix, logging]),
     Room(name: "Segment", sees: ["Host"], uses: ["CHost", logging]),

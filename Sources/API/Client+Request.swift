@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Causes
 import Foundation
 import Manifest
 import NIOCore
@@ -122,16 +123,9 @@ extension Client {
         case (.connectTimeout?, _): return "\(endpoint) did not accept a connection within 10 seconds"
         case (.remoteConnectionClosed?, _): return "the server at \(endpoint) closed the connection"
         case (nil, .https) where error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError:
-            return "no secure connection to \(endpoint): \(Self.words(of: error)); give the certificate of its authority (--ca-file)"
-        default: return "the connection to \(endpoint) failed: \(error)"
+            return "no secure connection to \(endpoint): \(explain(error)); give the certificate of its authority (--ca-file)"
+        default: return "the connection to \(endpoint) failed: \(explain(error))"
         }
-    }
-
-    /// Of BoringSSL's errors the words, without its numbers and places.
-    private static func words(of error: any Error) -> String {
-        let text = "\(error)"
-        let names = text.matches(of: #/:([A-Z][A-Z_]{5,}) at /#).map { $0.1.lowercased().replacing("_", with: " ") }
-        return names.first ?? text
     }
 
     private func reason(errno code: CInt) -> String {

@@ -1,3 +1,4 @@
+import Causes
 import NIOCore
 import NIOHPACK
 import NIOPosix
@@ -58,7 +59,7 @@ package final class GRPCClient: Sendable {
             }
         } catch {
             for link in links { link.channel.close(promise: nil) }
-            throw GRPCStatus(.unavailable, "cannot connect to \(name): \(error)", isUnsent: true)
+            throw GRPCStatus(.unavailable, "cannot connect to \(name): \(explain(error, host: host))", isUnsent: true)
         }
         return GRPCClient(links: links, authority: tls?.serverName ?? name, scheme: tls == nil ? "http" : "https")
     }

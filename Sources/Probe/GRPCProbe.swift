@@ -50,8 +50,8 @@ package enum GRPCProbe {
         case .unimplemented: ProbeFailure(.protocolError, "it has no gRPC health service")
         case .invalidArgument where status.isUnsent: ProbeFailure(.impossible, status.message)
         case .unavailable where status.message.contains("refused"): ProbeFailure(.refused, "connection refused")
-        case .unavailable where status.message.contains("Timeout"): .timeout(limit)
-        case .unavailable where status.message.contains("CERTIFICATE"): ProbeFailure(.certificate, "TLS: the certificate is not trusted")
+        case .unavailable where status.message.contains("no answer"): .timeout(limit)
+        case .unavailable where status.message.contains("certificate"): ProbeFailure(.certificate, "TLS: the certificate is not trusted")
         case .unavailable: ProbeFailure(.unreachable, String(status.message.prefix(160)))
         default: ProbeFailure(.status, "gRPC \(status.code): \(status.message.prefix(160))")
         }

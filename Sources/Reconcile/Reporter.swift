@@ -24,8 +24,8 @@ struct Reporter {
             case .success(let stray) where isWanted(stray.reference):
                 objects.append(ObjectDiff(
                     reference: stray.reference, operation: .unmanaged,
-                    changes: [Change(path: "", from: .string(stray.what), to: nil, class: .drift, impact: .none)],
-                    note: "nobody asked for it; plasma leaves it alone"))
+                    changes: [Change(path: "world", from: .string(stray.what), to: nil, class: .drift, impact: .none)],
+                    note: "nobody declared it; plasma leaves it alone: declare it, or remove it yourself"))
             case .success: break
             case .failure(let failure):
                 objects.append(ObjectDiff(

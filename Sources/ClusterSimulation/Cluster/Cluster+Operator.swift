@@ -57,8 +57,9 @@ extension Cluster {
         acquaintances = acquaintances.filter { !gone.contains($0.from) }
         ruinedAt = now
         try heal()
-        guard faultDice.oneIn(2) else { return }
-        // Who has its disk is not reached for a while: they wait for it.
+        // Who has its disk is not reached for a while: they wait for it, where it began the cluster with them. Of whoever joined later they
+        // know nothing.
+        guard faultDice.oneIn(2), (1...UInt64(scenario.members)).contains(where: { !gone.contains($0) }) else { return }
         for survivor in members where !gone.contains(survivor.id) {
             for (from, to) in victims.flatMap({ [(survivor.id, $0.id), ($0.id, survivor.id)] }) {
                 network.change(from, to) { $0.isCut = true }

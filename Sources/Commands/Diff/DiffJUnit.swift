@@ -27,7 +27,7 @@ enum DiffJUnit {
         let type = object.isUnknown ? "unknown" : object.operation.rawValue
         let file = object.file.map { " file=\"\(escape($0))\"" } ?? ""
         let line = object.mark.map { " line=\"\($0.line)\"" } ?? ""
-        let details = object.changes.map { change in
+        let details = object.tellable.map { change in
             "\(change.path): \(change.fromText) → \(change.toText) [\(change.class.rawValue), \(change.impact.rawValue)]"
         }
         let text = (details + object.actions.map { "» \($0)" } + (object.note.map { ["! \($0)"] } ?? [])).joined(separator: "\n")

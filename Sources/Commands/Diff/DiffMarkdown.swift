@@ -23,9 +23,9 @@ enum DiffMarkdown {
     private static func section(_ object: ObjectDiff, bytesMax: Int) -> String {
         var lines = ["", "### \(escape(object.reference.description)) \(object.verdict)"]
         if let place = object.place { lines.append("\n`\(place.replacing("`", with: "'"))`") }
-        if !object.changes.isEmpty {
+        if !object.tellable.isEmpty {
             lines += ["", "| Field | Now | Wanted | Class | Impact |", "|---|---|---|---|---|"]
-            for change in object.changes {
+            for change in object.tellable {
                 let cells = [change.path, change.fromText, change.toText].map { escape(truncated($0, to: 200)) }
                 lines.append("| \(cells.joined(separator: " | ")) | \(change.class.rawValue) | \(change.impact.rawValue) |")
             }
@@ -35,7 +35,7 @@ enum DiffMarkdown {
         let text = lines.joined(separator: "\n") + "\n"
         if text.utf8.count <= bytesMax { return text }
         return
-            "\n### \(escape(object.reference.description)) \(object.verdict)\n\n*\(object.changes.count) changes, too many to show.*\n"
+            "\n### \(escape(object.reference.description)) \(object.verdict)\n\n*\(object.tellable.count) changes, too many to show.*\n"
     }
 
     private static func escape(_ text: String) -> String {

@@ -91,6 +91,9 @@ extension ObjectDiff {
     /// `lab.yaml:12`, where the manifest speaks of it.
     var place: String? { file.map { file in mark.map { "\(file):\($0.line)" } ?? file } }
 
+    /// The changes that have something to say: not the one that stands for what could not be seen.
+    var tellable: [Change] { changes.filter { !($0.path.isEmpty && $0.from == nil && $0.to == nil) } }
+
     /// What is said of the object as a whole.
     var verdict: String {
         if isUnknown { return "could not be observed" }
@@ -98,6 +101,8 @@ extension ObjectDiff {
         case .create: return "will be created"
         case .update: return "will be changed"
         case .delete: return "will be deleted"
+        case .keep where changes.isEmpty: return "is not as it should be"
+        case .keep where changes.allSatisfy { $0.class == .config }: return "follows a change of others"
         case .keep: return "has drifted"
         case .unmanaged: return "is not managed: nobody declared it, and plasma leaves it alone"
         }

@@ -16,10 +16,10 @@ enum DiffText {
         var lines = [
             paint(style, "\(sign) \(printable(object.reference.description))") + " \(object.verdict)" + paint(.dim, place)
         ]
-        let pathWidth = object.changes.map { displayWidth($0.path) }.max() ?? 0
-        let values = object.changes.map { "\($0.fromText) → \($0.toText)" }
+        let pathWidth = object.tellable.map { displayWidth($0.path) }.max() ?? 0
+        let values = object.tellable.map { "\($0.fromText) → \($0.toText)" }
         let valueWidth = min(values.map(displayWidth).max() ?? 0, 48)
-        for (change, value) in zip(object.changes, values) {
+        for (change, value) in zip(object.tellable, values) {
             let path = printable(change.path) + String(repeating: " ", count: pathWidth - displayWidth(change.path))
             let gap = String(repeating: " ", count: max(valueWidth - displayWidth(value), 0))
             let costs = change.impact == .none ? "" : ", \(change.impact.rawValue)"

@@ -121,9 +121,10 @@ extension Disk {
                     status: status, differences: [difference])
             }
             let consent = consent(for: disk, status)
-            guard disk.metadata.annotations[Disk.consentAnnotation] == consent else {
+            let given = disk.metadata.annotations[Disk.consentAnnotation]
+            guard given == consent else {
                 return Plan(
-                    .stalled("\(what); put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
+                    .stalled("\(what); \(misfit(given, status))put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
             return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]))
@@ -183,13 +184,15 @@ extension Disk {
             let consent = consent(for: disk, status)
             let given = disk.metadata.annotations[Disk.consentAnnotation]
             guard given == consent else {
-                let spent = given.map(status.spentConsents.contains) == true ? "the consent \(given ?? "") is spent; " : ""
                 return Plan(
-                    .stalled("\(what): that would wipe \(seen.path), an image never shrinks or changes in place; \(spent)change the spec back, or "
+                    .stalled("\(what): that would wipe \(seen.path), an image never shrinks or changes in place; \(misfit(given, status))change the spec back, or "
                         + "consent: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: differences)
             }
-            if let runner { return Plan(.waiting(on: runner.reference, "it has the image open; halt it"), status: status, differences: differences) }
+            if let runner {
+                let place = runner.metadata.owner.map { "runPolicy: Halted in spec.machine.virtual of \($0.reference)" } ?? "spec.runPolicy: Halted"
+                return Plan(.waiting(on: runner.reference, "it has the image open; halt it (\(place))"), status: status, differences: differences)
+            }
             return spend(
                 consent,
                 Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences))
@@ -203,6 +206,12 @@ extension Disk {
             plan.status.spentConsents.append(consent)
             plan.status.size = nil
             return plan
+        }
+
+        /// Why a consent that was given is not the one that is needed.
+        private static func misfit(_ given: String?, _ status: Status) -> String {
+            guard let given else { return "" }
+            return status.spentConsents.contains(given) ? "the consent \(given) is spent; " : "the consent \(given) is for something else; "
         }
 
         /// Names the disk, its life, the change and how often that was consented to: good for nothing else.

@@ -56,7 +56,7 @@ extension InstallationRound {
         let consent = consent(for: holding, facts, status)
         let annotation = installation.metadata.annotations[Installation.consentAnnotation]
         if annotation == consent { return .granted(consent: consent, disks: disks) }
-        let spent = annotation.map(status.spentConsents.contains) == true ? "; the consent \(annotation ?? "") is spent" : ""
+        let spent = annotation.map { status.spentConsents.contains($0) ? "; the consent \($0) is spent" : "; the consent \($0) is for something else" } ?? ""
         let what = holding.map { "\($0.path) (\(identity($0))) holds \(contents($0, facts))" }.joined(separator: "; ")
         return .denied(
             "installing would wipe a disk that is not blank: \(what)\(spent). To lose that: "

@@ -1,3 +1,4 @@
+import Causes
 import NIOCore
 import NIOSSL
 

@@ -1,3 +1,4 @@
+import Causes
 import Logging
 import NIOCore
 import NIOPosix

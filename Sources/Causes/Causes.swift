@@ -6,7 +6,7 @@ import NIOSSL
 /// What went wrong on a connection, in words that stay the same as long as the cause does, so that a log can tell
 /// whether it is news.
 /// - Parameter host: that was dialled.
-func explain(_ error: any Error, host: String? = nil) -> String {
+package func explain(_ error: any Error, host: String? = nil) -> String {
     switch error {
     case let error as IOError:
         return String(cString: strerror(error.errnoCode)).lowercased()
@@ -35,7 +35,7 @@ private func explainTLS(_ text: String) -> String {
         ("ALERT_UNSUPPORTED_CERTIFICATE", "it does not accept our certificate: its extended key usage does not allow a client"),
         ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "it shows no certificate"),
         ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
+        ("HTTP_REQUEST", "it does not speak TLS"),
     ]
     return causes.first { text.contains($0.0) }?.1 ?? text
 }
-
