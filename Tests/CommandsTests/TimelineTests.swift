@@ -65,6 +65,25 @@ import Testing
         #expect(RunTimeline(node: "x", .init()).stretches.isEmpty)
     }
 
+    @Test func `before a run there is what the machine's boot tells`() throws {
+        func object(_ text: String) throws -> (Reference, any AnyResource) {
+            let json = try JSON(parsing: Array(text.utf8))
+            let kind = try #require(kinds[json["kind"]?.string ?? ""])
+            let object = try kind.decode(Array(text.utf8), 1)
+            return (object.reference, object)
+        }
+        let meta = { (name: String) in "\"apiVersion\": \"plasma.cloud/v1alpha1\", \"metadata\": {\"name\": \"\(name)\", \"uid\": \"u\", \"generation\": 1, \"creationTimestamp\": \"2023-11-14T22:13:20Z\"}" }
+        let state = { (detail: String) in "\"status\": {\"observedGeneration\": 1, \"conditions\": [], \"phase\": \"x\", \(detail)}" }
+        let world = Dictionary(uniqueKeysWithValues: [
+            try object("{\"kind\": \"Node\", \(meta("n")), \"spec\": {\"hostname\": \"n\", \"role\": \"worker\", \"interfaces\": [], \"machine\": {\"metal\": {\"firmware\": \"uefi\"}}, \"disks\": [], \"services\": []}}"),
+            try object("{\"kind\": \"Installation\", \(meta("n")), \"spec\": {\"node\": \"n\", \"program\": \"nixos-anywhere\", \"diskoMode\": \"disko\", \"phases\": [], \"deadlines\": {\"kexec\": \"1m\", \"disko\": \"1m\", \"install\": \"1m\", \"reboot\": \"1m\"}, \"retries\": 0}, \(state("\"spentConsents\": []"))}"),
+            try object("{\"kind\": \"NetBoot\", \(meta("boot")), \"spec\": {\"network\": \"lan\", \"nodes\": [\"n\"], \"kernel\": {\"path\": \"/k\", \"digest\": \"sha256:\(String(repeating: "0", count: 64))\"}, \"commandLine\": \"\", \"dhcp\": {\"mode\": \"server\", \"leaseTime\": \"1h\"}, \"unknownMachines\": \"Pending\"}, \(state("\"offered\": [], \"machines\": [{\"node\": \"n\", \"mac\": \"52:54:00:00:01:01\", \"boots\": 1, \"phases\": {\"dhcp\": \"2023-11-14T22:13:31.5Z\", \"kernel\": \"2023-11-14T22:13:34Z\"}}], \"pending\": []"))}"),
+        ])
+        let run = try #require(try RunTimeline(node: "n", world: world))
+        #expect(run.stretches.map(\.name) == ["manifest taken → has an address", "boot loader → asks for its kernel"])
+        #expect(run.stretches.map(\.seconds) == [11.5, 2.5] && !run.isComplete)
+    }
+
     @Test func `the table has a line for each stretch of any node, in their order`() {
         let text = TimelineText(
             runs: [whole { $0.phases.removeFirst() }, whole { $0.phases.removeLast() }], formed: [.init(cluster: "lab", ready: at(154))])

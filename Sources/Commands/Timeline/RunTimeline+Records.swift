@@ -10,7 +10,9 @@ extension RunTimeline {
         let own = all.filter { $0["spec"]?["node"]?.string == node }.max { ($0["status"]?["startedAt"]?.string ?? "") < ($1["status"]?["startedAt"]?.string ?? "") }
         guard let status = own?["status"] else { return nil }
         typealias Milestone = Installation.Milestone
-        let timeline = (status["timeline"]?.object ?? [:]).compactMapValues { $0.string.flatMap { Moment($0) } }
+        var timeline = Self.moments(status["timeline"])
+        // Until a run begins with them, the machine's steps stand where they are seen.
+        if timeline[Milestone.started] == nil { try timeline.merge(Self.boot(of: node, world)) { known, _ in known } }
         var milestones = Milestones()
         // "…-2": the machine was there before. What came before its boot is another run's.
         let isFirst = status["run"]?.string.map { $0.hasSuffix("-1") } ?? true
@@ -38,6 +40,24 @@ extension RunTimeline {
             milestones.healthy = healthy.filter { $0 > (milestones.finished ?? seen) }.max()
         }
         self.init(node: node, milestones)
+    }
+
+    /// What NetBoot and the virtual machine tell of a machine's boot.
+    private static func boot(of node: String, _ world: [Reference: any AnyResource]) throws -> [String: Moment] {
+        var found: [String: Moment] = [:]
+        for netBoot in world.values where netBoot.reference.kind == "NetBoot" {
+            for machine in try netBoot.json()["status"]?["machines"]?.array ?? [] where machine["node"]?.string == node { found = moments(machine["phases"]) }
+        }
+        if let machine = try world[Reference(kind: "VirtualMachine", name: node)]?.json()["status"]?["startedAt"]?.string.flatMap({ Moment($0) }),
+            found.values.allSatisfy({ machine <= $0 })
+        {
+            found[Installation.Milestone.machine] = machine
+        }
+        return found
+    }
+
+    private static func moments(_ json: JSON?) -> [String: Moment] {
+        (json?.object ?? [:]).compactMapValues { $0.string.flatMap { Moment($0) } }
     }
 
     private static let phases = ["kexec", "disko", "install", "reboot"]
