@@ -12,7 +12,7 @@ struct MetricsPage: Sendable {
     func text() -> String {
         let status = store.status
         var text = process()
-        func add(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
+        func add(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible) {
             text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
         }
         add("etcd_server_has_leader", "gauge", "Whether a leader is known.", status.leader != 0 ? 1 : 0)
@@ -28,6 +28,9 @@ struct MetricsPage: Sendable {
         add("etcd_debugging_mvcc_current_revision", "gauge", "The store's revision.", status.revision)
         add("etcd_debugging_mvcc_compact_revision", "gauge", "The revision of the last compaction.", status.compacted)
         add("etcd_debugging_mvcc_watcher_total", "gauge", "How many watchers there are.", status.watchers)
+        let figures = ProcessFigures.now
+        if let bytes = figures.residentBytes { add("process_resident_memory_bytes", "gauge", "Resident memory of the process.", bytes) }
+        add("process_cpu_seconds_total", "counter", "Processor time that the process took.", figures.cpuSeconds)
         add("chainfire_raft_term", "gauge", "Raft's term.", status.term)
         return text
     }

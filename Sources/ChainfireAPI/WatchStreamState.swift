@@ -17,6 +17,8 @@ struct WatchStreamState {
         let id: Int64
         /// Tells one watcher from another that had the same watch id before it.
         let tag: UInt64
+        /// What it was told when it was created: headers never go backwards, though it is told of what was before.
+        let since: Revision
         let watcher: Watcher
         let wantsPrevious: Bool
         let wantsProgress: Bool
@@ -29,9 +31,10 @@ struct WatchStreamState {
         /// Something was sent since the last progress notice was due.
         var wasTold = false
 
-        init(id: Int64, tag: UInt64, _ watcher: Watcher, _ request: Etcdserverpb_WatchCreateRequest) {
+        init(id: Int64, tag: UInt64, since: Revision, _ watcher: Watcher, _ request: Etcdserverpb_WatchCreateRequest) {
             self.id = id
             self.tag = tag
+            self.since = since
             self.watcher = watcher
             wantsPrevious = request.prevKv
             wantsProgress = request.progressNotify
@@ -118,7 +121,7 @@ struct WatchStreamState {
                     noPut: request.filters.contains(.noput), noDelete: request.filters.contains(.nodelete)),
                 listener: listener, tag: lastTag)
             sendControl(id, now) { $0.created = true }
-            let entry = Entry(id: id, tag: lastTag, watcher, request)
+            let entry = Entry(id: id, tag: lastTag, since: now.revision, watcher, request)
             entries[id] = entry
             tagged[lastTag] = entry
             hasProgress = hasProgress || request.progressNotify
@@ -303,10 +306,10 @@ struct WatchStreamState {
     private mutating func send(_ page: WatchPage, _ entry: Entry, _ header: Header) {
         let events = EventsToSend(page: page, withPrevious: entry.wantsPrevious)
         let mayBeParted = entry.isFragmented && page.events.count > 1
-        if sink.isBinary && !mayBeParted { return bundle.append(header, page.revision, watchID: entry.id, events: events.encoded) }
+        if sink.isBinary && !mayBeParted { return bundle.append(header, max(page.revision, entry.since), watchID: entry.id, events: events.encoded) }
         sendBundle()
         let head = Etcdserverpb_WatchResponse.with {
-            $0.header = .init(header, revision: page.revision)
+            $0.header = .init(header, revision: max(page.revision, entry.since))
             $0.watchID = entry.id
         }
         for message in events.messages(head, fragmentBytes: mayBeParted ? options.fragmentBytes : nil) { sink.send(message) }

@@ -24,7 +24,6 @@ final class ClientConnection: ChannelInboundHandler {
     var context: ChannelHandlerContext?
     private var items: [ClientCall.Item] = []
     private var isReading = false
-    private var taken = 0
     private var newest = -1
     private var isGoingAway = false
     private var hasHeard = true
@@ -109,6 +108,9 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let more = (event as? NIOHTTP2WindowUpdatedEvent)?.credit(of: options.connectionWindowBytes) {
+            write(.rootStream, .windowUpdate(windowSizeIncrement: more))
+        }
         guard let closed = event as? StreamClosedEvent else { return }
         if let stream = streams.removeValue(forKey: closed.streamID) {
             deadlines.remove(closed.streamID)
@@ -137,11 +139,6 @@ final class ClientConnection: ChannelInboundHandler {
         case .data(let payload):
             guard case .byteBuffer(let buffer) = payload.data else { return }
             let padding = payload.paddingBytes.map { $0 + 1 } ?? 0
-            taken += buffer.readableBytes + padding
-            if taken >= options.connectionWindowBytes / 2 {
-                write(.rootStream, .windowUpdate(windowSizeIncrement: taken))
-                taken = 0
-            }
             receive(frame.streamID, buffer, padding: padding, isLast: payload.endStream)
         case .settings(.settings):
             ready.succeed()

@@ -169,8 +169,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             for part in item.parts { write(part, context, outbox) }
         }
         context.flush()
-        if outbox.isOverfull { return giveUp() }
-        outbox.watch(within: limits.stalledMax) { [weak self] in self?.giveUp() }
+        outbox.watch(limits) { [weak self] in self?.giveUp() }
     }
 
     /// The client does not read.

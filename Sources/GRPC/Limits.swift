@@ -12,8 +12,9 @@ package struct Limits: Sendable {
     package var connectionWindowBytes = 8 << 20
     /// Above this, a connection's calls are not writable.
     package var congestedBytes = 8 << 20
-    /// Above this (its largest message not counted) a connection is closed: its client does not read.
+    /// Above this (its largest message not counted) a connection whose client takes no message for `overfullMax` is closed.
     package var unsentBytesMax = 64 << 20
+    package var overfullMax: Duration = .seconds(10)
     /// A connection with too much waiting whose client takes nothing for so long is closed.
     package var stalledMax: Duration = .seconds(60)
     /// What waits for all clients together. Above half of it nobody who is behind is given more; above it new calls are

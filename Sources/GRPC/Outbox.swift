@@ -6,6 +6,9 @@ private enum OutboxNext { case lost, nothing, wake }
 /// What any thread wants written to one connection. The first who puts something in wakes the event loop; all that
 /// comes until the loop has taken it goes out with one flush.
 final class Outbox<Item: Sendable>: Sendable {
+    /// What a client that takes nothing is watched for: too much waits of its connection, and far too much.
+    private enum Watch { case congested, overfull }
+
     private struct State {
         var items: [Item] = []
         var isWoken = false
@@ -13,7 +16,7 @@ final class Outbox<Item: Sendable>: Sendable {
         var waitingBytes = 0
         /// Ever.
         var releasedBytes = 0
-        var isWatched = false
+        var watches: Set<Watch> = []
         /// `releasedBytes` in the last round of pressure, and which that was.
         var releasedThen = 0
         var pressureRound = -1
@@ -27,7 +30,7 @@ final class Outbox<Item: Sendable>: Sendable {
     /// Nothing more should be put in above `highMark`, until it is below `lowMark` again.
     private let highMark: Int
     private var lowMark: Int { highMark / 2 }
-    /// Above this, the largest message not counted, a connection is given up.
+    /// Above this, the largest message not counted, a client that takes nothing is soon given up.
     private let bytesMax: Int
     /// Of all connections of the port.
     private let load: PortLoad?
@@ -105,7 +108,6 @@ final class Outbox<Item: Sendable>: Sendable {
         return load.refusal
     }
     private var isHigh: Bool { load?.isHigh ?? false }
-    var isOverfull: Bool { state.withLock { $0.waitingBytes - $0.largest > bytesMax } }
     var waitingBytes: Int { state.withLock { $0.waitingBytes } }
 
     /// Calls `body` when it is writable again or closed; at once when it is so now.
@@ -118,22 +120,35 @@ final class Outbox<Item: Sendable>: Sendable {
         if now { body() }
     }
 
-    /// Calls `giveUp` when the other side took nothing for so long while too much waited. On the event loop, as often as
-    /// something was written.
-    func watch(within: Duration, giveUp: @escaping () -> Void) {
+    /// Calls `giveUp` when the other side took nothing for long while too much waited. On the event loop, as often as
+    /// something was written. That much was asked for at once is no reason: who reads is given all of it.
+    func watch(_ limits: Limits, giveUp: @escaping () -> Void) {
+        watch(.congested, within: limits.stalledMax, giveUp)
+        watch(.overfull, within: limits.overfullMax, giveUp)
+    }
+
+    private func watch(_ what: Watch, within: Duration, _ giveUp: @escaping () -> Void) {
         let before: Int? = state.withLock { state in
-            guard !state.isWatched, !state.isClosed, state.waitingBytes >= highMark else { return nil }
-            state.isWatched = true
+            guard !state.watches.contains(what), isTooMuch(what, state) else { return nil }
+            state.watches.insert(what)
             return state.releasedBytes
         }
         guard let before else { return }
         loop.assumeIsolated().scheduleTask(in: TimeAmount(within)) { [weak self] in
             guard let self else { return }
             let isStalled = state.withLock { state in
-                state.isWatched = false
-                return state.releasedBytes == before && state.waitingBytes >= highMark && !state.isClosed
+                state.watches.remove(what)
+                return state.releasedBytes == before && isTooMuch(what, state)
             }
-            if isStalled { giveUp() } else { watch(within: within, giveUp: giveUp) }
+            if isStalled { giveUp() } else { watch(what, within: within, giveUp) }
+        }
+    }
+
+    private func isTooMuch(_ what: Watch, _ state: borrowing State) -> Bool {
+        guard !state.isClosed else { return false }
+        return switch what {
+        case .congested: state.waitingBytes >= highMark
+        case .overfull: state.waitingBytes - state.largest > bytesMax
         }
     }
 

@@ -48,8 +48,6 @@ final class ServerConnection: ChannelInboundHandler {
     private(set) var outbox: Outbox<ServerCall.Item>?
     private var items: [ServerCall.Item] = []
     private var isReading = false
-    /// Bytes taken since the connection's window was last opened.
-    private var taken = 0
     var incompleteBytes = 0 {
         didSet { if incompleteBytes != oldValue { meters.incomplete.add(incompleteBytes - oldValue) } }
     }
@@ -118,6 +116,12 @@ final class ServerConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         // Two of these come with every call, and trying what else it could be costs more than the rest of this.
         if type(of: event) == NIOHTTP2StreamCreatedEvent.self { return }
+        if type(of: event) == NIOHTTP2WindowUpdatedEvent.self {
+            if let more = (event as? NIOHTTP2WindowUpdatedEvent)?.credit(of: limits.connectionWindowBytes) {
+                write(.rootStream, .windowUpdate(windowSizeIncrement: more))
+            }
+            return
+        }
         switch event {
         case let closed as StreamClosedEvent:
             if let stream = streams.removeValue(forKey: closed.streamID) { abandon(stream) }
@@ -151,7 +155,6 @@ final class ServerConnection: ChannelInboundHandler {
         case .data(let payload):
             guard case .byteBuffer(let buffer) = payload.data else { return }
             let padding = payload.paddingBytes.map { $0 + 1 } ?? 0
-            tookFromConnection(buffer.readableBytes + padding)
             receive(frame.streamID, buffer, padding: padding, isLast: payload.endStream)
         case .goAway where streams.isEmpty: context.close(promise: nil)
         default: break
@@ -235,13 +238,6 @@ final class ServerConnection: ChannelInboundHandler {
         if payload.endStream { receive(id, ByteBuffer(), padding: 0, isLast: true) }
     }
 
-    private func tookFromConnection(_ bytes: Int) {
-        taken += bytes
-        guard taken >= limits.connectionWindowBytes / 2 else { return }
-        write(.rootStream, .windowUpdate(windowSizeIncrement: taken))
-        taken = 0
-    }
-
     // MARK: writing
 
     func write(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload, _ promise: EventLoopPromise<Void>? = nil) {
@@ -282,8 +278,7 @@ final class ServerConnection: ChannelInboundHandler {
             put(item, written, ended)
         }
         context.flush()
-        if outbox.isOverfull { return giveUp() }
-        outbox.watch(within: limits.stalledMax) { [weak self] in self?.giveUp() }
+        outbox.watch(limits) { [weak self] in self?.giveUp() }
     }
 
     /// The client does not read.

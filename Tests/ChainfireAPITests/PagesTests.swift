@@ -17,7 +17,7 @@ struct PagesTests {
                     #expect(probe.status == 200 && probe.body == "ok\n", "\(path)")
                 }
                 let metrics = try await http.get("/metrics")
-                #expect(metrics.body.contains("plasma_something 1\n") && metrics.body.contains("\netcd_server_has_leader 1\n"))
+                #expect(metrics.body.contains("plasma_something 1\n") && metrics.body.contains("\netcd_server_has_leader 1\n") && metrics.body.contains("\nprocess_resident_memory_bytes "))
                 let posted = try await http.post("/health", "")
                 #expect(posted.status == 405 && posted.headers["allow"] == "GET")
             }

@@ -34,6 +34,42 @@ import Testing
         }
     }
 
+    @Test func `what calls still send after they were ended does not use the connection's window up`() async throws {
+        try await withServer { _, _, port in
+            let client = try await connect(port)
+            let (large, usual) = (Blob(Data(count: 6 << 20)), Blob(Data(count: 3 << 19)))
+            for method in ["/test.Echo/Blob", "/test.Echo/Nope", "/no.Such/Thing"] {
+                for _ in 0..<24 {
+                    await #expect(throws: GRPCStatus.self) { try await client.unary(method, large, within: .seconds(20), as: Blob.self) }
+                }
+            }
+            // Given up by the client in the middle.
+            for _ in 0..<24 { _ = try? await client.unary("/test.Echo/Blob", usual, within: .microseconds(200), as: Blob.self) }
+            let answer: Blob = try await client.unary("/test.Echo/Blob", usual, within: .seconds(20))
+            #expect(answer == usual)
+            await client.close()
+        }
+    }
+
+    @Test func `much that is asked for at once is given whole to a client that reads`() async throws {
+        try await withServer { _, server, port in
+            for (calls, bytes) in [(10, 10 << 20), (1_000, 100 << 10)] {
+                let client = try await connect(port)
+                let sizes = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<calls {
+                        group.addTask {
+                            let answer: Blob = try await client.unary("/test.Echo/Large", Google_Protobuf_Int64Value(Int64(bytes)), within: .seconds(60))
+                            return answer.value.count
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                #expect(sizes == Array(repeating: bytes, count: calls))
+                await client.close()
+            }
+        }
+    }
+
     @Test func `an unknown service and an unknown method are told apart`() async throws {
         try await withServer { _, _, port in
             let client = try await connect(port)
