@@ -7,7 +7,17 @@ private enum OutboxNext { case lost, nothing, wake }
 /// comes until the loop has taken it goes out with one flush.
 final class Outbox<Item: Sendable>: Sendable {
     /// What a client that takes nothing is watched for: too much waits of its connection, and far too much.
-    private enum Watch { case congested, overfull }
+    private enum Watch {
+        case congested, overfull
+
+        /// So many bytes must have been taken: a trickle is no reading where far too much waits.
+        var least: Int {
+            switch self {
+            case .congested: 1
+            case .overfull: 4 << 20
+            }
+        }
+    }
 
     private struct State {
         var items: [Item] = []
@@ -138,7 +148,7 @@ final class Outbox<Item: Sendable>: Sendable {
             guard let self else { return }
             let isStalled = state.withLock { state in
                 state.watches.remove(what)
-                return state.releasedBytes == before && isTooMuch(what, state)
+                return state.releasedBytes - before < what.least && isTooMuch(what, state)
             }
             if isStalled { giveUp() } else { watch(what, within: within, giveUp) }
         }

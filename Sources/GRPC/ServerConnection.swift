@@ -43,6 +43,8 @@ final class ServerConnection: ChannelInboundHandler {
     var deadlines = DeadlineTable<HTTP2StreamID>()
     var newest: HTTP2StreamID = .rootStream
     var isStopping = false
+    /// Of data: what came to calls, and what window was given for. Of calls: how many ended before their client was done.
+    private var takenBytes = 0, creditedBytes = 0, endsUnderWayEver = 0
     /// Trailers that are not written yet and that somebody waits for.
     var endsUnderWay = 0
     private(set) var outbox: Outbox<ServerCall.Item>?
@@ -117,9 +119,7 @@ final class ServerConnection: ChannelInboundHandler {
         // Two of these come with every call, and trying what else it could be costs more than the rest of this.
         if type(of: event) == NIOHTTP2StreamCreatedEvent.self { return }
         if type(of: event) == NIOHTTP2WindowUpdatedEvent.self {
-            if let more = (event as? NIOHTTP2WindowUpdatedEvent)?.credit(of: limits.connectionWindowBytes) {
-                write(.rootStream, .windowUpdate(windowSizeIncrement: more))
-            }
+            if let window = event as? NIOHTTP2WindowUpdatedEvent { give(window) }
             return
         }
         switch event {
@@ -155,6 +155,7 @@ final class ServerConnection: ChannelInboundHandler {
         case .data(let payload):
             guard case .byteBuffer(let buffer) = payload.data else { return }
             let padding = payload.paddingBytes.map { $0 + 1 } ?? 0
+            takenBytes += buffer.readableBytes + padding
             receive(frame.streamID, buffer, padding: padding, isLast: payload.endStream)
         case .goAway where streams.isEmpty: context.close(promise: nil)
         default: break
@@ -203,7 +204,10 @@ final class ServerConnection: ChannelInboundHandler {
         let head = RequestHead(payload.headers)
         guard head.isPost && head.isGRPC else {
             write(id, .headers(.init(headers: Metadata.plain(head.isPost ? "415" : "405"), endStream: true)))
-            if !payload.endStream { write(id, .rstStream(.noError)) }
+            if !payload.endStream {
+                endsUnderWayEver += 1
+                write(id, .rstStream(.noError))
+            }
             return
         }
         guard let outbox else { return }
@@ -238,6 +242,20 @@ final class ServerConnection: ChannelInboundHandler {
         if payload.endStream { receive(id, ByteBuffer(), padding: 0, isLast: true) }
     }
 
+    /// Gives the client its window back, whatever became of what it sent; unless it sends on and on into calls that have ended: of each,
+    /// a stream's window may have been under way.
+    private func give(_ window: NIOHTTP2WindowUpdatedEvent) {
+        guard let more = window.credit(of: limits.connectionWindowBytes) else { return }
+        creditedBytes += more
+        // What was read in this very turn may not have been taken yet.
+        guard creditedBytes - takenBytes <= (endsUnderWayEver + 1) * limits.streamWindowBytes + limits.connectionWindowBytes / 2 else {
+            meters.garbage.increment()
+            context?.close(promise: nil)
+            return
+        }
+        write(.rootStream, .windowUpdate(windowSizeIncrement: more))
+    }
+
     // MARK: writing
 
     func write(_ id: HTTP2StreamID, _ payload: HTTP2Frame.FramePayload, _ promise: EventLoopPromise<Void>? = nil) {
@@ -262,8 +280,9 @@ final class ServerConnection: ChannelInboundHandler {
                 smallBytes += bytes
             } else if bytes > 0 {
                 written = context.eventLoop.makePromise()
+                let tail = Self.slices(of: bytes).last
                 written?.futureResult.assumeIsolated().whenComplete { [weak self] _ in
-                    item.call.released(bytes)
+                    item.call.released(tail)
                     self?.closeWhenStopped()
                 }
             }
@@ -281,6 +300,14 @@ final class ServerConnection: ChannelInboundHandler {
         outbox.watch(limits) { [weak self] in self?.giveUp() }
     }
 
+    private static let sliceBytes = 1 << 20
+
+    /// How a message is written: so many slices, and at last the rest, which is not empty.
+    private static func slices(of bytes: Int) -> (whole: Int, last: Int) {
+        let whole = max(0, bytes - 1) / sliceBytes
+        return (whole, bytes - whole * sliceBytes)
+    }
+
     /// The client does not read.
     private func giveUp() {
         meters.slowReaders.increment()
@@ -293,14 +320,24 @@ final class ServerConnection: ChannelInboundHandler {
     private func put(_ item: ServerCall.Item, _ written: EventLoopPromise<Void>?, _ ended: EventLoopPromise<Void>?) {
         let id = item.call.stream
         guard let place = streams.index(forKey: id) else {
+            if written != nil, let bytes = item.message?.readableBytes { item.call.released(bytes - Self.slices(of: bytes).last) }
             written?.fail(ChannelError.alreadyClosed)
             ended?.fail(ChannelError.alreadyClosed)
             return
         }
-        if let message = item.message {
+        if var message = item.message {
             if !streams.values[place].hasHeaders {
                 streams.values[place].hasHeaders = true
                 write(id, .headers(.init(headers: Metadata.response)))
+            }
+            if written != nil {
+                // One at a time, so that it is seen how a client takes what is large.
+                for _ in 0..<Self.slices(of: message.readableBytes).whole {
+                    guard let slice = message.readSlice(length: Self.sliceBytes), let context else { break }
+                    let part = context.eventLoop.makePromise(of: Void.self)
+                    part.futureResult.assumeIsolated().whenComplete { _ in item.call.released(Self.sliceBytes) }
+                    write(id, .data(.init(data: .byteBuffer(slice))), part)
+                }
             }
             if written == nil && item.end == nil {
                 write(id, .data(.init(data: .byteBuffer(message))), ended)
@@ -323,6 +360,7 @@ final class ServerConnection: ChannelInboundHandler {
             // A client that has not ended its half is told to stop, but only after all was written.
             last = last ?? context?.eventLoop.makePromise()
             endsUnderWay += 1
+            endsUnderWayEver += 1
             last?.futureResult.assumeIsolated().whenComplete { [weak self, isClientDone = stream.isClientDone] _ in
                 guard let self else { return }
                 self.endsUnderWay -= 1

@@ -61,9 +61,15 @@ final class BootSegment: Sendable {
     }
 
     /// Reads the boot loaders that a service pins, each only while it has its digest.
-    func readLoaders(of service: BootService) async {
+    /// - Throws: when one cannot be read, or has become another file since it was looked at.
+    func readLoaders(of service: BootService) async throws(BootError) {
         var read: [String: [UInt8]] = [:]
-        for case (let name, .pinned(let file)) in service.loaders { read[name] = await artefacts.bytes(of: file, bytesMax: Loaders.bytesMax) }
+        for case (let name, .pinned(let file)) in service.loaders {
+            guard let bytes = await artefacts.bytes(of: file, bytesMax: Loaders.bytesMax) else {
+                throw .system("read the boot loader \(file.path)", "it is gone, or has become another file")
+            }
+            read[name] = bytes
+        }
         pinned.withLock { $0 = read }
     }
 

@@ -39,13 +39,13 @@ package struct BootServers: Sendable {
         if let old {
             let sight = old.sight
             if sight.fault == nil, sight.service.standsWhere(service) {
-                if sight.service.loaders != service.loaders { await old.readLoaders(of: service) }
+                if sight.service.loaders != service.loaders { try await old.readLoaders(of: service) }
                 return old.change(to: service)
             }
             await stop(service.network)
         }
         let segment = BootSegment(service, loaders: loaders, artefacts: artefacts, time: time, logger: logger, tell: { [table] in table.tell($0) })
-        await segment.readLoaders(of: service)
+        try await segment.readLoaders(of: service)
         do {
             try await segment.start()
         } catch let error as BootError {

@@ -51,7 +51,9 @@ package enum GRPCProbe {
         case .invalidArgument where status.isUnsent: ProbeFailure(.impossible, status.message)
         case .unavailable where status.message.contains("refused"): ProbeFailure(.refused, "connection refused")
         case .unavailable where status.message.contains("no answer"): .timeout(limit)
-        case .unavailable where status.message.contains("certificate"): ProbeFailure(.certificate, "TLS: the certificate is not trusted")
+        // "cannot connect to HOST:PORT: …"
+        case .unavailable where status.message.contains("certificate"):
+            ProbeFailure(.certificate, "TLS: " + (status.message.split(separator: ": ", maxSplits: 1).last ?? "the certificate is not trusted"))
         case .unavailable: ProbeFailure(.unreachable, String(status.message.prefix(160)))
         default: ProbeFailure(.status, "gRPC \(status.code): \(status.message.prefix(160))")
         }

@@ -52,16 +52,17 @@ struct Reporter {
         started.operations[reference] ?? future.operations[reference] ?? (stored[reference]?.metadata.isLeaving == true ? .delete : .keep)
     }
 
-    /// Whether an object is reported, with a reason of its own or at the end of those it waits on. Of a circle nobody is.
+    /// Whether an object is reported, with a reason of its own or at the end of those it waits on, or goes on. Of a circle nobody is.
     private func isTold(_ reference: Reference, _ isWanted: (Reference) -> Bool, _ asked: inout Set<Reference>) -> Bool {
         guard isWanted(reference), future.sights[reference] != nil, asked.insert(reference).inserted else { return false }
         if case .unseen = future.sights[reference] { return true }
         let operation = operation(reference)
         if operation != .keep || future.actions[reference]?.isEmpty == false || !changes(reference, operation).isEmpty { return true }
         switch future.conditions[reference] {
-        case .stalled, .failing: return true
+        // What goes on by itself is nobody's trouble.
+        case .stalled, .failing, .converging: return true
         case .waiting(let next, _): return isTold(next, isWanted, &asked)
-        case .ready, .converging, nil: return false
+        case .ready, nil: return false
         }
     }
 
@@ -111,7 +112,7 @@ struct Reporter {
             // What the world did not differ in before follows from what the manifest makes of others.
             let drifted = Set(driftBefore(reference).map(\.path))
             return differences.map {
-                Change(path: $0.path, from: $0.seen, to: $0.wanted, class: operation == .unmanaged || drifted.contains($0.path) ? .drift : .config, impact: $0.impact)
+                Change(path: $0.path, from: $0.seen, to: $0.wanted, class: started.operations.isEmpty || drifted.contains($0.path) ? .drift : .config, impact: $0.impact)
             }
         case .update:
             let drifted = Dictionary(driftBefore(reference).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })

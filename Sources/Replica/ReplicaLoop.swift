@@ -199,7 +199,10 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         guard !status.unmet.isEmpty, now >= tellsUnmetAt else { return }
         tellsUnmetAt = now + .seconds(60)
         let names = status.unmet.map { String($0, radix: 16) }.joined(separator: ", ")
-        replica.logger.warning("a group begins with all its members, and this one has not met \(names) yet: nobody leads before it has")
+        replica.logger.warning("""
+            a group begins with all its members, and this one has not met \(names) yet: nobody leads before it has. \
+            (One that came with another disk before is refused, and says so; where nothing was ever stored, empty the directories of all.)
+            """)
     }
 
     private func makeSnapshot(_ path: String) {

@@ -128,9 +128,11 @@ struct ReplicaOpening<Machine: StateMachine> {
     /// Whether the group's first entry is all there is, and nobody was voted for: then others may have to be met first. Two of three with
     /// empty disks would begin the group anew while the third, which has its disk, is not reached, and what was acknowledged would be lost.
     private func isFounding(_ found: borrowing FoundLog) -> Bool {
-        guard case .bootstrap(let configuration) = membership, configuration.members.count > 1 else { return false }
-        return found.log.last == Position(index: options.base.index + 1, term: options.base.term + 1)
-            && found.log.hardState == HardState(term: options.base.term + 1)
+        guard case .bootstrap(let configuration) = membership, (machine.applied.configuration ?? configuration).members.count > 1 else { return false }
+        let base = options.base
+        // What was restored from a snapshot begins without such an entry.
+        if base.index > 0, found.log.last == base { return found.log.hardState == HardState(term: base.term) }
+        return found.log.last == Position(index: base.index + 1, term: base.term + 1) && found.log.hardState == HardState(term: base.term + 1)
     }
 
     /// Has the machine apply that first entry. No other can be one: a leader opens its term with a no-op, so a change of

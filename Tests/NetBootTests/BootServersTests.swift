@@ -136,16 +136,21 @@ import Testing
         let ports = try await scene.start()
         let content = try await LoopbackClient.tftp(ports.tftp, "ipxe.efi")
         #expect(content == bytes)
-        // It is another file now, or withheld: the host's, which is there, is not given instead.
+        // Another one is wanted, which is not there: what is served goes on, and the next attempt reads it anew.
         let news = scene.servers.wakes()
         try Data("another loader".utf8).write(to: own)
-        for loader in [BootService.Loader.pinned(PinnedFile(path: own.path, digest: String(repeating: "0", count: 64))), .withheld] {
-            scene.service.loaders[Loaders.uefi] = loader
-            try await scene.servers.apply(scene.service)
-            await #expect(throws: LoopbackClient.Refused(code: 1)) { try await LoopbackClient.tftp(ports.tftp, "ipxe.efi") }
-            let http = try await LoopbackClient.http(ports.http, "GET", "/loaders/ipxe.efi")
-            #expect(http.status == 404)
-        }
+        let before = scene.service
+        scene.service.loaders[Loaders.uefi] = .pinned(PinnedFile(path: own.path, digest: String(repeating: "0", count: 64)))
+        await #expect(throws: BootError.self) { try await scene.servers.apply(scene.service) }
+        #expect(scene.servers.observe("lan")?.service == before)
+        let old = try await LoopbackClient.tftp(ports.tftp, "ipxe.efi")
+        #expect(old == bytes)
+        // It is withheld: the host's, which is there, is not given instead.
+        scene.service.loaders[Loaders.uefi] = .withheld
+        try await scene.servers.apply(scene.service)
+        await #expect(throws: LoopbackClient.Refused(code: 1)) { try await LoopbackClient.tftp(ports.tftp, "ipxe.efi") }
+        let http = try await LoopbackClient.http(ports.http, "GET", "/loaders/ipxe.efi")
+        #expect(http.status == 404)
         // Whoever keeps it is told to look.
         var told = news.makeAsyncIterator()
         #expect(await told.next() == scene.service.name)

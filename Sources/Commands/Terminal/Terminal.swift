@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// What the receiver of standard output can show.
 struct Terminal: Sendable {
@@ -27,6 +28,9 @@ struct Terminal: Sendable {
 /// The two streams of a command. Output that nobody reads any more ends the process quietly, as
 /// SIGPIPE would.
 enum Output {
+    /// What a process ends with that could not write its output: one that no verb takes for an answer.
+    static let failureCode = Atomic<Int32>(2)
+
     static func write(_ text: String) { write(Array(text.utf8), to: STDOUT_FILENO) }
     static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
     static func complain(_ text: String) { write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: STDERR_FILENO) }
@@ -42,9 +46,9 @@ enum Output {
                 _ = poll(&ready, 1, 1000)
             } else if errno != EINTR {
                 if errno == EPIPE { exit(128 + SIGPIPE) }
-                // 1 would be "there are differences" of diff: nobody may take a page that is not whole for an answer.
+                // Nobody may take a page that is not whole for an answer.
                 if descriptor == STDOUT_FILENO { complain("plasma: standard output could not be written: \(String(cString: strerror(errno)))") }
-                exit(2)
+                exit(failureCode.load(ordering: .relaxed))
             }
         }
     }

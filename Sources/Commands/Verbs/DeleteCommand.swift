@@ -50,8 +50,8 @@ struct DeleteCommand: AsyncParsableCommand {
             let chosen = Set(found.parts.flatMap(\.objects).map(\.reference))
             for part in found.parts {
                 for object in part.objects {
-                    // Named by nobody: it goes with its owner.
-                    if part.names == nil, let owner = object.metadata.owner {
+                    // It goes with its owner.
+                    if let owner = object.metadata.owner, part.names == nil || chosen.contains(owner.reference) {
                         if !chosen.contains(owner.reference) { Output.complain("\(slug(object.reference)) belongs to \(owner.reference) and stays with it") }
                         continue
                     }

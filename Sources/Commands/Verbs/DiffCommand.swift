@@ -76,6 +76,8 @@ struct DiffCommand: AsyncParsableCommand {
         let outcome = DiffOutcome(
             report, format: format, isDetailed: detailedExitCode, isColored: connection.terminal.isColored,
             version: Plasma.version)
+        // With Terraform's codes 2 says that there are changes.
+        if detailedExitCode { Output.failureCode.store(1, ordering: .relaxed) }
         Output.write(outcome.text)
         throw ExitCode(outcome.exitCode)
     }

@@ -86,9 +86,10 @@ extension NetBoot {
             let order = fetched.order(url, digest: wanted, for: use, of: owner)
             orders.append(order)
             if let mistake = fetched.mistake(in: order) { return .unfit("\(field).url: \(mistake)") }
-            // What became another file since it was fetched is fetched again.
-            let file = await examine(PinnedFile(path: order.path, digest: wanted), field, bytesMax)
+            // What became another file since it was fetched is fetched again; not what is itself, and of no use.
+            let artefact = PinnedFile(path: order.path, digest: wanted), file = await examine(artefact, field, bytesMax)
             if case .sound = file { return file }
+            if case .sound = await servers.artefacts.examine(artefact) { return file }
             return .absent(order)
         }
 
