@@ -73,7 +73,7 @@ import Testing
               interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
               machine: {virtual: {memory: 512MiB, firmware: bios}}
               disks: [{device: /dev/vda, size: 4GiB}]
-              system: {flake: "path:/etc/x"}
+              system: {flake: "path:/etc/x", installer: /bin/sh}
 
             """
         let drafts = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))]).drafts
