@@ -128,7 +128,7 @@ struct ReplicaOpening<Machine: StateMachine> {
     /// Whether the group's first entry is all there is, and nobody was voted for: then others may have to be met first. Two of three with
     /// empty disks would begin the group anew while the third, which has its disk, is not reached, and what was acknowledged would be lost.
     private func isFounding(_ found: borrowing FoundLog) -> Bool {
-        guard case .bootstrap(let configuration) = membership, (machine.applied.configuration ?? configuration).members.count > 1 else { return false }
+        guard let configuration = machine.applied.configuration, configuration.members.count > 1 else { return false }
         let base = options.base
         // What was restored from a snapshot begins without such an entry.
         if base.index > 0, found.log.last == base { return found.log.hardState == HardState(term: base.term) }

@@ -1,3 +1,4 @@
+import Foundation
 import Host
 import Raft
 import Store
@@ -63,6 +64,26 @@ struct IncarnationTests {
         do { _ = try store.joinTicket(for: mine) } catch { text = "\(error)" }
         #expect(text.contains("of 3 voters 3 never said with which disk they vote"), "\(text)")
         #expect(text.contains("(b)") && text.contains("member replace"), "\(text)")
+    }
+
+    @Test func `who begins with others waits for them, whenever it is started, and after a restore as well`() async throws {
+        let directory = try TemporaryDirectory()
+        for _ in 0..<2 {
+            let store = try open(directory.path, founding("a", "b", "c"))
+            #expect(store.status.unmet.sorted() == ["b", "c"])
+            #expect(store.status.errors.contains { $0.hasPrefix("the cluster begins with all its members") })
+        }
+        let alone = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let copy = alone.path + "-copy"
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        try await withChainfire(in: alone.path) { store in
+            try await store.put("k", [1])
+            try await store.snapshot(to: copy)
+        }
+        guard case .bootstrap(let name, let members, _) = founding("a", "b", "c") else { return }
+        _ = try Chainfire.restore(snapshot: copy, to: there.path, membership: .bootstrap(name: name, members: members, token: "of the restore"))
+        for _ in 0..<2 { #expect(try open(there.path, founding("a", "b", "c")).status.unmet.sorted() == ["b", "c"]) }
     }
 
     @Test(.timeLimit(.minutes(1))) func `a founder tells its disk by itself, and who joins knows it from its ticket`() async throws {
