@@ -60,7 +60,7 @@ let rooms: [Room] = [
     Room(name: "PKI", sees: ["Store", "Host", "Bytes"], uses: [x509, crypto, cryptoExtras, asn1, logging]),
     Room(name: "NetBoot", sees: ["Host", "Bytes"], uses: ["CHost", nioCore, nioPosix, nioHTTP1, httpClient, crypto, logging]),
     Room(name: "NixOS", sees: ["Host", "Bytes"], uses: [crypto, logging]),
-    Room(name: "Probe", sees: ["Host", "GRPC", "Etcd"], uses: [nioCore, nioPosix, nioHTTP1, nioSSL, x509, httpClient, logging]),
+    Room(name: "Probe", sees: ["Host", "GRPC", "Etcd", "Causes"], uses: [nioCore, nioPosix, nioHTTP1, nioSSL, x509, httpClient, logging]),
     // 3
     Room(
         name: "ChainfireAPI", sees: ["Chainfire", "Etcd", "GRPC", "Store", "Host"],

@@ -24,6 +24,7 @@ final class ClientConnection: ChannelInboundHandler {
     var context: ChannelHandlerContext?
     private var items: [ClientCall.Item] = []
     private var isReading = false
+    private var window: ConnectionWindow
     private var newest = -1
     private var isGoingAway = false
     private var hasHeard = true
@@ -47,6 +48,7 @@ final class ClientConnection: ChannelInboundHandler {
         self.options = options
         self.outbox = outbox
         self.ready = ready
+        window = ConnectionWindow(bytes: options.connectionWindowBytes)
     }
 
     static func http2(_ options: GRPCClient.Options) -> NIOHTTP2Handler {
@@ -108,8 +110,9 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let more = (event as? NIOHTTP2WindowUpdatedEvent)?.credit(of: options.connectionWindowBytes) {
-            write(.rootStream, .windowUpdate(windowSizeIncrement: more))
+        if let update = event as? NIOHTTP2WindowUpdatedEvent {
+            if let more = window.credit(for: update) { write(.rootStream, .windowUpdate(windowSizeIncrement: more)) }
+            return
         }
         guard let closed = event as? StreamClosedEvent else { return }
         if let stream = streams.removeValue(forKey: closed.streamID) {

@@ -12,7 +12,7 @@ package struct Limits: Sendable {
     package var connectionWindowBytes = 8 << 20
     /// Above this, a connection's calls are not writable.
     package var congestedBytes = 8 << 20
-    /// Above this (its largest message not counted) a connection whose client takes no message for `overfullMax` is closed.
+    /// Above this (its largest message not counted) a connection whose client takes next to nothing within `overfullMax` is closed.
     package var unsentBytesMax = 64 << 20
     package var overfullMax: Duration = .seconds(10)
     /// A connection with too much waiting whose client takes nothing for so long is closed.

@@ -43,8 +43,9 @@ final class ServerConnection: ChannelInboundHandler {
     var deadlines = DeadlineTable<HTTP2StreamID>()
     var newest: HTTP2StreamID = .rootStream
     var isStopping = false
-    /// Of data: what came to calls, and what window was given for. Of calls: how many ended before their client was done.
-    private var takenBytes = 0, creditedBytes = 0, endsUnderWayEver = 0
+    private var window: ConnectionWindow
+    /// Of data: what came to calls. Of calls: how many ended before their client was done.
+    private var takenBytes = 0, endsUnderWayEver = 0
     /// Trailers that are not written yet and that somebody waits for.
     var endsUnderWay = 0
     private(set) var outbox: Outbox<ServerCall.Item>?
@@ -60,6 +61,7 @@ final class ServerConnection: ChannelInboundHandler {
         self.limits = limits
         self.peer = peer
         self.meters = meters
+        window = ConnectionWindow(bytes: limits.connectionWindowBytes)
     }
 
     static func http2(_ limits: Limits) -> NIOHTTP2Handler {
@@ -119,7 +121,7 @@ final class ServerConnection: ChannelInboundHandler {
         // Two of these come with every call, and trying what else it could be costs more than the rest of this.
         if type(of: event) == NIOHTTP2StreamCreatedEvent.self { return }
         if type(of: event) == NIOHTTP2WindowUpdatedEvent.self {
-            if let window = event as? NIOHTTP2WindowUpdatedEvent { give(window) }
+            if let update = event as? NIOHTTP2WindowUpdatedEvent { give(update) }
             return
         }
         switch event {
@@ -244,11 +246,10 @@ final class ServerConnection: ChannelInboundHandler {
 
     /// Gives the client its window back, whatever became of what it sent; unless it sends on and on into calls that have ended: of each,
     /// a stream's window may have been under way.
-    private func give(_ window: NIOHTTP2WindowUpdatedEvent) {
-        guard let more = window.credit(of: limits.connectionWindowBytes) else { return }
-        creditedBytes += more
+    private func give(_ update: NIOHTTP2WindowUpdatedEvent) {
+        guard let more = window.credit(for: update) else { return }
         // What was read in this very turn may not have been taken yet.
-        guard creditedBytes - takenBytes <= (endsUnderWayEver + 1) * limits.streamWindowBytes + limits.connectionWindowBytes / 2 else {
+        guard window.givenBytes - takenBytes <= (endsUnderWayEver + 1) * limits.streamWindowBytes + limits.connectionWindowBytes / 2 else {
             meters.garbage.increment()
             context?.close(promise: nil)
             return

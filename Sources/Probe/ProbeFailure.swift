@@ -1,3 +1,4 @@
+import Causes
 import Foundation
 import NIOCore
 import NIOPosix
@@ -60,26 +61,9 @@ extension ProbeFailure {
             default: self = ProbeFailure(.unreachable, String(cString: strerror(error.errnoCode)))
             }
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-            self = ProbeFailure(.certificate, "TLS: \(Self.words(ofTLS: error))")
+            self = ProbeFailure(.certificate, "TLS: \(explain(error).prefix(160))")
         default: self = ProbeFailure(.protocolError, "\(error)")
         }
-    }
-
-    /// BoringSSL's names, such as CERTIFICATE_VERIFY_FAILED, out of texts that carry files and lines.
-    private static func words(ofTLS error: any Error) -> String {
-        let text = "\(error)"
-        let known = [
-            ("CERTIFICATE_VERIFY_FAILED", "the certificate is not trusted"),
-            ("CERTIFICATE_REQUIRED", "a client certificate is required"),
-            ("UNKNOWN_CA", "our certificate is of an authority unknown there"),
-            ("BAD_CERTIFICATE", "our certificate is refused there"),
-            ("CERTIFICATE_EXPIRED", "our certificate has expired"),
-            ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
-            ("HTTP_REQUEST", "it does not speak TLS"),
-            ("failedToValidateHostname", "the certificate is for another name"),
-            ("uncleanShutdown", "the connection was closed"),
-        ]
-        return known.first { text.contains($0.0) }?.1 ?? String(text.prefix(120))
     }
 }
 
