@@ -55,17 +55,12 @@ enum DiffSARIF {
             "message": message(text),
             "partialFingerprints": .object(["plasma/v1": .string("\(object.reference) \(path) \(rule)")]),
         ]
-        // Code scanning takes no result without a place: what no manifest speaks of is shown where the file would begin.
-        do {
-            let file = object.file ?? "plasma"
-            var location: [String: JSON] = ["artifactLocation": .object(["uri": .string(uri(file))])]
-            if let mark = object.mark {
-                location["region"] = .object([
-                    "startLine": .integer(Int64(mark.line)), "startColumn": .integer(Int64(mark.column)),
-                ])
-            }
-            members["locations"] = .array([.object(["physicalLocation": .object(location)])])
+        // Code scanning takes no result without a place: what no manifest speaks of has a name in the place of a file.
+        var location: [String: JSON] = ["artifactLocation": .object(["uri": .string(uri(object.file ?? "plasma"))])]
+        if object.file != nil, let mark = object.mark {
+            location["region"] = .object(["startLine": .integer(Int64(mark.line)), "startColumn": .integer(Int64(mark.column))])
         }
+        members["locations"] = .array([.object(["physicalLocation": .object(location)])])
         return .object(members)
     }
 

@@ -28,8 +28,8 @@ struct Terminal: Sendable {
 /// The two streams of a command. Output that nobody reads any more ends the process quietly, as
 /// SIGPIPE would.
 enum Output {
-    /// What a process ends with that could not write its output: one that no verb takes for an answer.
-    static let failureCode = Atomic<Int32>(2)
+    /// What a process ends with that could not write its output: an error's. `diff` has another one.
+    static let failureCode = Atomic<Int32>(1)
 
     static func write(_ text: String) { write(Array(text.utf8), to: STDOUT_FILENO) }
     static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
@@ -46,7 +46,6 @@ enum Output {
                 _ = poll(&ready, 1, 1000)
             } else if errno != EINTR {
                 if errno == EPIPE { exit(128 + SIGPIPE) }
-                // Nobody may take a page that is not whole for an answer.
                 if descriptor == STDOUT_FILENO { complain("plasma: standard output could not be written: \(String(cString: strerror(errno)))") }
                 exit(failureCode.load(ordering: .relaxed))
             }

@@ -76,8 +76,8 @@ struct DiffCommand: AsyncParsableCommand {
         let outcome = DiffOutcome(
             report, format: format, isDetailed: detailedExitCode, isColored: connection.terminal.isColored,
             version: Plasma.version)
-        // With Terraform's codes 2 says that there are changes.
-        if detailedExitCode { Output.failureCode.store(1, ordering: .relaxed) }
+        // Nobody may take a page that is not whole for an answer: 1, or 2 with Terraform's codes, says that there are differences.
+        Output.failureCode.store(detailedExitCode ? 1 : 2, ordering: .relaxed)
         Output.write(outcome.text)
         throw ExitCode(outcome.exitCode)
     }
