@@ -100,13 +100,14 @@ final class Inbox<Output: Sendable>: Sendable {
     /// - Parameter watch: how long of that to look at most, 250 times, before the thread sleeps, others let in between: what comes soon
     ///   is had for less so than by waking a processor. Where others take the processor for longer, it sleeps.
     func take(within time: Duration, watch: Duration = .zero) -> [Item] {
-        let end = ContinuousClock.now + min(time, watch)
+        let start = ContinuousClock.now
+        let end = start + min(time, watch)
         for _ in 0..<(watch > .zero ? 250 : 0) where ContinuousClock.now < end {
             if let taken = state.withLock({ $0.waiting.isEmpty ? nil : Self.empty(&$0) }) { return taken }
             sched_yield()
         }
         if let taken = takeNow() { return taken }
-        let (seconds, attoseconds) = time.components
+        let (seconds, attoseconds) = (watch > .zero ? start + time - .now : time).components
         _ = bell.wait(timeout: .now() + .nanoseconds(max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))))
         return state.withLock { state in
             state.readerSleeps = false

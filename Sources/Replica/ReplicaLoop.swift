@@ -20,6 +20,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private var asked = Slots<Asked>()
     private var reads = Slots<Inbox<Machine.Output>.Done>()
     private var transfers: [Transfer] = []
+    private var held = HeldNotices()
+    /// Who sent proposals that the next step looks at.
+    private var askers: [UInt64] = []
     private var meters = ReplicaMeters()
     private var slowDisk: SlowDisk
     private var lastTick: Instant
@@ -70,10 +73,13 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private mutating func turn() throws(ReplicaError) -> Bool {
         let options = replica.options
         let isStopping = replica.inbox.isStopping
-        let wait = isStopping ? options.tick / 5 : lastTick + options.tick - replica.time.now()
-        let items = replica.inbox.take(within: min(max(wait, .zero), options.tick), watch: watch)
+        let before = replica.time.now()
+        let wait = isStopping ? options.tick / 5 : lastTick + options.tick - before
+        let patience = min(max(wait, .zero), options.tick, held.patience(before) ?? options.tick)
+        let items = replica.inbox.take(within: patience, watch: watch)
         taken = items.count
         let now = replica.time.now()
+        say(held.due(now, isLast: isStopping))
         var inputs: [ReplicaInput] = []
         inputs.reserveCapacity(items.count + 2)
         let passed = Int((now - lastTick) / options.tick)
@@ -126,7 +132,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         case .change(let change, let answer):
             inputs.append(.change(id: asked.add(Asked(answer: answer, bytes: 0)), change))
         case .read(let done): inputs.append(.read(id: reads.add(done)))
-        case .received(let messages): inputs += messages.lazy.map { .received($0) }
+        case .received(let messages):
+            inputs += messages.lazy.map { .received($0) }
+            for message in messages where message.asks { askers.append(message.from) }
         case .met(let peer): inputs.append(.met(peer: peer))
         case .lost(let peer): inputs.append(.lost(peer: peer))
         case .snapshotMade(let result):
@@ -152,9 +160,16 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
     }
 
+    private func say(_ messages: [PeerMessage]) {
+        if !messages.isEmpty { replica.transport?.send(messages) }
+    }
+
     private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
         let transport = replica.transport
-        let outputs = try core.step(inputs, now: now) { transport?.send($0) }
+        var held = held
+        let outputs = try core.step(inputs, now: now) { transport?.send(held.join($0, now)) }
+        held.note(askers, last: core.raft.last.index)
+        askers.removeAll(keepingCapacity: true)
         let status = core.status
         replica.publish(status)
         var bytes = 0
@@ -165,7 +180,8 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
         if bytes > 0 { replica.inbox.answered(bytes: bytes) }
         for (id, result) in outputs.reads { reads.take(id)?(result) }
-        if !outputs.notices.isEmpty { transport?.send(outputs.notices) }
+        if !outputs.notices.isEmpty { say(held.hold(outputs.notices, replica.time.now())) }
+        self.held = held
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
         if outputs.makeCheckpoint { makeCheckpoint() }
         for part in outputs.keepParts { keep(part) }

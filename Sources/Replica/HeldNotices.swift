@@ -1,0 +1,83 @@
+import Host
+
+/// Holds back what tells others of a commit as long as the next entries, which tell of it as well, are likely to follow at once: for
+/// one who writes one thing after the other that is a third of all messages. Nobody waits for what is held: a member whose proposals were
+/// taken is told at once, and whatever else is said to a member takes along what is held for it.
+struct HeldNotices {
+    /// For so long at most.
+    static let longest = Duration.microseconds(250)
+
+    private var held: [PeerMessage] = []
+    /// When they last came.
+    private var since: Instant?
+    /// Entries followed in time when they last came.
+    private var expectsMore = false
+    /// Members that wait for an answer, and the last entry that may be theirs.
+    private var askers: [UInt64: UInt64] = [:]
+
+    /// How long somebody may still sleep before `due` is asked for; nil: as long as he likes.
+    func patience(_ now: Instant) -> Duration? {
+        guard let since, !held.isEmpty else { return nil }
+        return max(.zero, since + Self.longest - now)
+    }
+
+    /// Members that sent proposals which were looked at now, and the log's end after that.
+    mutating func note(_ members: [UInt64], last: UInt64) {
+        for member in members { askers[member] = last }
+    }
+
+    /// What is sent, with what goes before it.
+    mutating func join(_ messages: [PeerMessage], _ now: Instant) -> [PeerMessage] {
+        guard let since else { return messages }
+        var all: [PeerMessage] = []
+        for message in messages {
+            if message.isAppend, now - since < Self.longest { expectsMore = true }
+            if let at = held.firstIndex(where: { $0.to == message.to }) {
+                let notice = held.remove(at: at)
+                if !message.isAppend { all.append(notice) }
+            }
+            all.append(message)
+        }
+        return all
+    }
+
+    /// - Returns: what must not wait.
+    mutating func hold(_ notices: [PeerMessage], _ now: Instant) -> [PeerMessage] {
+        since = now
+        var urgent: [PeerMessage] = []
+        for notice in notices {
+            held.removeAll { $0.to == notice.to }
+            let isAwaited = askers[notice.to] != nil
+            if let last = askers[notice.to], let commit = notice.commit, commit >= last { askers[notice.to] = nil }
+            if expectsMore, !isAwaited { held.append(notice) } else { urgent.append(notice) }
+        }
+        return urgent
+    }
+
+    /// What was held for long enough, or all of it when `isLast`.
+    mutating func due(_ now: Instant, isLast: Bool) -> [PeerMessage] {
+        guard let since, !held.isEmpty, isLast || now - since >= Self.longest else { return [] }
+        expectsMore = false
+        defer { held = [] }
+        return held
+    }
+}
+
+extension PeerMessage {
+    /// Its sender waits until what it proposes is committed.
+    var asks: Bool {
+        guard case .raft(let message) = body, case .forward = message.body else { return false }
+        return true
+    }
+
+    /// Or asks where the logs agree; it tells of the commit in any case.
+    fileprivate var isAppend: Bool {
+        guard case .raft(let message) = body, case .append = message.body else { return false }
+        return true
+    }
+
+    fileprivate var commit: UInt64? {
+        guard case .raft(let message) = body, case .commit(let index) = message.body else { return nil }
+        return index
+    }
+}
