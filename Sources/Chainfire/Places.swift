@@ -24,7 +24,10 @@ struct Places<Content: Sendable>: Sendable {
 
     /// Nil where nothing is. What is there can be changed, and goes by `remove` only.
     subscript(place: Int) -> Content? {
-        get { contents.indices.contains(place) ? contents[place] : nil }
+        _read {
+            // Without a copy of what is there.
+            if contents.indices.contains(place) { yield contents[place] } else { yield nil }
+        }
         _modify {
             let wasThere = contents[place] != nil
             yield &contents[place]

@@ -46,6 +46,11 @@ package struct WatchHub: Sendable {
         var isWaiting = false
         /// Nothing before this concerned it since it began to wait.
         var wokenAt: Revision = 0
+
+        mutating func wake(at revision: Revision) {
+            isWaiting = false
+            wokenAt = revision
+        }
     }
 
     let limits: Limits
@@ -155,10 +160,7 @@ package struct WatchHub: Sendable {
         groups[group]?.waiting = []
         groups[group]?.departed = 0
         let awake = found.departed == 0 ? found.waiting : found.waiting.filter { member($0) != nil }
-        for watcher in awake {
-            members[Self.place(of: watcher)]?.isWaiting = false
-            members[Self.place(of: watcher)]?.wokenAt = revision
-        }
+        for watcher in awake { members[Self.place(of: watcher)]?.wake(at: revision) }
         return awake
     }
 

@@ -67,21 +67,25 @@ package final class Watcher: Sendable {
     ///   asked again.
     /// - Returns: of the first of them, at least one. The others were not asked.
     package static func next(of watchers: [(watcher: Watcher, mayRead: Bool)], bytesMax: Int) -> [Result<Given, StoreError>] {
-        let looking = watchers.prefix { !$0.watcher.holdsSomething }
-        guard let machine = looking.first?.watcher.machine else {
-            return watchers.prefix(1).map { asked in Result { () throws(StoreError) in try asked.watcher.ask(mayRead: asked.mayRead) } }
+        var looking: [(number: UInt64, from: Revision)] = []
+        looking.reserveCapacity(watchers.count)
+        for asked in watchers {
+            guard let position = asked.watcher.positionToLookFrom else { break }
+            looking.append((asked.watcher.number, position))
         }
-        let glances = machine.look(looking.map { ($0.watcher.number, $0.watcher.position) }, bytesMax: bytesMax)
-        return zip(looking, glances).map { asked, glance in
+        guard let first = watchers.first else { return [] }
+        guard !looking.isEmpty else { return [Result { () throws(StoreError) in try first.watcher.ask(mayRead: first.mayRead) }] }
+        let glances = first.watcher.machine.look(looking, bytesMax: bytesMax)
+        return zip(watchers, glances).map { asked, glance in
             asked.watcher.take(glance, mayRead: asked.mayRead)
                 ?? Result { () throws(StoreError) in try asked.watcher.ask(mayRead: asked.mayRead) }
         }
     }
 
     private var position: Revision { state.withLock { $0.position } }
-    /// The machine need not be asked, or not yet.
-    private var holdsSomething: Bool {
-        state.withLock { $0.isCancelled || $0.problem != nil || $0.page != nil || $0.isReading }
+    /// Nil: the machine need not be asked, or not yet.
+    private var positionToLookFrom: Revision? {
+        state.withLock { $0.isCancelled || $0.problem != nil || $0.page != nil || $0.isReading ? nil : $0.position }
     }
 
     /// Nil: the machine is to be asked.

@@ -13,10 +13,13 @@ protocol Sink: AnyObject, Sendable {
     func send(_ message: some Message)
     /// Messages that are encoded and framed already. Only where `isBinary`.
     func send(framed: ByteBuffer)
+    /// On its event loop: what was sent and is much leaves before anything else is done. It may be over afterwards.
+    func flush()
     func finish(_ status: GRPCStatus)
 }
 
 extension Sink {
+    func flush() {}
     func send(framed: ByteBuffer) { preconditionFailure("bytes of protobuf are sent as JSON") }
 }
 
@@ -85,6 +88,7 @@ private final class CallSink: Sink {
     func whenWritable(_ body: @escaping @Sendable () -> Void) { call.whenWritable(body) }
     func send(_ message: some Message) { call.send(message) }
     func send(framed: ByteBuffer) { call.send(framed: framed) }
+    func flush() { call.flush() }
     func finish(_ status: GRPCStatus) { call.finish(status) }
 }
 

@@ -15,12 +15,14 @@ struct WatchBundle {
     private var bytes = ByteBuffer()
     /// The header of a revision, as its field's bytes.
     private var header: (header: Header, revision: Revision, bytes: [UInt8])?
+    /// The events that came last, as their fields' bytes: the next watcher's are often the same.
+    private var last: (events: EventsToSend, bytes: [UInt8])?
 
     var isFull: Bool { bytes.readableBytes >= Self.bytesMax }
 
-    /// - Parameter events: their fields' bytes.
-    mutating func append(_ header: Header, _ revision: Revision, watchID: Int64, events: [UInt8]) {
+    mutating func append(_ header: Header, _ revision: Revision, watchID: Int64, _ events: EventsToSend) {
         let head = encoded(header, revision)
+        let events = encoded(events)
         // Field 2, a varint; 0 is left out.
         let id = UInt64(bitPattern: watchID)
         let idBytes = id == 0 ? 0 : 1 + varintBytes(id)
@@ -37,7 +39,17 @@ struct WatchBundle {
     /// All that was gathered, framed; nil when there is nothing.
     mutating func take() -> ByteBuffer? {
         guard bytes.readableBytes > 0 else { return nil }
-        defer { bytes = ByteBuffer() }
+        defer {
+            bytes = ByteBuffer()
+            last = nil
+        }
+        return bytes
+    }
+
+    private mutating func encoded(_ events: EventsToSend) -> [UInt8] {
+        if let last, last.events.page === events.page, last.events.withPrevious == events.withPrevious { return last.bytes }
+        let bytes = events.encoded
+        last = (events, bytes)
         return bytes
     }
 

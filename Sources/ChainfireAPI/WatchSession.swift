@@ -14,11 +14,13 @@ final class WatchSession: Session, WatchListener {
     }
 
     private let loop: any EventLoop
+    private let sink: any Sink
     private let state: NIOLoopBoundBox<WatchStreamState>
     private let signals = Mutex(Signals())
 
     init(_ store: Chainfire, _ sink: any Sink, _ options: WatchService.Options, _ loop: any EventLoop) {
         self.loop = loop
+        self.sink = sink
         state = .makeBoxSendingValue(WatchStreamState(store, sink, options), eventLoop: loop)
     }
 
@@ -61,7 +63,10 @@ final class WatchSession: Session, WatchListener {
             defer { signals = Signals() }
             return signals.ready
         }
-        if state.value.pump(ready) == .blocked {
+        let pumped = state.value.pump(ready)
+        // Its readers begin while this loop serves the next stream.
+        sink.flush()
+        if pumped == .blocked {
             state.value.whenWritable { [weak self] in
                 guard let self else { return }
                 // Not at once: this may be called while the pump still runs.

@@ -71,6 +71,11 @@ final class Outbox<Item: Sendable>: Sendable {
         return next != .lost
     }
 
+    /// On the event loop: what waits is written now, if it is at least so much.
+    func drainNow(_ enough: Int) {
+        if state.withLock({ !$0.items.isEmpty && $0.waitingBytes >= enough }) { drain.value?() }
+    }
+
     /// From now until `take`, nobody wakes the loop: the caller drains soon.
     func hold() { state.withLock { $0.isWoken = true } }
 

@@ -72,6 +72,12 @@ package final class ServerCall: Sendable {
     /// Sends messages that are encoded and framed already (`ByteBuffer.writeFramed`), in one piece.
     package func send(framed: ByteBuffer) { put(framed, nil) }
 
+    /// On the connection's event loop: what was sent leaves now, if it is so much that a write of its own costs little beside it. Without
+    /// this it leaves after whatever else the loop has to do. The call may be over afterwards.
+    package func flush() { outbox.drainNow(Self.flushBytes) }
+
+    private static let flushBytes = 16 << 10
+
     private func put(_ message: some Message, _ end: GRPCStatus?) {
         do throws(GRPCStatus) { put(try FramedMessage.encode(message), end) } catch { finish(error) }
     }

@@ -115,23 +115,32 @@ struct PiecesTests {
 
     @Test func `events that are bytes already read as the messages they are part of`() throws {
         let header = Header(clusterID: 1, memberID: 2, revision: 9, term: 4)
-        let event = Mvccpb_Event(.put(Entry(key: "a", value: [1], createRevision: 5, modRevision: 7, version: 2), previous: nil), withPrevious: true)
-        let events = Etcdserverpb_WatchResponse.with { $0.events = [event] }.encoded
-        let told: [(id: Int64, revision: Revision)] = [(0, 7), (3, 7), (127, 8), (128, 8), (1 << 40, 8), (-1, 8)]
+        let before = Entry(key: "a", value: [9], createRevision: 5, modRevision: 6, version: 1)
+        func page(_ value: UInt8) -> WatchPage {
+            let entry = Entry(key: "a", value: [value], createRevision: 5, modRevision: 7, version: 2)
+            return WatchPage(revision: 7, events: [.put(entry, previous: before)])
+        }
+        let (one, other) = (page(1), page(2))
+        // What was encoded for the watcher before is taken again only where it is the same.
+        let told: [(id: Int64, revision: Revision, page: WatchPage, withPrevious: Bool)] = [
+            (0, 7, one, false), (3, 7, one, false), (127, 8, one, true), (128, 8, one, true), (1 << 40, 8, other, true), (-1, 8, one, false),
+        ]
         var bundle = WatchBundle()
-        for (id, revision) in told { bundle.append(header, revision, watchID: id, events: events) }
+        for told in told {
+            bundle.append(header, told.revision, watchID: told.id, EventsToSend(page: told.page, withPrevious: told.withPrevious))
+        }
         let taken = bundle.take()
         var bytes = try #require(taken)
-        for (id, revision) in told {
+        for told in told {
             let flag = bytes.readInteger(as: UInt8.self)
             let message = bytes.readLengthPrefixedSlice(as: UInt32.self)
             let whole = try #require(message)
             let read: Etcdserverpb_WatchResponse = try whole.decoded()
             #expect(flag == 0)
             #expect(read == .with {
-                $0.header = .init(header, revision: revision)
-                $0.watchID = id
-                $0.events = [event]
+                $0.header = .init(header, revision: told.revision)
+                $0.watchID = told.id
+                $0.events = told.page.events.map { Mvccpb_Event($0, withPrevious: told.withPrevious) }
             })
         }
         #expect(bytes.readableBytes == 0)

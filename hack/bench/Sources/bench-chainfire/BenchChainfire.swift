@@ -45,6 +45,10 @@ final class Bench {
             let alone = try syncAlone(folder)
             print("\nThe least that a durable write of one client costs: 256 bytes and fdatasync, nothing else: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
         }
+        if options.rows.contains("watch") {
+            let alone = try syncAlone(folder, count: 1_000, perSecond: watchedPutsPerSecond)
+            print("\nThe same \(watchedPutsPerSecond) times a second, as in the rows of watch latency: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
+        }
         guard let path = options.json else { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -57,7 +61,8 @@ final class Bench {
         say("\(row.nodes) node\(row.nodes == 1 ? "" : "s"), \(row.row), \(product.rawValue): \(figure(value)) \(row.unit)")
     }
 
-    /// Both products are up; a figure of one is followed by the same of the other, and the first of a pair changes by turns.
+    /// Both products are up; a figure of one is followed by the same of the other, and the first of a pair changes by turns. What is
+    /// measured begins when neither has anything left to do from before.
     private func load(_ nodes: Int) async throws {
         var clusters: [Product: Cluster] = [:]
         for product in options.products {
@@ -71,7 +76,9 @@ final class Bench {
         func byTurns(_ body: (Cluster) async throws -> Void) async throws {
             for round in 0..<options.rounds {
                 for product in round % 2 == 0 ? options.products : options.products.reversed() {
-                    if let cluster = clusters[product] { try await body(cluster) }
+                    guard let cluster = clusters[product] else { continue }
+                    for cluster in clusters.values { try await cluster.rest() }
+                    try await body(cluster)
                 }
             }
         }
@@ -131,9 +138,9 @@ final class Bench {
         _ name: String, _ nodes: Int, _ cluster: Cluster, _ clients: Int, at member: Int? = nil, _ method: String, _ requests: [[UInt8]]
     ) async throws {
         let ports = member.map { [cluster.members[$0].client] } ?? cluster.ports(min(clients, max(nodes, clients / 10)))
-        let before = cluster.members.reduce(0) { $0 + $1.processorSeconds }
+        let before = cluster.processorSeconds
         let outcome = try await ClosedLoop.run(method, ports: ports, clients: clients, seconds: options.seconds, requests: requests)
-        let used = cluster.members.reduce(0) { $0 + $1.processorSeconds } - before
+        let used = cluster.processorSeconds - before
         if let error = outcome.firstError { say("\(name), \(cluster.product.rawValue): \(outcome.errors) errors, the first: \(error)") }
         add(cluster.product, outcome.perSecond, Row(name, nodes: nodes, "per second", isMoreBetter: true, aim: 1.5))
         add(cluster.product, outcome.latencies.at(0.5), Row("\(name): p50", nodes: nodes, "ms", isMoreBetter: false))

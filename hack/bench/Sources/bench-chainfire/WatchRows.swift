@@ -94,8 +94,10 @@ extension UnsafeRawBufferPointer {
     }
 }
 
+let watchedPutsPerSecond = 200
+
 /// From a put to its event at one watcher, at a fixed rate: milliseconds.
-func watchLatency(_ cluster: Cluster, perSecond: Int = 200, seconds: Double) async throws -> Histogram {
+func watchLatency(_ cluster: Cluster, perSecond: Int = watchedPutsPerSecond, seconds: Double) async throws -> Histogram {
     let ports = cluster.ports(cluster.members.count + 1)
     return try await onThread {
         let puts = try WatchedPuts([ports[0]], writer: ports[ports.count - 1], prefix: "/bench/watch/", watchers: 1)
