@@ -44,9 +44,10 @@ extension Client {
 
     func bytes(
         _ method: String, _ path: String, query: [(String, String)] = [], body: [UInt8]? = nil,
-        contentType: String = "application/json", deadline: TimeAmount = .seconds(60)
+        contentType: String = "application/json", deadline: TimeAmount? = nil
     ) async throws -> [UInt8] {
-        let response = try await open(method, Paths.withQuery(path, query), body: body, contentType: contentType, deadline: deadline)
+        let response = try await open(
+            method, Paths.withQuery(path, query), body: body, contentType: contentType, deadline: deadline ?? TimeAmount(patience))
         do {
             let buffer = try await response.body.collect(upTo: Self.answerBytesMax)
             return Array(buffer.readableBytesView)

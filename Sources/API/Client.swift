@@ -8,11 +8,14 @@ import Resource
 /// Speaks with a plasma server. Many tasks may use one client at once. It must be closed before it is let go.
 package struct Client: Sendable {
     package let endpoint: Endpoint
+    /// How long an answer may take, where the caller does not say.
+    let patience: Duration
     let http: HTTPClient
 
     /// - Throws: `ClientError.usage` when the CA is not a PEM certificate.
-    package init(_ endpoint: Endpoint) throws(ClientError) {
+    package init(_ endpoint: Endpoint, patience: Duration = .seconds(60)) throws(ClientError) {
         self.endpoint = endpoint
+        self.patience = patience
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(10)
         configuration.redirectConfiguration = .disallow

@@ -86,9 +86,10 @@ package struct ConnectionOptions: ParsableArguments, Sendable {
     }
 
     /// Speaks with the server and hangs up after; Ctrl-C ends the process meanwhile.
-    func withClient<T: Sendable>(_ body: (Client) async throws -> T) async throws -> T {
+    /// - Parameter limit: how long one answer may take, where that is less than a minute.
+    func withClient<T: Sendable>(within limit: Duration? = nil, _ body: (Client) async throws -> T) async throws -> T {
         Interrupt.endsTheProcess()
-        let client = try Client(try connection().endpoint())
+        let client = try Client(try connection().endpoint(), patience: min(limit ?? .seconds(60), .seconds(60)))
         do {
             let result = try await body(client)
             await client.close()

@@ -43,7 +43,7 @@ struct WaitCommand: AsyncParsableCommand {
     func run() async throws {
         let selections = try Selection.parse(objects, kinds: kinds)
         let terminal = connection.terminal
-        try await connection.withClient { client in
+        try await connection.withClient(within: timeout.duration) { client in
             var references: [Reference] = []
             for selection in selections {
                 if let names = selection.names, labels.selector == nil {
