@@ -33,67 +33,67 @@ struct Listeners: Sendable {
     private struct Slot {
         var watcher: UInt64
         var tag: UInt64
-        /// Its place among the listeners; negative: nobody is here.
-        var listener = -1
+        /// Its place among the listeners; nil: nobody is here.
+        var listener: Int?
     }
 
-    private struct Known {
+    private struct Registered {
         var listener: any WatchListener
         var watchers = 0
     }
 
     private var slots: ContiguousArray<Slot> = []
-    private var known = Places<Known>()
+    private var registered = Places<Registered>()
     private var places: [ObjectIdentifier: Int] = [:]
 
-    private func slot(_ watcher: UInt64) -> Slot? {
+    private func slot(_ watcher: UInt64) -> (listener: Int, tag: UInt64)? {
         let place = WatchHub.place(of: watcher)
-        guard place < slots.count, slots[place].watcher == watcher, slots[place].listener >= 0 else { return nil }
-        return slots[place]
+        guard place < slots.count, slots[place].watcher == watcher, let listener = slots[place].listener else { return nil }
+        return (listener, slots[place].tag)
     }
 
     subscript(watcher: UInt64) -> Listening? {
-        guard let slot = slot(watcher), let known = known[slot.listener] else { return nil }
-        return Listening(listener: known.listener, tag: slot.tag)
+        guard let slot = slot(watcher), let found = registered[slot.listener] else { return nil }
+        return Listening(listener: found.listener, tag: slot.tag)
     }
 
     mutating func set(_ listening: Listening, for watcher: UInt64) {
         let place = WatchHub.place(of: watcher)
         while slots.count <= place { slots.append(Slot(watcher: 0, tag: 0)) }
         let id = ObjectIdentifier(listening.listener)
-        let listener = places[id] ?? known.add(Known(listener: listening.listener))
+        let listener = places[id] ?? registered.add(Registered(listener: listening.listener))
         places[id] = listener
-        known[listener]?.watchers += 1
+        registered[listener]?.watchers += 1
         slots[place] = Slot(watcher: watcher, tag: listening.tag, listener: listener)
     }
 
     mutating func remove(_ watcher: UInt64) -> Listening? {
         guard let found = self[watcher], let listener = slot(watcher)?.listener else { return nil }
-        slots[WatchHub.place(of: watcher)].listener = -1
-        known[listener]?.watchers -= 1
-        if known[listener]?.watchers == 0 {
-            known.remove(listener)
+        slots[WatchHub.place(of: watcher)].listener = nil
+        registered[listener]?.watchers -= 1
+        if registered[listener]?.watchers == 0 {
+            registered.remove(listener)
             places[ObjectIdentifier(found.listener)] = nil
         }
         return found
     }
 
     func wakes(of watchers: [UInt64]) -> Wakes {
-        var tags: [(listener: Int, tags: [UInt64])] = []
+        var gathered: [(listener: Int, tags: [UInt64])] = []
         var order: [Int: Int] = [:]
         for watcher in watchers {
             guard let slot = slot(watcher) else { continue }
-            if tags.last?.listener != slot.listener {
+            if gathered.last?.listener != slot.listener {
                 // Those of one stream mostly come one after the other; where they do not, its place is looked for.
                 if let place = order[slot.listener] {
-                    tags[place].tags.append(slot.tag)
+                    gathered[place].tags.append(slot.tag)
                     continue
                 }
-                order[slot.listener] = tags.count
-                tags.append((slot.listener, []))
+                order[slot.listener] = gathered.count
+                gathered.append((slot.listener, []))
             }
-            tags[tags.count - 1].tags.append(slot.tag)
+            gathered[gathered.count - 1].tags.append(slot.tag)
         }
-        return Wakes(told: tags.compactMap { one in known[one.listener].map { ($0.listener, one.tags) } })
+        return Wakes(told: gathered.compactMap { place, tags in registered[place].map { ($0.listener, tags) } })
     }
 }

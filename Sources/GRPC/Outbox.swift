@@ -21,6 +21,8 @@ final class Outbox<Item: Sendable>: Sendable {
 
     private struct State {
         var items: [Item] = []
+        /// Of the items.
+        var itemBytes = 0
         var isWoken = false
         var isClosed = false
         var waitingBytes = 0
@@ -60,6 +62,7 @@ final class Outbox<Item: Sendable>: Sendable {
         let next: OutboxNext = state.withLock { state in
             if state.isClosed { return .lost }
             state.items.append(item)
+            state.itemBytes += bytes
             state.waitingBytes += bytes
             if bytes > 0 { load?.add(bytes) }
             state.largest = max(state.largest, bytes)
@@ -71,9 +74,9 @@ final class Outbox<Item: Sendable>: Sendable {
         return next != .lost
     }
 
-    /// On the event loop: what waits is written now, if it is at least so much.
+    /// On the event loop: what waits to be taken is written now, if it is at least so much.
     func drainNow(_ enough: Int) {
-        if state.withLock({ !$0.items.isEmpty && $0.waitingBytes >= enough }) { drain.value?() }
+        if state.withLock({ $0.itemBytes >= enough }) { drain.value?() }
     }
 
     /// From now until `take`, nobody wakes the loop: the caller drains soon.
@@ -96,6 +99,7 @@ final class Outbox<Item: Sendable>: Sendable {
         items.removeAll(keepingCapacity: items.capacity < 4096)
         state.withLock { state in
             swap(&items, &state.items)
+            state.itemBytes = 0
             state.isWoken = false
         }
     }

@@ -213,7 +213,6 @@ struct Composer {
         var members: [Value.Member] = []
         var places: [String: Mark] = [:]  // kept only for large mappings
         var height = 0
-        var isPartial = false
         while true {
             let next = try next(&stream)
             if case .mappingEnd = next.shape { break }
@@ -226,7 +225,6 @@ struct Composer {
             let item = try node(try self.next(&stream), &stream, depth: depth + 1)
             steps.removeLast()
             height = max(height, item.height)
-            if !isUsed { isPartial = true }
             guard isUsed, first == nil else { continue }
             members.append(Value.Member(key: key, keyMark: next.mark, value: item.value))
             if members.count == 16 {
@@ -235,7 +233,7 @@ struct Composer {
                 places[key] = next.mark
             }
         }
-        return Composed(value: Value(mark: event.mark, shape: .mapping(members), isPartial: isPartial), height: height + 1)
+        return Composed(value: Value(mark: event.mark, shape: .mapping(members)), height: height + 1)
     }
 
     /// The text of a key, and whether it can stand in a mapping.

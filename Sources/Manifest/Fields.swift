@@ -108,7 +108,7 @@ package struct Fields {
     }
 
     mutating func noteMissing(_ name: String, _ more: String = "") {
-        guard case .reading(let value) = mode, !value.isPartial else { return }
+        guard case .reading(let value) = mode else { return }
         note("is required\(more)", mark: value.mark(at: name), path: Manifest.path(path, name))
     }
 }

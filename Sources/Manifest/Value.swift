@@ -23,13 +23,10 @@ package struct Value: Sendable {
 
     package var mark: Mark
     package var shape: Shape
-    /// A mapping of which something was written in a way that is not read, and is told of: what seems to be missing may have been there.
-    package var isPartial: Bool
 
-    package init(mark: Mark, shape: Shape, isPartial: Bool = false) {
+    package init(mark: Mark, shape: Shape) {
         self.mark = mark
         self.shape = shape
-        self.isPartial = isPartial
     }
 
     /// The member of a mapping; nil when absent or not a mapping.

@@ -1,15 +1,16 @@
 import Host
 
 /// Holds back what tells others of a commit as long as the next entries, which tell of it as well, are likely to follow at once: for
-/// one who writes one thing after the other that is a third of all messages. Nobody waits for what is held: a member whose proposals were
-/// taken is told at once, and whatever else is said to a member takes along what is held for it.
+/// one who writes one thing after the other that is a third of all messages. A member that waits for an answer of its own is told at
+/// once, and whatever else is said to a member takes along what is held for it.
 struct HeldNotices {
-    /// For so long at most.
-    static let longest = Duration.microseconds(250)
+    static let waitMax = Duration.microseconds(250)
 
     private var held: [PeerMessage] = []
-    /// When they last came.
-    private var since: Instant?
+    /// When the first of them came.
+    private var heldSince: Instant?
+    /// When notices last came, held or not.
+    private var cameAt: Instant?
     /// Entries followed in time when they last came.
     private var expectsMore = false
     /// Members that wait for an answer, and the last entry that may be theirs.
@@ -17,21 +18,21 @@ struct HeldNotices {
 
     /// How long somebody may still sleep before `due` is asked for; nil: as long as he likes.
     func patience(_ now: Instant) -> Duration? {
-        guard let since, !held.isEmpty else { return nil }
-        return max(.zero, since + Self.longest - now)
+        guard let heldSince, !held.isEmpty else { return nil }
+        return max(.zero, heldSince + Self.waitMax - now)
     }
 
-    /// Members that sent proposals which were looked at now, and the log's end after that.
+    /// Members that sent proposals or asked to read, which was looked at now, and the log's end after that.
     mutating func note(_ members: [UInt64], last: UInt64) {
         for member in members { askers[member] = last }
     }
 
     /// What is sent, with what goes before it.
     mutating func join(_ messages: [PeerMessage], _ now: Instant) -> [PeerMessage] {
-        guard let since else { return messages }
+        guard let cameAt else { return messages }
         var all: [PeerMessage] = []
         for message in messages {
-            if message.isAppend, now - since < Self.longest { expectsMore = true }
+            if message.isAppend, now - cameAt < Self.waitMax { expectsMore = true }
             if let at = held.firstIndex(where: { $0.to == message.to }) {
                 let notice = held.remove(at: at)
                 if !message.isAppend { all.append(notice) }
@@ -43,7 +44,8 @@ struct HeldNotices {
 
     /// - Returns: what must not wait.
     mutating func hold(_ notices: [PeerMessage], _ now: Instant) -> [PeerMessage] {
-        since = now
+        cameAt = now
+        if held.isEmpty { heldSince = now }
         var urgent: [PeerMessage] = []
         for notice in notices {
             held.removeAll { $0.to == notice.to }
@@ -56,7 +58,7 @@ struct HeldNotices {
 
     /// What was held for long enough, or all of it when `isLast`.
     mutating func due(_ now: Instant, isLast: Bool) -> [PeerMessage] {
-        guard let since, !held.isEmpty, isLast || now - since >= Self.longest else { return [] }
+        guard let heldSince, !held.isEmpty, isLast || now - heldSince >= Self.waitMax else { return [] }
         expectsMore = false
         defer { held = [] }
         return held
@@ -64,10 +66,13 @@ struct HeldNotices {
 }
 
 extension PeerMessage {
-    /// Its sender waits until what it proposes is committed.
+    /// Its sender waits for a commit: of what it proposes, or of what it is to read.
     var asks: Bool {
-        guard case .raft(let message) = body, case .forward = message.body else { return false }
-        return true
+        guard case .raft(let message) = body else { return false }
+        return switch message.body {
+        case .forward, .readRequest: true
+        default: false
+        }
     }
 
     /// Or asks where the logs agree; it tells of the commit in any case.

@@ -124,6 +124,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
 
     private mutating func last(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) -> Bool {
         if !inputs.isEmpty { try step(inputs, now) }
+        say(held.due(now, isLast: true))
         return false
     }
 
@@ -169,11 +170,11 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
         let transport = replica.transport
         var held = held
-        let letsGo = isAlone && transport != nil
+        let yields = isAlone && transport != nil
         let outputs = try core.step(inputs, now: now) {
             transport?.send(held.join($0, now))
             // The transport's thread was woken for what somebody waits for: often it is to go on where this one stands.
-            if letsGo { sched_yield() }
+            if yields { sched_yield() }
         }
         held.note(askers, last: core.raft.last.index)
         askers.removeAll(keepingCapacity: true)

@@ -118,7 +118,6 @@ private struct DocumentReader {
         guard let kind = text("kind", of: document, "") else { return }
         if kind == "List" || (kind.hasSuffix("List") && table[String(kind.dropLast(4))] != nil) {
             guard case .sequence(let items)? = document["items"]?.shape else {
-                if document.isPartial { return }
                 return note(document.mark(at: "items"), "", "items", "is required in a \(kind): the objects")
             }
             for item in items { read(item) }
@@ -142,7 +141,7 @@ private struct DocumentReader {
 
     private mutating func text(_ name: String, of document: Value, _ object: String) -> String? {
         guard let value = document[name] else {
-            if !document.isPartial { note(document.mark, object, name, "is required") }
+            note(document.mark, object, name, "is required")
             return nil
         }
         guard case .scalar(let text, _, _) = value.shape, !value.isNull else {
@@ -172,12 +171,12 @@ private struct DocumentReader {
             metadata = Metadata.read(&reader)
             reader.finish()
             problems += reader.problems
-        } else if !document.isPartial {
+        } else {
             note(document.mark, object, "metadata", "is required, with at least a name")
         }
 
         // A spec may be left out when nothing in it is required.
-        var spec = fields(document["spec"] ?? Value(mark: document.mark, shape: .mapping([]), isPartial: document.isPartial), "spec")
+        var spec = fields(document["spec"] ?? Value(mark: document.mark, shape: .mapping([])), "spec")
         let resource = FilePathText.$base.withValue(base) { kind.read(metadata, &spec) }
         spec.finish()
         problems += spec.problems
@@ -189,6 +188,6 @@ extension Value {
     /// A mapping without some of its members.
     fileprivate func without(_ names: Set<String>) -> Value {
         guard case .mapping(let members) = shape else { return self }
-        return Value(mark: mark, shape: .mapping(members.filter { !names.contains($0.key) }), isPartial: isPartial)
+        return Value(mark: mark, shape: .mapping(members.filter { !names.contains($0.key) }))
     }
 }

@@ -50,15 +50,6 @@ private enum Lamp: Kind {
         #expect(draft.problem("spec.watts", "is dim").description == "lamp.yaml:4:15: Lamp/desk spec.watts: is dim")
     }
 
-    @Test func `what a merge key may have brought is not missed`() {
-        let text = "apiVersion: plasma.cloud/v1alpha1\nkind: Lamp\nmetadata:\n  <<: {name: desk}\nspec: {watts: 5}\n"
-        #expect(messages(text) == ["lamp.yaml:4:3: metadata: merge keys (<<) are not supported; write the fields out, or alias the whole mapping"])
-        let whole = "kind: Lamp\n<<: {apiVersion: plasma.cloud/v1alpha1, metadata: {name: desk}}\n"
-        #expect(messages(whole).count == 1)
-        // What is there is still looked at.
-        #expect(messages(text.replacing("watts: 5", with: "watts: 500")).count == 2)
-    }
-
     @Test func `what the store owns is passed over`() {
         let owned = """
             , uid: x, resourceVersion: "7", generation: nine, creationTimestamp: yesterday, deletionTimestamp: never, \

@@ -33,7 +33,7 @@ extension MemberConfiguration {
         guard case .mapping(let members) = root.shape else { return (root, []) }
         let found = members.compactMap { member in reader(of: member.key).map { "\(member.key) is \($0); chainfire ignores it" } }
         let own = members.filter { reader(of: $0.key) == nil }
-        return (Value(mark: root.mark, shape: .mapping(own), isPartial: root.isPartial), found)
+        return (Value(mark: root.mark, shape: .mapping(own)), found)
     }
 
     /// Whose a key of cluster-config.json is that says nothing to a member; nil: its own.

@@ -85,6 +85,6 @@ extension Value {
                 members[index] = other
             }
         }
-        return Value(mark: mark, shape: .mapping(members), isPartial: isPartial)
+        return Value(mark: mark, shape: .mapping(members))
     }
 }

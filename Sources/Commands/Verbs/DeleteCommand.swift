@@ -43,7 +43,7 @@ struct DeleteCommand: AsyncParsableCommand {
     func run() async throws {
         let selections = try selections()
         let terminal = connection.terminal
-        try await connection.withClient(within: timeout.duration) { client in
+        try await connection.withClient(within: wait ? timeout.duration : nil) { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             var missing = found.missing
             var leaving: [Reference] = []

@@ -47,7 +47,7 @@ final class Bench {
         }
         if options.rows.contains("watch") {
             let alone = try syncAlone(folder, count: 1_000, perSecond: watchedPutsPerSecond)
-            print("\nThe same \(watchedPutsPerSecond) times a second, as in the rows of watch latency: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
+            print("\nThe least that a durable write costs \(watchedPutsPerSecond) times a second, as in the rows of watch latency: p50 \(figure(alone.at(0.5))) ms, p99 \(figure(alone.at(0.99))) ms.")
         }
         guard let path = options.json else { return }
         let encoder = JSONEncoder()

@@ -117,13 +117,13 @@ final class Cluster {
 
     func end() { for member in members { member.end() } }
 
-    /// Returns when its servers take less than a twentieth of a processor for half a second, or after twenty seconds: what goes on after a
+    /// Returns when its servers take less than a twenty-fifth of a processor each for half a second, or after twenty seconds: what goes on after a
     /// load, such as a compaction, is nobody else's.
     func rest() async throws {
         for _ in 0..<40 {
             let before = processorSeconds
             try await Task.sleep(for: .milliseconds(500))
-            if processorSeconds - before < 0.025 { return }
+            if processorSeconds - before < 0.02 * Double(members.count) { return }
         }
         say("\(product.rawValue) does not come to rest")
     }
