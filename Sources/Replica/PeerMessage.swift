@@ -68,3 +68,15 @@ package struct SnapshotChunkAnswer: Hashable, Sendable {
         self.verdict = verdict
     }
 }
+
+extension PeerMessage {
+    /// It is a step of one write at most, as far as it tells.
+    var isLone: Bool {
+        guard case .raft(let message) = body else { return true }
+        return switch message.body {
+        case .append(_, let entries, _): entries.count <= 1
+        case .forward(_, let proposals): proposals.count <= 1
+        default: true
+        }
+    }
+}

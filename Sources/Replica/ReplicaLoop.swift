@@ -107,10 +107,9 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         return true
     }
 
-    /// One who writes alone waits for each step of each member, and the next is near. Where many do, there is enough to do.
-    private var isAlone: Bool { (1...2).contains(taken) }
-    /// How long to look for more before the thread sleeps.
-    private var watch: Duration { isAlone ? .microseconds(500) : .zero }
+    /// How long to look for more before the thread sleeps. One who writes alone waits for each step of each member, and the next
+    /// is near. Where many do, there is enough to do.
+    private var watch: Duration { (1...2).contains(taken) ? .microseconds(500) : .zero }
 
     /// Whether a stopping member still leads others and somebody may take over.
     private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
@@ -170,11 +169,11 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
         let transport = replica.transport
         var held = held
-        let yields = isAlone && transport != nil
-        let outputs = try core.step(inputs, now: now) {
-            transport?.send(held.join($0, now))
-            // The transport's thread was woken for what somebody waits for: often it is to go on where this one stands.
-            if yields { sched_yield() }
+        let isLone = inputs.count <= 2 && inputs.allSatisfy { if case .received(let message) = $0 { message.isLone } else { true } }
+        let outputs = try core.step(inputs, now: now) { messages in
+            transport?.send(held.join(messages, now))
+            // One writes alone, and waits for what the transport's thread was woken for: often it is to go on where this one stands.
+            if isLone, transport != nil, messages.allSatisfy(\.isLone) { sched_yield() }
         }
         held.note(askers, last: core.raft.last.index)
         askers.removeAll(keepingCapacity: true)
