@@ -64,7 +64,7 @@ final class WatchSession: Session, WatchListener {
             return signals.ready
         }
         let pumped = state.value.pump(ready)
-        // Its readers begin while this loop serves the next stream.
+        // Its readers begin while this loop serves the next stream. Not within the pump: a write that fails ends the stream, and with it its state.
         sink.flush()
         if pumped == .blocked {
             state.value.whenWritable { [weak self] in

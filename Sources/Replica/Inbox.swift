@@ -107,7 +107,7 @@ final class Inbox<Output: Sendable>: Sendable {
             sched_yield()
         }
         if let taken = takeNow() { return taken }
-        let (seconds, attoseconds) = (watch > .zero ? start + time - .now : time).components
+        let (seconds, attoseconds) = (start + time - .now).components
         _ = bell.wait(timeout: .now() + .nanoseconds(max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))))
         return state.withLock { state in
             state.readerSleeps = false

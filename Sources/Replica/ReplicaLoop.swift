@@ -22,7 +22,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private var reads = Slots<Inbox<Machine.Output>.Done>()
     private var transfers: [Transfer] = []
     private var held = HeldNotices()
-    /// Who sent proposals that the next step looks at.
+    /// Who sent proposals, or asked to read, in what the next step looks at.
     private var askers: [UInt64] = []
     private var meters = ReplicaMeters()
     private var slowDisk: SlowDisk
