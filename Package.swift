@@ -42,7 +42,7 @@ let rooms: [Room] = [
     Room(name: "Raft"),
     Room(name: "Host", uses: ["CHost"]),
     Room(name: "Manifest", uses: ["CYAML"]),
-    Room(name: "GRPC", sees: ["Bytes", "Causes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, nioTLS, protobuf, logging, metrics]),
+    Room(name: "GRPC", sees: ["Bytes", "Causes"], uses: [nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioSSL, nioTLS, protobuf, deques, logging, metrics]),
     // 1
     Room(name: "Resource", sees: ["Manifest"]),
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes", "Causes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),

@@ -1,7 +1,6 @@
 import Bytes
 import NIOCore
 import NIOHTTP1
-import NIOHTTP2
 import NIOSSL
 
 /// Looks at the first bytes of a connection: HTTP/2 begins with a fixed preface (RFC 9113 §3.4), HTTP/1.1 with a method in
@@ -10,7 +9,6 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
     private let router: Router
     private let http: HTTPHandler
     private let limits: Limits
@@ -56,9 +54,9 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         if seen.readableBytes == 0 { seen = buffer } else { seen.writeImmutableBuffer(buffer) }
         guard !isDone else { return }
         let bytes = seen.readableBytesView
-        if bytes.starts(with: Self.preface) {
+        if bytes.starts(with: HTTP2.preface) {
             begin(context) { try self.addHTTP2(context) }
-        } else if Self.preface.starts(with: bytes) {
+        } else if HTTP2.preface.starts(with: bytes) {
             return
         } else if bytes.prefix(3).allSatisfy({ $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") }) {
             begin(context) { try self.addHTTP1(context) }
@@ -86,10 +84,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     private func addHTTP2(_ context: ChannelHandlerContext) throws {
         let pipeline = context.pipeline.syncOperations
         let peer = peer(context)
-        let connection = ServerConnection(router: router.seen(by: peer), limits: limits, peer: peer, meters: meters)
-        try pipeline.addHandler(WriteGatherer())
-        try pipeline.addHandler(ServerConnection.http2(limits))
-        try pipeline.addHandler(connection)
+        try pipeline.addHandler(ServerConnection(router: router.seen(by: peer), limits: limits, peer: peer, meters: meters))
     }
 
     private func addHTTP1(_ context: ChannelHandlerContext) throws {

@@ -25,15 +25,20 @@ package struct GRPCStatus: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// `grpc-message` is percent-encoded: what is not printable ASCII, and the percent sign, as %XX of its UTF-8.
 enum PercentText {
-    static func encode(_ text: String) -> String {
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "%") }) { return text }
+    /// - Parameter bytesMax: the end of what would be longer is left out.
+    static func encode(_ text: String, bytesMax: Int = .max) -> String {
+        if text.utf8.count <= bytesMax, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "%") }) { return text }
         let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            if byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "%") {
-                bytes.append(byte)
-            } else {
-                bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        for letter in text.unicodeScalars {
+            // A letter is at most four bytes, of three signs each.
+            if bytes.count > bytesMax - 12 { break }
+            for byte in UTF8.encode(letter) ?? UTF8.encodedReplacementCharacter {
+                if byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: "%") {
+                    bytes.append(byte)
+                } else {
+                    bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+                }
             }
         }
         return String(decoding: bytes, as: UTF8.self)

@@ -1,6 +1,4 @@
 import NIOCore
-import NIOHPACK
-import NIOHTTP2
 import SwiftProtobuf
 import Synchronization
 
@@ -23,29 +21,29 @@ package final class ServerCall: Sendable {
         var onClose: [@Sendable () -> Void] = []
     }
 
-    /// Such as `/etcdserverpb.KV/Put`.
-    package let method: String
     package let peer: Peer
-    let stream: HTTP2StreamID
+    let stream: UInt32
     let isUnary: Bool
-    private let headers: HPACKHeaders
+    private let head: RequestHead
     private let outbox: Outbox<Item>
     private let state = Mutex(State())
     /// A stream's reader is behind when so many bytes wait.
     static let highMark = 256 * 1024
     static let lowMark = 64 * 1024
 
-    init(method: String, peer: Peer, stream: HTTP2StreamID, isUnary: Bool, headers: HPACKHeaders, outbox: Outbox<Item>) {
-        self.method = method
+    init(_ head: RequestHead, peer: Peer, stream: UInt32, outbox: Outbox<Item>) {
+        self.head = head
         self.peer = peer
         self.stream = stream
-        self.isUnary = isUnary
-        self.headers = headers
+        isUnary = if case .unary = head.route { true } else { false }
         self.outbox = outbox
     }
 
+    /// Such as `/etcdserverpb.KV/Put`.
+    package var method: String { head.path }
+
     /// The first value the client sent under a name in small letters, such as `token`.
-    package func metadata(_ name: String) -> String? { headers.first(name: name) }
+    package func metadata(_ name: String) -> String? { head.value(name) }
 
     /// Sends a message; nothing happens when the call is over. The answer to a message that cannot be encoded is an end
     /// with `.internalError`.

@@ -1,10 +1,51 @@
 import NIOCore
-import NIOHTTP2
 
 extension ServerConnection {
-    /// Bytes of one stream.
-    func receive(_ id: HTTP2StreamID, _ buffer: ByteBuffer, padding: Int, isLast: Bool) {
-        guard let place = streams.index(forKey: id) else { return }
+    func begin(_ id: UInt32, _ head: RequestHead, isLast: Bool) {
+        guard head.isPost && head.isGRPC else {
+            outgoing.writePlain(id, status: head.isPost ? "415" : "405")
+            if !isLast {
+                cutShort += 1
+                outgoing.write { $0.writeReset(stream: id, .noError) }
+            }
+            return
+        }
+        guard let outbox else { return }
+        meters.calls.increment()
+        let call = ServerCall(head, peer: peer, stream: id, outbox: outbox)
+        var stream = Stream(
+            call: call, route: .nowhere, isClientDone: isLast, window: ReceiveWindow(bytes: limits.streamWindowBytes),
+            queue: SendQueue(window: streamWindow))
+        if let refusal = refusal(of: head) {
+            streams[id] = stream
+            return call.finish(refusal)
+        }
+        if let timeout = head.timeout {
+            let deadline = NIODeadline.now() + TimeAmount(timeout)
+            if deadlines.add(id, deadline) { wake(at: deadline) }
+        }
+        switch head.route {
+        case .unary(let body): stream.route = .unary(body)
+        case .stream(let make): stream.route = .stream(make(call))
+        case nil: break
+        }
+        streams[id] = stream
+        if isLast, let place = streams.index(forKey: id) { receive(place, ByteBuffer(), isLast: true) }
+    }
+
+    /// Why a call is not even begun; nil: it is.
+    private func refusal(of head: RequestHead) -> GRPCStatus? {
+        if let encoding = head.encoding, encoding != "identity" {
+            return GRPCStatus(.unimplemented, "grpc: Decompressor is not installed for grpc-encoding \(encoding.debugDescription)")
+        }
+        if head.route == nil { return requests.unknown(head.path) }
+        guard meters.unsent.isOver else { return nil }
+        meters.overloaded.increment()
+        return limits.overloaded
+    }
+
+    /// Bytes of one stream's messages.
+    func receive(_ place: Dictionary<UInt32, Stream>.Index, _ buffer: ByteBuffer, isLast: Bool) {
         if isLast { streams.values[place].isClientDone = true }
         let call = streams.values[place].call
         if call.isClosed { return }
@@ -12,7 +53,7 @@ extension ServerConnection {
             switch streams.values[place].route {
             case .unary(let body):
                 if let request = try take(place, buffer, isLast: isLast) {
-                    noteUnderWay(id)
+                    noteUnderWay(place)
                     body(request, call)
                 }
             case .stream(let handler):
@@ -24,6 +65,7 @@ extension ServerConnection {
                     handler.receive(message)
                 }
                 if isLast { handler.halfClose() }
+            case .nowhere: break
             }
             if incompleteBytes > limits.incompleteBytesMax {
                 throw GRPCStatus(.resourceExhausted, "grpc: too many messages of this connection are incomplete")
@@ -34,20 +76,12 @@ extension ServerConnection {
             }
         } catch {
             call.finish(error)
-            return
-        }
-        guard !isLast else { return }
-        streams.values[place].taken += buffer.readableBytes + padding
-        if streams.values[place].taken >= limits.streamWindowBytes / 2 {
-            let taken = streams.values[place].taken
-            streams.values[place].taken = 0
-            write(id, .windowUpdate(windowSizeIncrement: taken))
         }
     }
 
     /// A unary call's message, once it is whole and the client done.
     private func take(
-        _ place: Dictionary<HTTP2StreamID, Stream>.Index, _ buffer: ByteBuffer, isLast: Bool
+        _ place: Dictionary<UInt32, Stream>.Index, _ buffer: ByteBuffer, isLast: Bool
     ) throws(GRPCStatus) -> ByteBuffer? {
         let before = streams.values[place].pendingBytes
         // However this ends.
@@ -71,40 +105,17 @@ extension ServerConnection {
 
     // MARK: deadlines
 
-    func wake(at deadline: NIODeadline) {
+    private func wake(at deadline: NIODeadline) {
         context?.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in self?.deadlinePassed() }
     }
 
     private func deadlinePassed() {
         let (passed, next) = deadlines.expire(now: .now())
         for id in passed {
-            guard let place = streams.index(forKey: id) else { continue }
-            let stream = streams.values[place]
+            guard let stream = streams[id], !stream.isEnded else { continue }
             stream.call.finish(GRPCStatus(.deadlineExceeded, "context deadline exceeded"))
             if case .stream(let handler) = stream.route { handler.cancel() }
         }
         if let next { wake(at: next) }
-    }
-
-    // MARK: stopping
-
-    /// No new calls; unary ones may end, streaming ones are ended.
-    func stop() {
-        guard !isStopping, let context else { return }
-        isStopping = true
-        write(.rootStream, .goAway(lastStreamID: newest, errorCode: .noError, opaqueData: nil))
-        for (_, stream) in streams.sorted(by: { $0.key < $1.key }) {
-            guard case .stream(let handler) = stream.route else { continue }
-            stream.call.finish(limits.stopping)
-            handler.cancel()
-        }
-        context.flush()
-        closeWhenStopped()
-    }
-
-    /// Closes when nothing is left to be said: answers may still wait for the client's window.
-    func closeWhenStopped() {
-        guard isStopping, streams.isEmpty, endsUnderWay == 0, let context, let outbox, outbox.waitingBytes <= 0 else { return }
-        context.close(promise: nil)
     }
 }

@@ -6,8 +6,6 @@ struct ConnectionWindow {
     let bytes: Int
     /// It was opened, and what is told may be from before.
     private var isOpening = false
-    /// Ever.
-    private(set) var givenBytes = 0
 
     init(bytes: Int) { self.bytes = bytes }
 
@@ -20,7 +18,6 @@ struct ConnectionWindow {
         }
         guard !isOpening else { return nil }
         isOpening = true
-        givenBytes += bytes - left
         return bytes - left
     }
 }

@@ -139,9 +139,20 @@ struct RandomRequests {
     private mutating func txn(depth: Int) -> Etcdserverpb_TxnRequest {
         var txn = Etcdserverpb_TxnRequest()
         for _ in 0..<dice.roll(3) { txn.compare.append(compare()) }
-        for _ in 0..<dice.roll(4) { txn.success.append(operation(depth)) }
-        for _ in 0..<dice.roll(4) { txn.failure.append(operation(depth)) }
+        txn.success = branch(depth)
+        txn.failure = branch(depth)
         return txn
+    }
+
+    /// With one transaction within it at most: where one beside another deletes what that one puts, etcd looks only for the later one's
+    /// puts, Chainfire for both.
+    private mutating func branch(_ depth: Int) -> [Etcdserverpb_RequestOp] {
+        var (branch, depth) = ([Etcdserverpb_RequestOp](), depth)
+        for _ in 0..<dice.roll(4) {
+            branch.append(operation(depth))
+            if case .requestTxn = branch.last?.request { depth = 0 }
+        }
+        return branch
     }
 
     private mutating func operation(_ depth: Int) -> Etcdserverpb_RequestOp {

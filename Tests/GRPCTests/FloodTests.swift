@@ -11,19 +11,19 @@ import Testing
         let echo = EchoServer()
         let server = try PortServer(host: "127.0.0.1", port: 0, router: echo.router, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let port = try await server.start()
-        // Frames that are not data wait where the client does not read, 10,000 of them at most.
-        for pings in [9_800, 12_000] {
+        let ping = MuteClient.frame(6, [UInt8](repeating: 0, count: 8))
+        // Half a minute's pings are 5,000; answers without a message wait where the client does not read, 10,000 of their frames at most.
+        for what in ["pings", "answers"] {
             let flood = try await MuteClient.connect(port)
             var bytes = MuteClient.preface
             // Within the windows that hold before the settings are agreed upon.
             let blob = [UInt8(10), 0xE0, 0xD4, 0x03] + [UInt8](repeating: 7, count: 60_000)
             for stream in 0..<110 { bytes += try MuteClient.call(UInt32(2 * stream + 1), "/test.Echo/Blob", blob) }
-            for _ in 0..<pings { bytes += MuteClient.frame(6, [UInt8](repeating: 0, count: 8)) }
-            for stream in 110..<310 { bytes += try MuteClient.call(UInt32(2 * stream + 1), "/test.Echo/Text", []) }
+            for number in 110..<12_110 { bytes += what == "pings" ? ping : try MuteClient.call(UInt32(2 * number + 1), "/test.Echo/Nope", []) }
             // Lost when the server has closed already.
             try? await flood.writeAndFlush(ByteBuffer(bytes: bytes))
             for _ in 0..<500 where server.connections > 0 { try await Task.sleep(for: .milliseconds(10)) }
-            #expect(server.connections == 0, "the server has not closed the connection")
+            #expect(server.connections == 0, "the server has not closed the connection of \(what)")
             try? await flood.close()
             let client = try await GRPCClient.connect(host: "127.0.0.1", port: port)
             let answer: Text = try await client.unary("/test.Echo/Text", Text("still here"), within: .seconds(20))

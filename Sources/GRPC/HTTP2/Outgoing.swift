@@ -1,0 +1,144 @@
+import DequeModule
+import NIOCore
+
+/// What of one stream waits to be written, and how much the client takes of it.
+struct SendQueue {
+    /// What the client takes of this stream; below zero when it has made it smaller (RFC 9113 §6.9.2).
+    var window: Int
+    var hasHead = false
+    /// Comes after all that waits.
+    var end: GRPCStatus?
+    /// It stands in the row of those that could write if the connection could.
+    var isInRow = false
+    var pieces: Deque<ByteBuffer> = []
+
+    init(window: Int) { self.window = window }
+
+    var bytes: Int { pieces.reduce(0) { $0 + $1.readableBytes } }
+}
+
+/// The bytes of one connection on their way to the socket. What several calls say between two flushes leaves as one buffer: many small
+/// pieces would each cost the channel a place in its queue, the kernel an entry of its list, and TLS a record.
+struct Outgoing {
+    /// What the socket has taken, and what that means to whom.
+    struct Batch {
+        var buffer: ByteBuffer
+        /// Of messages, by their calls; what nobody minds the call of, together.
+        var released: [(call: ServerCall, bytes: Int)] = []
+        var releasedBytes = 0
+        var frames = 0
+    }
+
+    /// What the client takes of all streams together.
+    var window = HTTP2.windowAtFirst
+    private(set) var answers = AnswerHeaders()
+    private var batch = Batch(buffer: ByteBuffer())
+    private var capacity = 1024
+    /// Given to the socket and not taken by it.
+    private var unwrittenBytes = 0, unwrittenFrames = 0
+
+    /// So much may be on its way at once: who waits longer, waits where others can still go first.
+    private static let unwrittenMax = 512 * 1024
+    /// Frames that are no data, and that a client which does not read has made us write.
+    private static let framesMax = 10_000
+
+    /// Of one stream before the next.
+    private static let turnBytes = 64 * 1024
+
+    var isFull: Bool { unwrittenBytes + batch.buffer.readableBytes >= Self.unwrittenMax }
+    var isFlooded: Bool { unwrittenFrames + batch.frames > Self.framesMax }
+    var isEmpty: Bool { batch.buffer.readableBytes == 0 }
+    /// All that was written here is the socket's.
+    var isWritten: Bool { isEmpty && unwrittenBytes == 0 }
+
+    // MARK: frames
+
+    /// A frame that is no data, and that no window holds back.
+    mutating func write(_ frame: (inout ByteBuffer) -> Void) {
+        reserve(64)
+        frame(&batch.buffer)
+        batch.frames += 1
+    }
+
+    mutating func writePlain(_ stream: UInt32, status: String) {
+        reserve(64)
+        answers.writePlain(stream, status: status, to: &batch.buffer)
+        batch.frames += 1
+    }
+
+    mutating func limitTable(_ bytes: Int) { answers.limitTable(bytes) }
+
+    /// Writes as much of a message as the windows and the socket let through.
+    mutating func write(_ message: inout ByteBuffer, of call: ServerCall, _ queue: inout SendQueue, bytesMax: Int = .max) {
+        var left = bytesMax
+        while message.readableBytes > 0, !isFull {
+            let count = min(message.readableBytes, HTTP2.frameBytesMax, window, queue.window, left)
+            guard count > 0 else { return }
+            reserve(count + 64)
+            if !queue.hasHead {
+                queue.hasHead = true
+                answers.writeHead(call.stream, to: &batch.buffer)
+                batch.frames += 1
+            }
+            batch.buffer.writeFrame(.data, stream: call.stream, length: count)
+            message.readWithUnsafeReadableBytes { bytes in
+                batch.buffer.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+                return count
+            }
+            window -= count
+            queue.window -= count
+            left -= count
+            if call.isUnary { batch.releasedBytes += count } else { release(call, count) }
+        }
+    }
+
+    /// The same of what waits in the queue, so that others have their turn.
+    mutating func write(_ queue: inout SendQueue, of call: ServerCall) {
+        var left = Self.turnBytes
+        while left > 0, var piece = queue.pieces.popFirst() {
+            let before = piece.readableBytes
+            write(&piece, of: call, &queue, bytesMax: left)
+            left -= before - piece.readableBytes
+            guard piece.readableBytes == 0 else { return queue.pieces.prepend(piece) }
+        }
+    }
+
+    private mutating func release(_ call: ServerCall, _ bytes: Int) {
+        if let last = batch.released.last, last.call === call {
+            batch.released[batch.released.count - 1].bytes += bytes
+        } else {
+            batch.released.append((call, bytes))
+        }
+    }
+
+    /// Writes the end of a call of which nothing waits any more.
+    /// - Parameter isClientDone: else it is told to stop sending.
+    mutating func writeEnd(_ call: ServerCall, _ status: GRPCStatus, hasHead: Bool, isClientDone: Bool) {
+        reserve(64)
+        answers.writeEnd(call.stream, status, hasHead: hasHead, to: &batch.buffer)
+        batch.frames += 1
+        if !isClientDone { write { $0.writeReset(stream: call.stream, .noError) } }
+    }
+
+    private mutating func reserve(_ bytes: Int) {
+        if batch.buffer.capacity == 0 { batch.buffer = ByteBufferAllocator().buffer(capacity: max(capacity, bytes)) }
+    }
+
+    // MARK: to the socket
+
+    /// All that was written, to be given to the socket; `taken` is to be told when it has it.
+    mutating func takeBatch() -> Batch {
+        var taken = Batch(buffer: ByteBuffer())
+        swap(&taken, &batch)
+        // The next is likely about as large.
+        capacity = max(256, (capacity + taken.buffer.readableBytes) / 2)
+        unwrittenBytes += taken.buffer.readableBytes
+        unwrittenFrames += taken.frames
+        return taken
+    }
+
+    mutating func taken(_ bytes: Int, _ frames: Int) {
+        unwrittenBytes -= bytes
+        unwrittenFrames -= frames
+    }
+}

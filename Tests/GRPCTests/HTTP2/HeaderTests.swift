@@ -1,0 +1,110 @@
+import NIOCore
+import NIOHPACK
+import Testing
+
+@testable import GRPC
+
+@Suite struct HeaderTests {
+    private var router: Router {
+        var router = Router()
+        router.unary("/a/B") { (_: Text, call) in call.finish() }
+        return router
+    }
+
+    private func encoded(_ encoder: inout HPACKEncoder, _ headers: HPACKHeaders) throws -> ByteBuffer {
+        var buffer = ByteBuffer()
+        try encoder.encode(headers: headers, to: &buffer)
+        return buffer
+    }
+
+    @Test func `what a client says again is understood again, also when its table has changed in between`() throws {
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var requests = RequestHeaders(router: router)
+        var blocks: Set<[UInt8]> = []
+        for round in 0..<200 {
+            // Every tenth of its own: it moves the places of all others.
+            var headers: HPACKHeaders = [":method": "POST", ":scheme": "http", ":path": round % 3 == 0 ? "/a/B" : "/a/C", ":authority": "x"]
+            headers.add(name: "content-type", value: "application/grpc+proto")
+            if round % 10 == 9 { headers.add(name: "grpc-timeout", value: "\(round)S") }
+            let block = try encoded(&encoder, headers)
+            blocks.insert(Array(block.readableBytesView))
+            let head = try #require(try requests.read(block))
+            #expect(head.path == (round % 3 == 0 ? "/a/B" : "/a/C") && (head.route != nil) == (round % 3 == 0))
+            #expect(head.isPost && head.isGRPC && head.value("content-type") == "application/grpc+proto" && head.value("token") == nil)
+            #expect(head.timeout == (round % 10 == 9 ? .seconds(round) : nil))
+        }
+        // The same bytes came again and again, and some of them for another path.
+        #expect(blocks.count < 100)
+    }
+
+    @Test(arguments: [
+        [(":method", "POST"), (":scheme", "http")], [(":method", "POST"), (":path", "/a/B")], [(":scheme", "http"), (":path", "/a/B")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/B"), (":path", "/a/B")],
+        [(":method", "POST"), (":scheme", "http"), ("te", "trailers"), (":path", "/a/B")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/B"), (":status", "200")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/B"), ("Token", "x")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/B"), ("connection", "close")],
+        [(":method", "POST"), (":scheme", "http"), (":path", "/a/B"), ("te", "gzip")],
+    ] as [[(String, String)]]) func `what no request may be is none`(_ fields: [(String, String)]) throws {
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var requests = RequestHeaders(router: router)
+        for _ in 0..<2 { #expect(try requests.read(try encoded(&encoder, HPACKHeaders(fields))) == nil) }
+    }
+
+    @Test func `a block that cannot be read, or is too long, ends the connection`() throws {
+        var requests = RequestHeaders(router: router)
+        #expect(throws: HTTP2Fault.self) { try requests.read(ByteBuffer(bytes: [0xC0])) }
+        // One entry of the table named again and again: few bytes that become many.
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var bomb = try encoded(&encoder, [":method": "POST", ":scheme": "http", ":path": "/a/B", "x": String(repeating: "x", count: 1000)])
+        for _ in 0..<20 { bomb.writeInteger(UInt8(0x80 | 62)) }
+        var others = RequestHeaders(router: router)
+        let fault = #expect(throws: HTTP2Fault.self) { try others.read(bomb) }
+        #expect(fault?.code == .enhanceYourCalm)
+    }
+
+    // MARK: answers
+
+    /// Of one frame: what a client makes of it.
+    private func read(_ decoder: inout HPACKDecoder, _ write: (inout ByteBuffer) -> Void) throws -> (headers: [String], bytes: Int) {
+        var buffer = ByteBuffer()
+        write(&buffer)
+        let head = try #require(FrameHead(buffer))
+        #expect(head.type == 1 && head.flags.contains(.endHeaders) && head.length == buffer.readableBytes - 9 && head.length <= 16_384)
+        buffer.moveReaderIndex(forwardBy: 9)
+        let headers = try decoder.decodeHeaders(from: &buffer).map { "\($0.name): \($0.value)" }
+        return (headers, head.length)
+    }
+
+    @Test(arguments: [nil, 4096, 300, 255, 0] as [Int?]) func `what answers say, clients understand, however large their table is`(_ table: Int?) throws {
+        var answers = AnswerHeaders()
+        var decoder = HPACKDecoder(allocator: ByteBufferAllocator())
+        let head = [":status: 200", "content-type: application/grpc"]
+        for round in 0..<6 {
+            if round == 3, let table { answers.limitTable(table) }
+            #expect(try read(&decoder) { answers.writeHead(1, to: &$0) }.headers == head)
+            let end = try read(&decoder) { answers.writeEnd(1, .ok, hasHead: true, to: &$0) }
+            #expect(end.headers == ["grpc-status: 0"])
+            // From the second time on it is a byte, unless the client has no room for what that byte stands for.
+            if round > 0 { #expect((end.bytes == 1) == (round < 3 || table ?? 4096 >= 256)) }
+            #expect(try read(&decoder) { answers.writeEnd(1, GRPCStatus(.notFound, "kein Schlüssel"), hasHead: true, to: &$0) }.headers
+                == ["grpc-status: 5", "grpc-message: kein Schl%C3%BCssel"])
+            #expect(try read(&decoder) { answers.writeEnd(1, GRPCStatus(.unimplemented, ""), hasHead: false, to: &$0) }.headers
+                == head + ["grpc-status: 12", "grpc-accept-encoding: identity"])
+            #expect(try read(&decoder) { answers.writePlain(1, status: "405", to: &$0) }.headers == [":status: 405", "content-length: 0"])
+        }
+    }
+
+    @Test func `a long message stays within a frame`() throws {
+        var answers = AnswerHeaders()
+        var decoder = HPACKDecoder(allocator: ByteBufferAllocator())
+        for text in [String(repeating: "x", count: 100_000), String(repeating: "ü", count: 100_000), String(repeating: "x", count: 126), String(repeating: "x", count: 127),
+            String(repeating: "x", count: 300)]
+        {
+            let headers = try read(&decoder) { answers.writeEnd(1, GRPCStatus(.internalError, text), hasHead: true, to: &$0) }.headers
+            let message = PercentText.decode(String(try #require(headers.last).dropFirst("grpc-message: ".count)))
+            #expect(text.hasPrefix(message) && message.utf8.count >= min(text.utf8.count, 1_300))
+        }
+    }
+}
