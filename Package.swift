@@ -36,7 +36,7 @@ let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates"
 
 let rooms: [Room] = [
     // 0: import nothing of ours
-    Room(name: "Bytes"),
+    Room(name: "Bytes", uses: ["CBytes"]),
     Room(name: "Causes", uses: [nioCore, nioPosix, nioSSL]),
     Room(name: "Store"),
     Room(name: "Raft"),
@@ -142,7 +142,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CHost"),
+        .target(name: "CHost"), .target(name: "CBytes"),
     ] + (only == nil ? [.executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict)] : [])
         + built.map(library) + tested.map(tests)
 )

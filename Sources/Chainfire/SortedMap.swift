@@ -1,10 +1,10 @@
 import Store
 
 /// Keys in order, each with a value: an array of short sorted arrays. Finding a key is two binary
-/// searches; inserting moves at most one short array.
+/// searches among numbers (`SortedKeys`); inserting moves at most one short array.
 struct SortedMap<Value: Sendable>: Sendable {
     private struct Chunk {
-        var keys: [Key]
+        var keys: SortedKeys
         var values: [Value]
     }
 
@@ -19,7 +19,7 @@ struct SortedMap<Value: Sendable>: Sendable {
     /// Never empty ones.
     private var chunks: [Chunk] = []
     /// Of each chunk, so that looking for one touches no other.
-    private var firsts: [Key] = []
+    private var firsts: SortedKeys?
     private(set) var count = 0
 
     subscript(key: Key) -> Value? { self[place(of: key)] }
@@ -47,11 +47,11 @@ struct SortedMap<Value: Sendable>: Sendable {
         let value = fresh()
         count += 1
         guard !chunks.isEmpty else {
-            chunks = [Chunk(keys: [key], values: [value])]
-            firsts = [key]
+            chunks = [Chunk(keys: SortedKeys([key]), values: [value])]
+            firsts = SortedKeys([key])
             return
         }
-        if place.at == 0 { firsts[place.chunk] = key }
+        if place.at == 0 { firsts?.replace(at: place.chunk, with: key) }
         chunks[place.chunk].keys.insert(key, at: place.at)
         chunks[place.chunk].values.insert(value, at: place.at)
         if chunks[place.chunk].keys.count > Self.chunkMax { split(place.chunk, at: place.at) }
@@ -66,9 +66,9 @@ struct SortedMap<Value: Sendable>: Sendable {
         let value = chunks[place.chunk].values.remove(at: place.at)
         if chunks[place.chunk].keys.isEmpty {
             chunks.remove(at: place.chunk)
-            firsts.remove(at: place.chunk)
+            firsts?.remove(at: place.chunk)
         } else if place.at == 0 {
-            firsts[place.chunk] = chunks[place.chunk].keys[0]
+            firsts?.replace(at: place.chunk, with: chunks[place.chunk].keys[0])
         }
         return value
     }
@@ -95,27 +95,19 @@ struct SortedMap<Value: Sendable>: Sendable {
 
     /// A chunk that grew at its end is split there, so that keys added in order leave full chunks.
     private mutating func split(_ chunk: Int, at place: Int) {
-        let keys = chunks[chunk].keys
-        let middle = place == keys.count - 1 ? keys.count - 1 : keys.count / 2
-        let tail = Chunk(keys: Array(keys[middle...]), values: Array(chunks[chunk].values[middle...]))
-        chunks[chunk].keys.removeSubrange(middle...)
+        let count = chunks[chunk].keys.count
+        let middle = place == count - 1 ? count - 1 : count / 2
+        let tail = Chunk(keys: chunks[chunk].keys.split(at: middle), values: Array(chunks[chunk].values[middle...]))
         chunks[chunk].values.removeSubrange(middle...)
         chunks.insert(tail, at: chunk + 1)
-        firsts.insert(tail.keys[0], at: chunk + 1)
+        firsts?.insert(tail.keys[0], at: chunk + 1)
     }
 
     func place(of key: Key) -> Place {
-        guard !chunks.isEmpty else { return Place(chunk: 0, at: 0, isTaken: false) }
-        let chunk = max(0, firsts.withUnsafeBufferPointer { firsts in partition(firsts.count) { firsts[$0].compare(key) > 0 } } - 1)
-        return chunks[chunk].keys.withUnsafeBufferPointer { keys in
-            var isTaken = false
-            let at = partition(keys.count) { place in
-                let order = keys[place].compare(key)
-                isTaken = isTaken || order == 0
-                return order >= 0
-            }
-            return Place(chunk: chunk, at: at, isTaken: isTaken)
-        }
+        guard let first = firsts?.place(of: key), !chunks.isEmpty else { return Place(chunk: 0, at: 0, isTaken: false) }
+        let chunk = max(0, first.isTaken ? first.at : first.at - 1)
+        let (at, isTaken) = chunks[chunk].keys.place(of: key)
+        return Place(chunk: chunk, at: at, isTaken: isTaken)
     }
 }
 

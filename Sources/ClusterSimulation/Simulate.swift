@@ -34,7 +34,7 @@ package func simulate(seed: UInt64, minutes: Int, trace isOn: Bool = false, keep
 /// The simulator as a command, for long runs:
 ///
 ///     --seed N       the first seed (default: drawn, and printed)
-///     --seeds N      how many (default 100; 0: until the hours are full)
+///     --seeds N      how many (default 100, or with --hours as many as it takes)
 ///     --hours N      stop after so many simulated hours
 ///     --minutes N    simulated minutes of faults in each seed (default 5)
 ///     --trace        print everything that happens
@@ -43,8 +43,8 @@ package func simulate(seed: UInt64, minutes: Int, trace isOn: Bool = false, keep
 /// - Returns: the exit code: 0 all is well, 1 a promise was broken, 64 the arguments cannot be understood.
 package func simulate(_ arguments: [String]) -> Int32 {
     var first = UInt64.random(in: 1...1_000_000_000)
-    var count = 100
-    var hours = Double.infinity
+    var count: Int?
+    var hours: Double?
     var minutes = 5
     var isTraced = false
     var keepsGoing = false
@@ -54,8 +54,8 @@ package func simulate(_ arguments: [String]) -> Int32 {
         case "--trace": isTraced = true
         case "--keep-going": keepsGoing = true
         case "--seed", "--seeds", "--hours", "--minutes":
-            guard let text = rest.popFirst(), let number = Double(text), number >= 0 else {
-                print("\(argument) takes a number")
+            guard let text = rest.popFirst(), let number = Double(text), number > 0 else {
+                print("\(argument) takes a number above 0")
                 return 64
             }
             switch argument {
@@ -69,7 +69,8 @@ package func simulate(_ arguments: [String]) -> Int32 {
             return 64
         }
     }
-    return simulate(from: first, count: count, hours: hours, minutes: minutes, isTraced: isTraced, keepsGoing: keepsGoing)
+    return simulate(
+        from: first, count: count ?? (hours == nil ? 100 : .max), hours: hours ?? .infinity, minutes: minutes, isTraced: isTraced, keepsGoing: keepsGoing)
 }
 
 private func simulate(from first: UInt64, count: Int, hours: Double, minutes: Int, isTraced: Bool, keepsGoing: Bool) -> Int32 {
@@ -78,7 +79,7 @@ private func simulate(from first: UInt64, count: Int, hours: Double, minutes: In
     var sum = Counts()
     let start = processorSeconds()
     var seed = first
-    while count == 0 || seed < first + UInt64(count), Double(simulated) < hours * 3.6e9 {
+    while seed - first < count, Double(simulated) < hours * 3.6e9 {
         // First of all: a seed that ends the process must be known.
         print("seed \(seed)", terminator: "\n")
         fflush(nil)

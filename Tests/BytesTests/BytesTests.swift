@@ -1,4 +1,4 @@
-import Bytes
+@testable import Bytes
 import Testing
 
 @Suite struct BytesTests {
@@ -10,6 +10,18 @@ import Testing
         #expect(CRC32C.checksum((0..<32).map { UInt8(31 - $0) }) == 0x113F_DB5C)
         #expect(CRC32C.checksum(Array("123456789".utf8)) == 0xE306_9283)
         #expect(CRC32C.checksum([]) == 0)
+    }
+
+    @Test func `crc32c is the same by the processor's instruction and by tables`() {
+        let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* $0 &* 31 &+ 7) }
+        for start in 0..<9 {
+            for end in start...bytes.count {
+                let seed = UInt32(truncatingIfNeeded: end &* 0x9E37_79B9)
+                let tabled = bytes.withUnsafeBytes { CRC32C.tabled(UnsafeRawBufferPointer(rebasing: $0[start..<end]), seed: seed) }
+                #expect(CRC32C.checksum(bytes, in: start..<end, seed: seed) == tabled)
+            }
+        }
+        #expect(Array("123456789".utf8).withUnsafeBytes { CRC32C.tabled($0) } == 0xE306_9283)
     }
 
     @Test func `crc32c of parts equals crc32c of the whole`() {

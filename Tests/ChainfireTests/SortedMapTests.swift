@@ -35,6 +35,44 @@ struct SortedMapTests {
         }
     }
 
+    /// Keys that begin alike for longer or shorter, end within one another, and differ by zeros only.
+    @Test(arguments: [1, 2, 3, 4]) func `keys of all shapes have their places`(seed: Int) {
+        var dice = SeededDice(UInt64(seed))
+        func key() -> Key {
+            let stems: [[UInt8]] = [[], Array("/registry/".utf8), Array("/registry/pods/default/".utf8), [0xFF, 0xFF], [0]]
+            var bytes = stems[Int.random(in: 0..<stems.count, using: &dice)]
+            for _ in 0..<Int.random(in: 0..<14, using: &dice) { bytes.append([0, 0, 0, 1, 0x61, 0x62, 0xFF][Int.random(in: 0..<7, using: &dice)]) }
+            return Key(bytes)
+        }
+        var keys: SortedKeys?
+        var map = SortedMap<Int>()
+        var model: [Key] = []
+        for step in 0..<4_000 {
+            let key = key()
+            let wanted = model.firstIndex { $0 >= key } ?? model.count
+            let isThere = wanted < model.count && model[wanted] == key
+            if let place = keys?.place(of: key) { #expect(place == (wanted, isThere), "seed \(seed) step \(step)") }
+            #expect((map[key] != nil) == isThere, "seed \(seed) step \(step)")
+            switch (isThere, step % 5) {
+            case (false, _):
+                if keys == nil { keys = SortedKeys([key]) } else { keys?.insert(key, at: wanted) }
+                map.insert(key, step)
+                model.insert(key, at: wanted)
+            case (true, 0) where model.count > 1:
+                keys?.remove(at: wanted)
+                map.remove(key)
+                model.remove(at: wanted)
+            case (true, 1) where wanted == 0: keys?.replace(at: 0, with: key)
+            case (true, 2) where wanted > 0:
+                let tail = keys?.split(at: wanted)
+                #expect(keys?.keys == Array(model[..<wanted]) && tail?.keys == Array(model[wanted...]))
+                keys = SortedKeys(model)
+            case (true, _): break
+            }
+        }
+        #expect(keys?.keys == model)
+    }
+
     @Test func `keys that come in order fill their arrays`() {
         var map = SortedMap<Int>()
         for number in 0..<10_000 { map.insert(Key("\(100_000 + number)"), number) }
