@@ -39,7 +39,10 @@ struct Endpoints {
     private(set) var gateway: [String: any GatewayMethod] = [:]
     private let leader: LeaderWatch
 
-    init(leader: LeaderWatch) { self.leader = leader }
+    init(leader: LeaderWatch) {
+        self.leader = leader
+        router.metadata = [LeaderWatch.metadata]
+    }
 
     mutating func boundGuests() { router.bound(guests: Guests.mayCall, refusal: Guests.refusal) }
 

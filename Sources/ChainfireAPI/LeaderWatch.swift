@@ -16,7 +16,10 @@ final class LeaderWatch: Sendable {
 
     init(hasLeader: @escaping @Sendable () -> Bool) { self.hasLeader = hasLeader }
 
-    private static func isAsked(_ call: ServerCall) -> Bool { call.metadata("hasleader") == "true" }
+    private static func isAsked(_ call: ServerCall) -> Bool { call.metadata(metadata) == "true" }
+
+    /// What a client asks by.
+    static let metadata = "hasleader"
 
     /// Whether the call must be refused now.
     func refuses(_ call: ServerCall) -> Bool { Self.isAsked(call) && !hasLeader() }

@@ -35,6 +35,7 @@ extension ClientConnection {
         } catch {
             return fail(id, error, isLast: isLast)
         }
+        streams.values[place].reader.settle()
         if !isLast { give(id, credit) }
     }
 

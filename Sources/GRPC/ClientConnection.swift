@@ -244,7 +244,7 @@ final class ClientConnection: ChannelInboundHandler {
         let id = HTTP2StreamID(newest)
         call.stream = id
         streams[id] = Stream(call: call)
-        if let deadline = call.deadline, deadlines.add(id, deadline) { wake(at: deadline) }
+        if let deadline = call.deadline, let timer = deadlines.add(id, deadline, now: .now()) { wake(at: timer) }
         write(id, .headers(.init(headers: headers)))
         if let message { write(id, .data(.init(data: .byteBuffer(message), endStream: true))) }
     }

@@ -78,44 +78,33 @@ private struct ReadableBytes: SwiftProtobufContiguousBytes {
 
 /// Cuts the bytes of one direction of a stream into messages.
 struct MessageReader {
-    private var pending: ByteBuffer?
+    private var pending = Unread()
 
     /// Bytes kept because their message is not whole.
-    var pendingBytes: Int { pending?.readableBytes ?? 0 }
-    var isEmpty: Bool { pendingBytes == 0 }
+    var pendingBytes: Int { pending.count }
+    var isEmpty: Bool { pending.count == 0 }
+    var keptBytes: Int { pending.keptBytes }
 
-    mutating func append(_ buffer: ByteBuffer) {
-        if pending == nil || isEmpty {
-            pending = buffer
-        } else {
-            pending?.writeImmutableBuffer(buffer)
-        }
-    }
+    mutating func append(_ buffer: ByteBuffer) { pending.append(buffer) }
+
+    /// All messages of what came were taken.
+    mutating func settle() { pending.settle() }
 
     /// The next whole message, nil when there is none yet.
     /// - Throws: when it is compressed, or larger than `bytesMax`: what grpc-go says then.
     mutating func next(bytesMax: Int) throws(GRPCStatus) -> ByteBuffer? {
-        guard let pending, pending.readableBytes >= FramedMessage.prefixBytes else { return nil }
-        let start = pending.readerIndex
-        let flag = pending.getInteger(at: start, as: UInt8.self) ?? 0
-        let length = Int(pending.getInteger(at: start + 1, as: UInt32.self) ?? 0)
+        guard pending.count >= FramedMessage.prefixBytes else { return nil }
+        let start = pending.bytes.readerIndex
+        let flag = pending.bytes.getInteger(at: start, as: UInt8.self) ?? 0
+        let length = Int(pending.bytes.getInteger(at: start + 1, as: UInt32.self) ?? 0)
         guard flag == 0 else {
             throw GRPCStatus(.unimplemented, "grpc: compressed messages are not supported; send with grpc-encoding identity")
         }
         guard length <= bytesMax else {
             throw GRPCStatus(.resourceExhausted, "grpc: received message larger than max (\(length) vs. \(bytesMax))")
         }
-        guard pending.readableBytes >= FramedMessage.prefixBytes + length else {
-            // Grown once to what is to come, not again and again.
-            if pending.capacity < FramedMessage.prefixBytes + length { self.pending?.reserveCapacity(FramedMessage.prefixBytes + length) }
-            return nil
-        }
-        let message = pending.getSlice(at: start + FramedMessage.prefixBytes, length: length)
-        if pending.readableBytes == FramedMessage.prefixBytes + length {
-            self.pending = nil
-        } else {
-            self.pending?.moveReaderIndex(forwardBy: FramedMessage.prefixBytes + length)
-        }
-        return message
+        guard pending.count >= FramedMessage.prefixBytes + length else { return nil }
+        pending.skip(FramedMessage.prefixBytes)
+        return pending.read(length)
     }
 }

@@ -17,8 +17,8 @@ package struct Limits: Sendable {
     package var overfullMax: Duration = .seconds(10)
     /// A connection with too much waiting whose client takes nothing for so long is closed.
     package var stalledMax: Duration = .seconds(60)
-    /// What waits for all clients together. Above half of it nobody who is behind is given more; above it new calls are
-    /// refused with `overloaded`, and whoever takes nothing for a second or two is closed.
+    /// What waits for all clients together. Above half of it nobody who is behind is given more; above it new calls of those for whom
+    /// something waits are refused with `overloaded`, and whoever takes next to nothing for a second or two is closed.
     package var unsentBytesOfAllMax = 256 << 20
     /// Requests that are not whole yet, of one connection, and of all together.
     package var incompleteBytesMax = 32 << 20

@@ -29,8 +29,8 @@ final class Outbox<Item: Sendable>: Sendable {
         /// Ever.
         var releasedBytes = 0
         var watches: Set<Watch> = []
-        /// `releasedBytes` in the last round of pressure, and which that was.
-        var releasedThen = 0
+        /// `releasedBytes` and `waitingBytes` in the last round of pressure, and which that was.
+        var releasedThen = 0, waitingThen = 0
         var pressureRound = -1
         /// The largest message since nothing waited.
         var largest = 0
@@ -79,6 +79,15 @@ final class Outbox<Item: Sendable>: Sendable {
         if state.withLock({ $0.itemBytes >= enough }) { drain.value?() }
     }
 
+    /// So many bytes more are on their way, and will be released.
+    func hold(bytes: Int) {
+        state.withLock { state in
+            guard !state.isClosed else { return }
+            state.waitingBytes += bytes
+            load?.add(bytes)
+        }
+    }
+
     /// From now until `take`, nobody wakes the loop: the caller drains soon.
     func hold() { state.withLock { $0.isWoken = true } }
 
@@ -123,7 +132,7 @@ final class Outbox<Item: Sendable>: Sendable {
     private func isWritable(_ state: borrowing State) -> Bool { state.waitingBytes < (isHigh ? 1 : highMark) || state.isClosed }
     /// Why so many bytes more cannot wait; nil: they can.
     func refusal(of bytes: Int) -> GRPCStatus? {
-        guard let load, bytes > PortLoad.largeBytes, load.isOver else { return nil }
+        guard let load, load.isOver, bytes > PortLoad.largeBytes || waitingBytes > PortLoad.heldBytes else { return nil }
         return load.refusal
     }
     private var isHigh: Bool { load?.isHigh ?? false }
@@ -171,13 +180,16 @@ final class Outbox<Item: Sendable>: Sendable {
         }
     }
 
-    /// Whether the other side took nothing since the round of pressure before this one, though something waited.
+    /// Whether the other side took next to nothing since the round of pressure before this one, of what waited then: neither all of it
+    /// nor as much as one who reads takes in a second.
     func tookNothing(_ pressure: PortPressure) -> Bool {
         state.withLock { state in
-            defer { (state.releasedThen, state.pressureRound) = (state.waitingBytes > 0 ? state.releasedBytes : -1, pressure.round) }
-            return state.waitingBytes > 0 && state.pressureRound == pressure.round - 1 && state.releasedThen == state.releasedBytes
+            defer { (state.releasedThen, state.waitingThen, state.pressureRound) = (state.releasedBytes, state.waitingBytes, pressure.round) }
+            return state.pressureRound == pressure.round - 1 && state.releasedBytes - state.releasedThen < min(Self.readsAtLeast, state.waitingThen)
         }
     }
+
+    private static var readsAtLeast: Int { 256 << 10 }
 
     /// On the event loop. What was put in and not taken comes back.
     @discardableResult

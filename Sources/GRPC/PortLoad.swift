@@ -13,8 +13,8 @@ final class PortLoad: Sendable {
         refusal = GRPCStatus(.unavailable, words)
     }
 
-    /// An answer that is smaller is always given.
-    static let largeBytes = 64 * 1024
+    /// An answer that is smaller is given, unless more than that waits for its connection already.
+    static let largeBytes = 64 * 1024, heldBytes = 1 << 20
 
     func add(_ more: Int) { bytes.wrappingAdd(more, ordering: .relaxed) }
 

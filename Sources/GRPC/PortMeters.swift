@@ -9,7 +9,7 @@ struct PortMeters: Sendable {
     let garbage: Counter
     /// Connections closed because their client did not read.
     let slowReaders: Counter
-    /// Calls refused because too much waits.
+    /// Calls refused because too much waits, some of it for them.
     let overloaded: Counter
     /// Waits to be written, and to be whole.
     let unsent: PortLoad

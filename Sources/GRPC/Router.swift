@@ -19,6 +19,8 @@ package struct Router: Sendable {
         case stream(@Sendable (ServerCall) -> any CallHandler)
     }
     private var routes: [String: Route] = [:]
+    /// What of a call's metadata its handlers ask for (`ServerCall.metadata`), in small letters; nothing else is kept.
+    package var metadata: Set<String> = []
     /// Answers what is not served; nil: as grpc-go does.
     private var refusal: GRPCStatus?
     /// What a connection without a client certificate sees.
@@ -31,6 +33,7 @@ package struct Router: Sendable {
         var bounded = Router()
         bounded.routes = routes.filter { mayCall($0.key) }
         bounded.refusal = refusal
+        bounded.metadata = metadata
         guests = [bounded]
     }
 
@@ -55,8 +58,10 @@ package struct Router: Sendable {
     subscript(method: String) -> Route? { routes[method] }
 
     /// What grpc-go says of a method that is not served.
-    func unknown(_ method: String) -> GRPCStatus {
+    func unknown(_ path: String) -> GRPCStatus {
         if let refusal { return refusal }
+        // Who asks for what is not there is told what that was, but not at any length.
+        let method = String(path.prefix(200))
         let parts = method.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0].isEmpty else {
             return GRPCStatus(.unimplemented, "malformed method name: \(method.debugDescription)")

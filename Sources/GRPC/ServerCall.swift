@@ -42,7 +42,7 @@ package final class ServerCall: Sendable {
     /// Such as `/etcdserverpb.KV/Put`.
     package var method: String { head.path }
 
-    /// The first value the client sent under a name in small letters, such as `token`.
+    /// The first value the client sent under a name in small letters, such as `token`, that `Router.metadata` has.
     package func metadata(_ name: String) -> String? { head.value(name) }
 
     /// Sends a message; nothing happens when the call is over. The answer to a message that cannot be encoded is an end

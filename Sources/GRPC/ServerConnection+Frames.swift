@@ -39,6 +39,13 @@ extension ServerConnection {
         outgoing.write { $0.writeReset(stream: id, code) }
     }
 
+    /// More at once than there may be. Who has not read how many that is begins some more.
+    private func refuse(_ id: UInt32) throws(HTTP2Fault) {
+        try flood.noteReset(now: .now())
+        cutShort += 1
+        outgoing.write { $0.writeReset(stream: id, .refusedStream) }
+    }
+
     // MARK: data
 
     private func takeData(_ id: UInt32, _ piece: ByteBuffer, _ bytes: Int, isLast: Bool) throws(HTTP2Fault) {
@@ -81,7 +88,8 @@ extension ServerConnection {
             if !isLast { cutShort += 1 }
             return
         }
-        guard streams.count < limits.streamsMax else { return try reset(id, .refusedStream) }
+        served = id
+        guard streams.count < limits.streamsMax else { return try refuse(id) }
         guard let head else { return try reset(id, .protocolError) }
         begin(id, head, isLast: isLast)
     }
@@ -100,6 +108,7 @@ extension ServerConnection {
     private func takeSettings(_ content: ByteBuffer) throws(HTTP2Fault) {
         try flood.noteControl(now: .now())
         var content = content
+        var window: Int?
         while let (name, value) = content.readMultipleIntegers(as: (UInt16, UInt32).self) {
             switch name {
             case SettingName.headerTableSize: outgoing.limitTable(Int(value))
@@ -107,17 +116,20 @@ extension ServerConnection {
                 guard value <= 1 else { throw HTTP2Fault(.protocolError, "ENABLE_PUSH is 0 or 1, not \(value)") }
             case SettingName.initialWindowSize:
                 guard value <= HTTP2.windowMax else { throw HTTP2Fault(.flowControlError, "INITIAL_WINDOW_SIZE is 2^31 - 1 at most") }
-                try setStreamWindow(Int(value))
+                window = Int(value)
             case SettingName.maxFrameSize:
                 guard (16_384...16_777_215).contains(value) else { throw HTTP2Fault(.protocolError, "MAX_FRAME_SIZE is from 2^14 to 2^24 - 1") }
             default: break
             }
         }
+        if let window, window != streamWindow { try setStreamWindow(window) }
         outgoing.write { $0.writeFrame(.settings, .acknowledge, stream: 0, length: 0) }
     }
 
     /// It holds for the streams there are as well (§6.9.2).
     private func setStreamWindow(_ bytes: Int) throws(HTTP2Fault) {
+        // It costs as much as there are streams.
+        try flood.noteControl(times: 1 + streams.count / 64, now: .now())
         let more = bytes - streamWindow
         streamWindow = bytes
         for id in streams.keys.sorted() {

@@ -21,8 +21,8 @@ extension ServerConnection {
             return call.finish(refusal)
         }
         if let timeout = head.timeout {
-            let deadline = NIODeadline.now() + TimeAmount(timeout)
-            if deadlines.add(id, deadline) { wake(at: deadline) }
+            let now = NIODeadline.now()
+            if let timer = deadlines.add(id, now + TimeAmount(timeout), now: now) { wake(at: timer) }
         }
         switch head.route {
         case .unary(let body): stream.route = .unary(body)
@@ -36,10 +36,12 @@ extension ServerConnection {
     /// Why a call is not even begun; nil: it is.
     private func refusal(of head: RequestHead) -> GRPCStatus? {
         if let encoding = head.encoding, encoding != "identity" {
-            return GRPCStatus(.unimplemented, "grpc: Decompressor is not installed for grpc-encoding \(encoding.debugDescription)")
+            return GRPCStatus(.unimplemented, "grpc: Decompressor is not installed for grpc-encoding \(String(encoding.prefix(200)).debugDescription)")
         }
         if head.route == nil { return requests.unknown(head.path) }
-        guard meters.unsent.isOver else { return nil }
+        if let text = head.badTimeout { return GRPCStatus(.internalError, "malformed grpc-timeout: \(String(text.prefix(20)).debugDescription)") }
+        // Who takes what is sent is served whatever others leave lying.
+        guard meters.unsent.isOver, let outbox, outbox.waitingBytes > PortLoad.largeBytes else { return nil }
         meters.overloaded.increment()
         return limits.overloaded
     }
@@ -64,6 +66,7 @@ extension ServerConnection {
                 while let message = try streams.values[place].reader.next(bytesMax: limits.receiveBytesMax) {
                     handler.receive(message)
                 }
+                streams.values[place].reader.settle()
                 if isLast { handler.halfClose() }
             case .nowhere: break
             }
@@ -93,7 +96,9 @@ extension ServerConnection {
         }
         let request = message ?? streams.values[place].request
         guard isLast else {
-            streams.values[place].request = request
+            // Kept for who knows how long: without what was read with it.
+            if let message { streams.values[place].request = ByteBuffer(bytes: message.readableBytesView) }
+            streams.values[place].reader.settle()
             return nil
         }
         guard let request, streams.values[place].reader.isEmpty else {

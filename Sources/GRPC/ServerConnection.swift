@@ -36,7 +36,8 @@ final class ServerConnection: ChannelInboundHandler {
     let peer: Peer
     let meters: PortMeters
     var streams: [UInt32: Stream] = [:]
-    var newest: UInt32 = 0
+    /// Begun by the client; of those, the last that is served.
+    var newest: UInt32 = 0, served: UInt32 = 0
     var deadlines = DeadlineTable<UInt32>()
     /// Of those, calls with one answer that have their whole request.
     private var unaryCalls = 0 {
@@ -88,6 +89,10 @@ final class ServerConnection: ChannelInboundHandler {
         let more = window.bytes - HTTP2.windowAtFirst
         if more > 0 { outgoing.write { $0.writeWindowUpdate(stream: 0, more) } }
         flush()
+        // Whoever says no more than that it will speak HTTP/2 is not waited for.
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headersWithin)) { [weak self] in
+            if let self, !self.reader.hasSettings { self.close() }
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { end() }
@@ -107,7 +112,8 @@ final class ServerConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        meters.garbage.increment()
+        // A connection that breaks is no garbage.
+        if !(error is IOError) { meters.garbage.increment() }
         // Never inside somebody's write: it may be ours that failed.
         context.eventLoop.assumeIsolated().execute { [weak self] in self?.close() }
     }
@@ -151,7 +157,7 @@ final class ServerConnection: ChannelInboundHandler {
     private func fail(_ fault: HTTP2Fault) {
         hasFailed = true
         meters.garbage.increment()
-        outgoing.write { $0.writeGoAway(last: newest, fault.code, fault.words) }
+        outgoing.write { $0.writeGoAway(last: served, fault.code, fault.words) }
         flush()
         context?.eventLoop.assumeIsolated().execute { [weak self] in self?.close() }
     }
@@ -224,6 +230,7 @@ final class ServerConnection: ChannelInboundHandler {
         flush()
         guard !outgoing.isFlooded else { return giveUp() }
         outbox.watch(limits) { [weak self] in self?.giveUp() }
+        closeWhenDone()
     }
 
     private func put(_ item: ServerCall.Item) {
@@ -231,7 +238,8 @@ final class ServerConnection: ChannelInboundHandler {
             return item.call.released(item.message?.readableBytes ?? 0)
         }
         if var message = item.message {
-            if streams.values[place].queue.pieces.isEmpty { outgoing.write(&message, of: item.call, &streams.values[place].queue) }
+            // Not before others that wait for their turn.
+            if row.isEmpty, streams.values[place].queue.pieces.isEmpty { outgoing.write(&message, of: item.call, &streams.values[place].queue) }
             if message.readableBytes > 0 { streams.values[place].queue.pieces.append(message) }
         }
         if let status = item.end { end(place, status, isAborted: item.isAborted) }
@@ -270,7 +278,10 @@ final class ServerConnection: ChannelInboundHandler {
         writeRow()
         while let context, !outgoing.isEmpty {
             let batch = outgoing.takeBatch()
-            let (bytes, frames, released, releasedBytes) = (batch.buffer.readableBytes, batch.frames, batch.released, batch.releasedBytes)
+            let (bytes, frames, released) = (batch.buffer.readableBytes, batch.frames, batch.released)
+            // What is no message waits as well, and who does not read is not to be given more and more of it.
+            let releasedBytes = batch.releasedBytes + batch.frameBytes
+            outbox?.hold(bytes: batch.frameBytes)
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.assumeIsolated().whenComplete { [weak self, outbox] _ in
                 for (call, bytes) in released { call.released(bytes) }
@@ -297,15 +308,14 @@ final class ServerConnection: ChannelInboundHandler {
 
     // MARK: stopping
 
-    /// No new calls; unary ones may end, streaming ones are ended.
+    /// No new calls; unary ones that have their request may end, all others are ended.
     private func stop() {
         guard !isStopping else { return }
         isStopping = true
-        outgoing.write { $0.writeGoAway(last: newest, .noError) }
-        for (_, stream) in streams.sorted(by: { $0.key < $1.key }) {
-            guard case .stream(let handler) = stream.route else { continue }
+        outgoing.write { $0.writeGoAway(last: served, .noError) }
+        for (_, stream) in streams.sorted(by: { $0.key < $1.key }) where !stream.isEnded && !stream.isUnderWay {
             stream.call.finish(limits.stopping)
-            handler.cancel()
+            if case .stream(let handler) = stream.route { handler.cancel() }
         }
         flush()
         closeWhenDone()

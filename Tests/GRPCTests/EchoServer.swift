@@ -45,6 +45,7 @@ final class EchoServer: Sendable {
 
     var router: Router {
         var router = Router()
+        router.metadata = ["token"]
         router.unary("/test.Echo/Blob") { (request: Blob, call) in call.reply(request) }
         router.unary("/test.Echo/Text") { (request: Text, call) in
             self.note { $0.commonNames.append(call.peer.commonName) }

@@ -11,10 +11,11 @@ struct AnswerHeaders {
     private static let success = ("grpc-status", "0")
     /// A block stays within one frame, and within what clients take.
     private static let messageBytesMax = 4 * 1024
-    /// What both take there, and some.
-    private static let tableBytes = 256
+    /// As large as it is as long as the client does not say otherwise.
+    private static let tableBytes = 4096
 
-    /// The client said how large its table may be. If that is less than what is entered, nothing is from now on.
+    /// The client said how large its table may be. If that is less than it was, it must be told before anything else that we keep to it
+    /// (RFC 7541 §4.2), and nothing is entered from now on.
     mutating func limitTable(_ bytes: Int) {
         guard bytes < Self.tableBytes, mayEnter else { return }
         (mayEnter, mustEmptyTable, hasType, hasSuccess) = (false, true, false, false)

@@ -13,12 +13,12 @@ struct FloodGuard {
         init(max: Int) { self.max = max }
 
         /// Whether it is too much now.
-        mutating func note(_ now: NIODeadline) -> Bool {
+        mutating func note(_ now: NIODeadline, times: Int = 1) -> Bool {
             if now - since > Self.span {
                 since = now
                 count = 0
             }
-            count += 1
+            count += times
             return count > max
         }
     }
@@ -41,8 +41,8 @@ struct FloodGuard {
         try noteControl(now: now)
     }
 
-    mutating func noteControl(now: NIODeadline) throws(HTTP2Fault) {
-        if controls.note(now) { throw HTTP2Fault(.enhanceYourCalm, "too many frames that say nothing") }
+    mutating func noteControl(times: Int = 1, now: NIODeadline) throws(HTTP2Fault) {
+        if controls.note(now, times: times) { throw HTTP2Fault(.enhanceYourCalm, "too many frames that say nothing") }
     }
 
     mutating func noteReset(now: NIODeadline) throws(HTTP2Fault) {

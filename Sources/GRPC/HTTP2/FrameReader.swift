@@ -32,10 +32,10 @@ struct FrameReader {
         var continuations = 0
     }
 
-    private var pending = ByteBuffer()
-    /// `pending` holds only what is pending, not all that was read with it.
-    private var isOwn = false
-    private var hasPreface = false, hasSettings = false
+    private var pending = Unread()
+    private var hasPreface = false
+    /// The first frame has come.
+    private(set) var hasSettings = false
     private var data: OpenData?
     private var block: OpenBlock?
 
@@ -43,43 +43,31 @@ struct FrameReader {
     private static let blockBytesMax = 32 * 1024
     private static let continuationsMax = 8
 
-    mutating func append(_ buffer: ByteBuffer) {
-        if pending.readableBytes == 0 {
-            pending = buffer
-            isOwn = false
-        } else {
-            pending.writeImmutableBuffer(buffer)
-        }
-    }
+    mutating func append(_ buffer: ByteBuffer) { pending.append(buffer) }
 
-    /// All frames of what came were taken: from now on no more is kept than what is left.
-    mutating func settle() {
-        if pending.readableBytes == 0 {
-            pending = ByteBuffer()
-        } else if !isOwn {
-            pending = ByteBuffer(bytes: pending.readableBytesView)
-            isOwn = true
-        }
-    }
+    /// All frames of what came were taken.
+    mutating func settle() { pending.settle() }
+
+    var keptBytes: Int { pending.keptBytes + (block?.bytes.storageCapacity ?? 0) }
 
     /// The next frame; nil: there is none yet.
     mutating func next() throws(HTTP2Fault) -> Frame? {
         if !hasPreface {
-            guard pending.readableBytes >= HTTP2.preface.count else { return nil }
-            guard pending.readableBytesView.starts(with: HTTP2.preface) else { throw HTTP2Fault(.protocolError, "no preface") }
-            pending.moveReaderIndex(forwardBy: HTTP2.preface.count)
+            guard pending.count >= HTTP2.preface.count else { return nil }
+            guard pending.bytes.readableBytesView.starts(with: HTTP2.preface) else { throw HTTP2Fault(.protocolError, "no preface") }
+            pending.skip(HTTP2.preface.count)
             hasPreface = true
         }
         if data != nil { return nextPiece() }
-        guard let head = FrameHead(pending) else { return nil }
+        guard let head = FrameHead(pending.bytes) else { return nil }
         try check(head)
         if head.type == FrameType.data.rawValue {
             guard try begin(head) else { return nil }
             return nextPiece()
         }
-        guard pending.readableBytes >= FrameHead.bytes + head.length else { return nil }
-        pending.moveReaderIndex(forwardBy: FrameHead.bytes)
-        var content = pending.readSlice(length: head.length) ?? ByteBuffer()
+        guard pending.count >= FrameHead.bytes + head.length else { return nil }
+        pending.skip(FrameHead.bytes)
+        var content = pending.read(head.length) ?? ByteBuffer()
         return try read(head, &content)
     }
 
@@ -123,25 +111,23 @@ struct FrameReader {
         var open = OpenData(stream: head.stream, left: head.length, padding: 0, bytes: 0, isLast: head.flags.contains(.endStream))
         if head.flags.contains(.padded) {
             guard head.length > 0 else { throw HTTP2Fault(.frameSizeError, "a padded frame without a length of its padding") }
-            guard let padding = pending.getInteger(at: pending.readerIndex + FrameHead.bytes, as: UInt8.self),
-                pending.readableBytes > FrameHead.bytes
-            else { return false }
+            guard let padding = pending.bytes.getInteger(at: pending.bytes.readerIndex + FrameHead.bytes, as: UInt8.self) else { return false }
             guard Int(padding) < head.length else { throw HTTP2Fault(.protocolError, "more padding than there is content") }
             open.padding = Int(padding)
             open.left = head.length - 1 - Int(padding)
             open.bytes = 1
         }
-        pending.moveReaderIndex(forwardBy: FrameHead.bytes + open.bytes)
+        pending.skip(FrameHead.bytes + open.bytes)
         data = open
         return true
     }
 
     private mutating func nextPiece() -> Frame? {
         guard var open = data else { return nil }
-        let piece = pending.readSlice(length: min(open.left, pending.readableBytes)) ?? ByteBuffer()
+        let piece = pending.read(min(open.left, pending.count)) ?? ByteBuffer()
         open.left -= piece.readableBytes
-        let padding = open.left == 0 ? min(open.padding, pending.readableBytes) : 0
-        pending.moveReaderIndex(forwardBy: padding)
+        let padding = open.left == 0 ? min(open.padding, pending.count) : 0
+        pending.skip(padding)
         open.padding -= padding
         let bytes = open.bytes + piece.readableBytes + padding
         open.bytes = 0

@@ -26,7 +26,8 @@ struct Outgoing {
         /// Of messages, by their calls; what nobody minds the call of, together.
         var released: [(call: ServerCall, bytes: Int)] = []
         var releasedBytes = 0
-        var frames = 0
+        /// That are no data.
+        var frames = 0, frameBytes = 0
     }
 
     /// What the client takes of all streams together.
@@ -42,9 +43,6 @@ struct Outgoing {
     /// Frames that are no data, and that a client which does not read has made us write.
     private static let framesMax = 10_000
 
-    /// Of one stream before the next.
-    private static let turnBytes = 64 * 1024
-
     var isFull: Bool { unwrittenBytes + batch.buffer.readableBytes >= Self.unwrittenMax }
     var isFlooded: Bool { unwrittenFrames + batch.frames > Self.framesMax }
     var isEmpty: Bool { batch.buffer.readableBytes == 0 }
@@ -56,29 +54,33 @@ struct Outgoing {
     /// A frame that is no data, and that no window holds back.
     mutating func write(_ frame: (inout ByteBuffer) -> Void) {
         reserve(64)
+        let before = batch.buffer.writerIndex
         frame(&batch.buffer)
         batch.frames += 1
+        batch.frameBytes += batch.buffer.writerIndex - before
     }
 
     mutating func writePlain(_ stream: UInt32, status: String) {
-        reserve(64)
-        answers.writePlain(stream, status: status, to: &batch.buffer)
-        batch.frames += 1
+        writeHeaders { $0.writePlain(stream, status: status, to: &$1) }
+    }
+
+    private mutating func writeHeaders(_ body: (inout AnswerHeaders, inout ByteBuffer) -> Void) {
+        var answers = answers
+        write { body(&answers, &$0) }
+        self.answers = answers
     }
 
     mutating func limitTable(_ bytes: Int) { answers.limitTable(bytes) }
 
     /// Writes as much of a message as the windows and the socket let through.
-    mutating func write(_ message: inout ByteBuffer, of call: ServerCall, _ queue: inout SendQueue, bytesMax: Int = .max) {
-        var left = bytesMax
+    mutating func write(_ message: inout ByteBuffer, of call: ServerCall, _ queue: inout SendQueue) {
         while message.readableBytes > 0, !isFull {
-            let count = min(message.readableBytes, HTTP2.frameBytesMax, window, queue.window, left)
+            let count = min(message.readableBytes, HTTP2.frameBytesMax, window, queue.window)
             guard count > 0 else { return }
             reserve(count + 64)
             if !queue.hasHead {
                 queue.hasHead = true
-                answers.writeHead(call.stream, to: &batch.buffer)
-                batch.frames += 1
+                writeHeaders { $0.writeHead(call.stream, to: &$1) }
             }
             batch.buffer.writeFrame(.data, stream: call.stream, length: count)
             message.readWithUnsafeReadableBytes { bytes in
@@ -87,18 +89,14 @@ struct Outgoing {
             }
             window -= count
             queue.window -= count
-            left -= count
             if call.isUnary { batch.releasedBytes += count } else { release(call, count) }
         }
     }
 
-    /// The same of what waits in the queue, so that others have their turn.
+    /// The same of what waits in the queue.
     mutating func write(_ queue: inout SendQueue, of call: ServerCall) {
-        var left = Self.turnBytes
-        while left > 0, var piece = queue.pieces.popFirst() {
-            let before = piece.readableBytes
-            write(&piece, of: call, &queue, bytesMax: left)
-            left -= before - piece.readableBytes
+        while var piece = queue.pieces.popFirst() {
+            write(&piece, of: call, &queue)
             guard piece.readableBytes == 0 else { return queue.pieces.prepend(piece) }
         }
     }
@@ -114,9 +112,7 @@ struct Outgoing {
     /// Writes the end of a call of which nothing waits any more.
     /// - Parameter isClientDone: else it is told to stop sending.
     mutating func writeEnd(_ call: ServerCall, _ status: GRPCStatus, hasHead: Bool, isClientDone: Bool) {
-        reserve(64)
-        answers.writeEnd(call.stream, status, hasHead: hasHead, to: &batch.buffer)
-        batch.frames += 1
+        writeHeaders { $0.writeEnd(call.stream, status, hasHead: hasHead, to: &$1) }
         if !isClientDone { write { $0.writeReset(stream: call.stream, .noError) } }
     }
 

@@ -8,14 +8,18 @@ final class RequestHead: Sendable {
     let isGRPC: Bool
     let encoding: String?
     let timeout: Duration?
+    /// Of `grpc-timeout`, when that is no time.
+    let badTimeout: String?
     let route: Router.Route?
-    private let headers: HPACKHeaders
+    /// What handlers ask for; all the rest would be kept as long as the call goes on.
+    private let metadata: [String: String]
 
     /// - Returns: nil when it is malformed: no server may take it for a request (RFC 9113 §8.1.1, §8.2, §8.3).
     init?(_ headers: HPACKHeaders, _ router: Router) {
         var (path, method, scheme, authority): (String?, String?, String?, String?)
         var (isGRPC, hasFields) = (false, false)
-        var encoding: String?, timeout: Duration?
+        var encoding: String?, timeout: Duration?, badTimeout: String?
+        var metadata: [String: String] = [:]
         /// A pseudo-header comes once, and before all others.
         func set(_ field: inout String?, _ value: String) -> Bool {
             guard field == nil, !hasFields else { return false }
@@ -32,13 +36,15 @@ final class RequestHead: Sendable {
             case "te": value == "trailers"
             default: Self.isFieldName(name)
             }
-            guard isGood else { return nil }
+            guard isGood, !value.utf8.contains(where: { $0 == 0 || $0 == 10 || $0 == 13 }) else { return nil }
             if !name.utf8.starts(with: CollectionOfOne(UInt8(ascii: ":"))) { hasFields = true }
             switch name {
-            case "content-type": isGRPC = value.hasPrefix("application/grpc")
+            case "content-type": isGRPC = Self.isGRPC(value)
             case "grpc-encoding": encoding = value
-            case "grpc-timeout": timeout = TimeoutText.decode(value[...])
-            default: break
+            case "grpc-timeout":
+                timeout = TimeoutText.decode(value[...])
+                badTimeout = timeout == nil ? value : nil
+            default: if router.metadata.contains(name), metadata[name] == nil { metadata[name] = value }
             }
         }
         guard let path, let method, scheme != nil, !path.isEmpty else { return nil }
@@ -47,7 +53,8 @@ final class RequestHead: Sendable {
         self.isGRPC = isGRPC
         self.encoding = encoding
         self.timeout = timeout
-        self.headers = headers
+        self.badTimeout = badTimeout
+        self.metadata = metadata
         route = router[path]
     }
 
@@ -56,8 +63,15 @@ final class RequestHead: Sendable {
         name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: ":") && !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
     }
 
-    /// The first value under a name in small letters.
-    func value(_ name: String) -> String? { headers.first(name: name) }
+    /// Alone, or with a message's encoding or a parameter behind it (PROTOCOL-HTTP2.md, "Content-Type").
+    private static func isGRPC(_ type: String) -> Bool {
+        let plain = "application/grpc"
+        let type = type == plain ? type : type.lowercased()
+        return type.hasPrefix(plain) && (type.utf8.count == plain.utf8.count || "+;".utf8.contains(type.utf8[type.utf8.index(type.utf8.startIndex, offsetBy: plain.utf8.count)]))
+    }
+
+    /// The first value under a name, if that is one of `Router.metadata`.
+    func value(_ name: String) -> String? { metadata[name] }
 }
 
 /// Understands the header blocks of one connection's calls (RFC 7541). A block that only names places of the tables, as all but the first

@@ -107,6 +107,36 @@ private func merged(_ frames: [Frame]) -> [Frame] {
         }
     }
 
+    @Test func `no more is kept than what is not whole, however long every read ends within a frame`() {
+        var reader = FrameReader()
+        reader.append(ByteBuffer(bytes: Self.start))
+        let frame = MuteClient.frame(1, flags: 4, stream: 1, [UInt8](repeating: 0x82, count: 10_000))
+        var next = Array(frame.dropLast())
+        for _ in 0..<200 {
+            reader.append(ByteBuffer(bytes: next))
+            while let frame = try? reader.next() { _ = frame }
+            reader.settle()
+            #expect(reader.keptBytes <= 2 * frame.count)
+            next = [frame[frame.count - 1]] + frame.dropLast()
+        }
+    }
+
+    @Test func `nor of a stream's messages, nor of what was read with them`() throws {
+        var reader = MessageReader()
+        let message = FrameClient.framed([UInt8](repeating: 7, count: 10_000))
+        var next = message + [0]
+        for _ in 0..<200 {
+            // Read together with much that is none of it.
+            var read = ByteBuffer(bytes: next + [UInt8](repeating: 9, count: 60_000))
+            let piece = read.readSlice(length: next.count)
+            reader.append(try #require(piece))
+            while let message = try reader.next(bytesMax: 1 << 20) { #expect(message.readableBytes == 10_000) }
+            reader.settle()
+            #expect(reader.pendingBytes == 1 && reader.keptBytes <= 64)
+            next = Array(message[1...]) + [0]
+        }
+    }
+
     @Test func `whatever comes, it is read the same in any pieces`() {
         let seed = UInt64.random(in: 0 ... .max)
         var state = seed

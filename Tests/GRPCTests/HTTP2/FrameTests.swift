@@ -63,9 +63,12 @@ import Testing
     ]) func `what a connection may not do ends it with its code`(_ bytes: [UInt8], _ code: HTTP2Code) async throws {
         try await withFrames { client in
             try client.call(1, "/test.Echo/Never", Self.text("x"))
+            // One answer is good for one ping.
+            try client.call(3, "/test.Echo/Text", Self.text("x"))
+            #expect(try client.answer(3).status == "0")
             client.send(bytes)
             let farewell = try client.next(7)
-            #expect(farewell?.code == code && farewell?.content[..<4] == [0, 0, 0, farewell?.content[3] ?? 0])
+            #expect(farewell?.code == code && [3, 7].contains(farewell?.content[3]))
             #expect(try client.next() == nil)
         }
     }
@@ -160,6 +163,10 @@ import Testing
             // Three megabytes each.
             for stream: UInt32 in [1, 3, 5] { try client.call(stream, "/test.Echo/Large", [8, 0x80, 0x80, 0xC0, 1]) }
             var counts: [UInt32: Int] = [:], ended = 0
+            while counts.values.reduce(0, +) < 65_535, let frame = try client.next(0) { counts[frame.stream, default: 0] += frame.content.count }
+            client.send(Self.ping)
+            while let frame = try client.next(), frame.type != 6 { #expect(frame.type != 0, "more than the window") }
+            client.send(Self.windowUpdate(0, 65_535))
             var largest = 0
             while ended < 3, let frame = try client.next() {
                 if frame.type == 0 {
@@ -173,6 +180,57 @@ import Testing
             #expect(counts.values.allSatisfy { $0 > 3 << 20 } && counts.count == 3)
             // What the socket held already aside, none is ahead of another by more than a few turns.
             #expect(largest < 1 << 20)
+        }
+    }
+
+    @Test func `small answers do not overtake a large one that waits for the connection's window`() async throws {
+        try await withFrames(settings: Self.setting(4, 0x7FFF_FFFF)) { client in
+            try client.call(1, "/test.Echo/Large", [8, 0x80, 0x80, 0xC0, 1])
+            var large = 0
+            while large < 65_535, let frame = try client.next(0) { large += frame.content.count }
+            let before = large
+            for call: UInt32 in 1...50 {
+                // Each time as much room as the small answer needs.
+                try client.call(2 * call + 1, "/test.Echo/Text", Self.text("x"))
+                client.send(Self.windowUpdate(0, 8))
+                guard let frame = try client.next(0) else { break }
+                if frame.stream == 1 { large += frame.content.count }
+            }
+            #expect(large > before)
+        }
+    }
+
+    @Test func `settings that change a window for thousands of streams again and again are an attack`() async throws {
+        try await withFrames { client in
+            for call: UInt32 in 0..<4_000 { try client.call(2 * call + 1, "/test.Echo/Stream") }
+            // Within one frame only the last counts.
+            for _ in 0..<20 { client.send(MuteClient.frame(4, (0..<2_000).flatMap { Self.setting(4, $0 % 2 == 0 ? 70_000 : 65_535) })) }
+            client.send(Self.ping)
+            #expect(try client.next(6) != nil)
+            for number: UInt32 in 0..<100 { client.send(MuteClient.frame(4, Self.setting(4, 70_000 + number))) }
+            #expect(try client.next(7)?.code == .enhanceYourCalm)
+        }
+    }
+
+    @Test func `a call that asks for what is not there is not told at length what that was`() async throws {
+        try await withFrames { client in
+            try client.call(1, "/" + String(repeating: "x", count: 5_000) + "/y")
+            let answer = try #require(try client.next(1, 1))
+            #expect(try client.headers(answer).first(name: "grpc-status") == "12" && answer.content.count < 600)
+            try client.call(3, "/test.Echo/Text", more: [("grpc-timeout", "5x")])
+            #expect(try client.answer(3).status == "13")
+        }
+    }
+
+    @Test func `a client that says no more than that it speaks HTTP 2 is closed`() async throws {
+        var limits = Limits()
+        limits.headersWithin = .milliseconds(100)
+        try await withServer(limits: limits) { _, server, port in
+            let mute = try await MuteClient.connect(port)
+            try await mute.writeAndFlush(ByteBuffer(bytes: HTTP2.preface))
+            for _ in 0..<1_000 where server.connections > 0 { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(server.connections == 0)
+            try? await mute.close()
         }
     }
 
