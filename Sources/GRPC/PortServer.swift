@@ -22,7 +22,7 @@ package final class PortServer: Sendable {
     private let limits: Limits
     private let logger: Logger
     private let group: any EventLoopGroup
-    private let meters: PortMeters
+    let meters: PortMeters
     private let state = Mutex(State())
 
     /// - Parameters:

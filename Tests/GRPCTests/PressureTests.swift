@@ -58,6 +58,27 @@ import Testing
         }
     }
 
+    @Test func `what waited for calls that were reset, or comes too late for them, is counted no more`() async throws {
+        try await withServer { _, server, port in
+            var size = Google_Protobuf_Int64Value()
+            size.value = 3 << 20
+            let mute = try await MuteClient.connect(port)
+            func send(_ bytes: [UInt8]) async throws { try await mute.writeAndFlush(ByteBuffer(bytes: bytes)) }
+            func reset(_ call: UInt32) -> [UInt8] { MuteClient.frame(3, stream: 2 * call + 1, [0, 0, 0, 8]) }
+            try await send(HTTP2.preface + MuteClient.frame(4, [0, 4, 0, 0, 0, 0]))
+            for call: UInt32 in 0..<3 { try await send(MuteClient.call(2 * call + 1, "/test.Echo/Large", Array(size.serializedData()))) }
+            try await until { server.meters.unsent.waiting > 9 << 20 }
+            try await send((0..<3).flatMap(reset))
+            try await until { server.meters.unsent.waiting == 0 }
+            // The answers come from other threads, some of them after the reset.
+            for call: UInt32 in 3..<203 { try await send(MuteClient.call(2 * call + 1, "/test.Echo/Late", [10, 1, 7]) + reset(call)) }
+            try await Task.sleep(for: .milliseconds(200))
+            try await until { server.meters.unsent.waiting == 0 }
+            #expect(server.connections == 1)
+            try await mute.close()
+        }
+    }
+
     @Test func `requests that never become whole are bounded over all connections`() async throws {
         var limits = Limits()
         limits.incompleteBytesOfAllMax = 1 << 20

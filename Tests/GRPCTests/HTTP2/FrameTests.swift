@@ -276,6 +276,20 @@ import Testing
         }
     }
 
+    @Test func `a client that is done before the end of its call was written is not told to stop sending`() async throws {
+        try await withFrames(settings: Self.setting(4, 0)) { client in
+            try client.call(1, "/test.Echo/Stream")
+            // An echo that waits for the window, and then what ends the call.
+            client.send(MuteClient.frame(0, stream: 1, FrameClient.framed(Self.text("x")) + [1, 0, 0, 0, 0]))
+            client.send(Self.ping)
+            #expect(try client.next(6) != nil)
+            client.send(MuteClient.frame(0, flags: 1, stream: 1) + Self.windowUpdate(1, 1_000))
+            #expect(try client.answer(1).status == "12")
+            client.send(Self.ping)
+            while let frame = try client.next(), frame.type != 6 { #expect(frame.type != 3) }
+        }
+    }
+
     @Test func `a client that goes away is closed when its calls are answered`() async throws {
         try await withFrames { client in
             try client.call(1, "/test.Echo/Late", [])
