@@ -53,11 +53,27 @@ extension Raft {
     }
 
     mutating func answerPreVote(_ request: Message, _ theirs: Position, _ effects: inout Effects) {
+        defer { tellCommitted(to: request.from, theirs, &effects) }
         let isFree = request.term > hardState.term || hardState.vote == request.from || hardState.vote == 0 && leader == nil
         guard isFree, !hearsLeader, !isRepairing, !precedes(request, theirs), theirs.isUpToDate(with: last) else {
             return say(.preVoteAnswer(granted: false), to: request.from, &effects)
         }
         effects.send.append(Message(from: id, to: request.from, term: request.term, body: .preVoteAnswer(granted: true)))
+    }
+
+    /// Told only to one whose log goes that far.
+    mutating func tellCommitted(to asker: UInt64, _ theirs: Position, _ effects: inout Effects) {
+        guard commit > 0, theirs.index >= commit, let term = log.term(at: commit) else { return }
+        say(.committed(Position(index: commit, term: term)), to: asker, &effects)
+    }
+
+    /// Another member knows that all through this place is committed. What that makes of the configuration must not change under a
+    /// campaign whose votes are being counted.
+    mutating func learnCommitted(_ place: Position, _ effects: inout Effects) {
+        guard role == .follower || role == .preCandidate, !isRepairing, place.index > commit, log.holds(place) else { return }
+        commit = place.index
+        settle(&effects)
+        if role == .preCandidate, verdict == .won { campaign(isTransfer: false, &effects) }
     }
 
     /// Two that ask at once would each win the question and split the votes: the one of the lower id goes first. Only

@@ -54,6 +54,7 @@ extension Raft {
 
     mutating func receive(_ message: Message, _ effects: inout Effects) {
         guard message.to == id, message.from != id, message.from != 0 else { return }
+        if case .committed(let place) = message.body { return learnCommitted(place, &effects) }
         if message.term > hardState.term {
             guard meetsNewerTerm(message, &effects) else { return }
         } else if message.term < hardState.term {
@@ -61,6 +62,7 @@ extension Raft {
         }
         switch message.body {
         case .preVoteRequest(let last): answerPreVote(message, last, &effects)
+        case .committed: break
         case .preVoteAnswer(let isGranted): countPreVote(isGranted, message, &effects)
         case .voteRequest(let last, _): answerVote(message, last, &effects)
         case .voteAnswer(let isGranted): if role == .candidate { count(vote: isGranted, of: message.from, &effects) }
@@ -102,7 +104,9 @@ extension Raft {
         // Tells a leader that this member can never follow it; else it would stay cut off as long as the others
         // hear that leader and refuse to vote (etcd-io/raft's answer to check-quorum).
         case .append, .heartbeat: say(.appendAnswer(matched: 0), to: message.from, &effects)
-        case .preVoteRequest: say(.preVoteAnswer(granted: false), to: message.from, &effects)
+        case .preVoteRequest(let last):
+            say(.preVoteAnswer(granted: false), to: message.from, &effects)
+            tellCommitted(to: message.from, last, &effects)
         // What is in a snapshot is committed, whoever sent it.
         case .snapshot(let head): if role != .leader { receiveSnapshot(head, &effects) }
         case .forwardRefused(let sequence, let count, let refusal):

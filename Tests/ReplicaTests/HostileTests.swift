@@ -80,7 +80,7 @@ import Testing
             case 4...8: append()
             case 9: .appendAnswer(matched: index())
             case 10: .appendRefused(rejected: index(), hint: position())
-            case 11: roll(2) == 0 ? .commit(index()) : .heartbeat(commit: index(), round: number(near: 3))
+            case 11: roll(4) == 0 ? .committed(position()) : roll(2) == 0 ? .commit(index()) : .heartbeat(commit: index(), round: number(near: 3))
             case 12: .heartbeatAnswer(round: number(near: 3), matched: index())
             case 13: roll(2) == 0 ? .readRequest(id: number(near: 3)) : .readAnswer(id: number(near: 3), index: roll(2) == 0 ? nil : index())
             case 14: roll(3) == 0 ? .timeoutNow : .forward(sequence: number(near: 3), proposals: proposals())

@@ -19,6 +19,7 @@ import Raft
 ///     13  forward             sequence 8, count 4 of proposals, each: kind 1, length n 4, n bytes
 ///     14  forward refused     sequence 8, count 8, refusal
 ///     15  commit              index 8
+///     16  committed           position
 ///
 /// Refusal: code 1, number 8:
 ///
@@ -49,6 +50,7 @@ extension Message {
         case .forward: 13
         case .forwardRefused: 14
         case .commit: 15
+        case .committed: 16
         case .snapshot: preconditionFailure("a snapshot message was about to leave; it is made where it arrives")
         }
     }
@@ -56,7 +58,7 @@ extension Message {
     func write(to buffer: inout ByteBuffer) {
         buffer.writeInteger(term, endianness: .little)
         switch body {
-        case .preVoteRequest(let last):
+        case .preVoteRequest(let last), .committed(let last):
             last.write(to: &buffer)
         case .preVoteAnswer(let granted), .voteAnswer(let granted):
             buffer.writeBoolean(granted)
@@ -155,6 +157,9 @@ extension Message.Body {
         case 15:
             guard let commit = buffer.readNumber() else { return nil }
             self = .commit(commit)
+        case 16:
+            guard let place = Position(&buffer) else { return nil }
+            self = .committed(place)
         default:
             return nil
         }

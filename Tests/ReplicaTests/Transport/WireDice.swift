@@ -70,7 +70,8 @@ struct WireDice: RandomNumberGenerator {
     private mutating func kind() -> Entry.Kind { next() % 3 == 0 ? .configuration : .command }
 
     private mutating func body() -> Message.Body {
-        switch next() % 15 {
+        switch next() % 16 {
+        case 14: return .committed(position())
         case 0: return .preVoteRequest(last: position())
         case 1: return .preVoteAnswer(granted: next() % 2 == 0)
         case 2: return .voteRequest(last: position(), isTransfer: next() % 2 == 0)
