@@ -7,8 +7,8 @@ import NIOCore
 /// two: as far as the nearest deadline allows, and a minute at most. Of those under way at once there are no more than there are such powers.
 struct DeadlineTable<Key: Hashable> {
     private var deadlines: [Key: NIODeadline] = [:]
-    /// When the next timer that counts goes off.
-    private var alarm: NIODeadline?
+    /// When the timers under way go off, the next one first.
+    private var alarms: [NIODeadline] = []
 
     private static var exactly: Int64 { 1 << 20 }
     private static var longest: Int64 { 1 << 36 }
@@ -27,18 +27,20 @@ struct DeadlineTable<Key: Hashable> {
 
     /// A timer went off: what has passed, earliest first, and when to set the next.
     mutating func expire(now: NIODeadline) -> (passed: [Key], next: NIODeadline?) {
-        if let alarm, alarm > now { return ([], nil) }
-        alarm = nil
+        let before = alarms.count
+        alarms.removeAll { $0 <= now }
+        guard alarms.count < before else { return ([], nil) }
         let passed = deadlines.filter { $0.value <= now }.sorted { $0.value < $1.value }.map(\.key)
         for key in passed { deadlines[key] = nil }
         return (passed, deadlines.values.min().flatMap { timer(for: $0, now) })
     }
 
     private mutating func timer(for deadline: NIODeadline, _ now: NIODeadline) -> NIODeadline? {
-        if let alarm, alarm <= deadline { return nil }
+        if let next = alarms.first, next <= deadline { return nil }
         let left = max(0, (deadline - now).nanoseconds)
         let step = left <= Self.exactly ? left : min(Self.longest, 1 << Int64(63 - left.leadingZeroBitCount))
-        alarm = now + .nanoseconds(step)
+        let alarm = now + .nanoseconds(step)
+        alarms.insert(alarm, at: 0)
         return alarm
     }
 }

@@ -70,7 +70,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
-        case let pressure as PortPressure: if outbox?.tookNothing(pressure) == true { giveUp() }
+        case let pressure as PortPressure: if outbox?.tookNothing(pressure, now: .now()) == true { giveUp() }
         case is PortStopping:
             isStopping = true
             if reply == nil { context.close(promise: nil) } else { keepsAlive = false }

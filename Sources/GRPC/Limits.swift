@@ -18,7 +18,7 @@ package struct Limits: Sendable {
     /// A connection with too much waiting whose client takes nothing for so long is closed.
     package var stalledMax: Duration = .seconds(60)
     /// What waits for all clients together. Above half of it nobody who is behind is given more; above it new calls of those for whom
-    /// something waits are refused with `overloaded`, and whoever takes next to nothing for a second or two is closed.
+    /// something waits are refused with `overloaded`, and whoever takes next to nothing for some seconds is closed.
     package var unsentBytesOfAllMax = 256 << 20
     /// Requests that are not whole yet, of one connection, and of all together.
     package var incompleteBytesMax = 32 << 20

@@ -29,8 +29,9 @@ final class Outbox<Item: Sendable>: Sendable {
         /// Ever.
         var releasedBytes = 0
         var watches: Set<Watch> = []
-        /// `releasedBytes` and `waitingBytes` in the last round of pressure, and which that was.
+        /// `releasedBytes` and `waitingBytes` in the last round of pressure, when and which that was, and how many before it were slow.
         var releasedThen = 0, waitingThen = 0
+        var pressedAt = NIODeadline.distantPast, slowRounds = 0
         var pressureRound = -1
         /// The largest message since nothing waited.
         var largest = 0
@@ -180,12 +181,16 @@ final class Outbox<Item: Sendable>: Sendable {
         }
     }
 
-    /// Whether the other side took next to nothing since the round of pressure before this one, of what waited then: neither all of it
-    /// nor as much as one who reads takes in a second.
-    func tookNothing(_ pressure: PortPressure) -> Bool {
+    /// Whether the other side took next to nothing for two rounds of pressure, of what waited at their beginning: neither all of it nor as much
+    /// as one who reads takes in a second. A loop that stood still sees two rounds at once, which says nothing of its clients.
+    func tookNothing(_ pressure: PortPressure, now: NIODeadline) -> Bool {
         state.withLock { state in
-            defer { (state.releasedThen, state.waitingThen, state.pressureRound) = (state.releasedBytes, state.waitingBytes, pressure.round) }
-            return state.pressureRound == pressure.round - 1 && state.releasedBytes - state.releasedThen < min(Self.readsAtLeast, state.waitingThen)
+            guard now - state.pressedAt > .milliseconds(500) else { return false }
+            let isNext = state.pressureRound == pressure.round - 1
+            let isSlow = isNext && state.releasedBytes - state.releasedThen < min(Self.readsAtLeast, state.waitingThen)
+            state.slowRounds = isSlow ? state.slowRounds + 1 : 0
+            (state.releasedThen, state.waitingThen, state.pressureRound, state.pressedAt) = (state.releasedBytes, state.waitingBytes, pressure.round, now)
+            return state.slowRounds >= 2
         }
     }
 

@@ -121,7 +121,7 @@ final class ServerConnection: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is PortStopping: stop()
-        case let pressure as PortPressure: if outbox?.tookNothing(pressure) == true { giveUp() }
+        case let pressure as PortPressure: if outbox?.tookNothing(pressure, now: .now()) == true { giveUp() }
         case ChannelEvent.inputClosed: close()
         default: break
         }
@@ -204,6 +204,7 @@ final class ServerConnection: ChannelInboundHandler {
     /// The stream is gone, before its call ended or before all of it was written.
     func abandon(_ stream: Stream) {
         stream.call.released(stream.queue.bytes)
+        if stream.queue.isInRow, row.count > 2 * streams.count + 64 { row.removeAll { streams[$0] == nil } }
         guard !stream.isEnded else { return }
         forget(stream)
         if case .stream(let handler) = stream.route { handler.cancel() }

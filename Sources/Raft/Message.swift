@@ -6,7 +6,7 @@ package struct Message: Hashable, Sendable {
         case preVoteRequest(last: Position)
         /// Granted: the message's term is the one asked for. Not granted: the answerer's own.
         case preVoteAnswer(granted: Bool)
-        /// Goes with every answer to that question: all through this place is committed, whatever the terms of both. Who has this place in its log
+        /// Goes with that question and with every answer to it: all through this place is committed, whatever the terms of both. Who has this place in its log
         /// knows it then, too. What is committed is not written down with the log, and a member that has started anew may stand in a configuration
         /// that was left long ago, whose majority is not there any more.
         case committed(Position)

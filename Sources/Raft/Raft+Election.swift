@@ -21,9 +21,11 @@ extension Raft {
         for voter in rivals { askPreVote(of: voter, &effects) }
     }
 
-    private func askPreVote(of voter: UInt64, _ effects: inout Effects) {
+    private mutating func askPreVote(of voter: UInt64, _ effects: inout Effects) {
         let body = Message.Body.preVoteRequest(last: last)
         effects.send.append(Message(from: id, to: voter, term: hardState.term + 1, body: body))
+        // Whoever is asked may have more in its log and know less of it, and not even know that it has a vote.
+        tellCommitted(to: voter, &effects)
     }
 
     /// Asks those who have not answered once more, at the pace of heartbeats: the question was lost, or its voter was not there
@@ -53,7 +55,7 @@ extension Raft {
     }
 
     mutating func answerPreVote(_ request: Message, _ theirs: Position, _ effects: inout Effects) {
-        defer { tellCommitted(to: request.from, theirs, &effects) }
+        defer { tellCommitted(to: request.from, &effects) }
         let isFree = request.term > hardState.term || hardState.vote == request.from || hardState.vote == 0 && leader == nil
         guard isFree, !hearsLeader, !isRepairing, !precedes(request, theirs), theirs.isUpToDate(with: last) else {
             return say(.preVoteAnswer(granted: false), to: request.from, &effects)
@@ -61,10 +63,9 @@ extension Raft {
         effects.send.append(Message(from: id, to: request.from, term: request.term, body: .preVoteAnswer(granted: true)))
     }
 
-    /// Told only to one whose log goes that far.
-    mutating func tellCommitted(to asker: UInt64, _ theirs: Position, _ effects: inout Effects) {
-        guard commit > 0, theirs.index >= commit, let term = log.term(at: commit) else { return }
-        say(.committed(Position(index: commit, term: term)), to: asker, &effects)
+    mutating func tellCommitted(to member: UInt64, _ effects: inout Effects) {
+        guard commit > 0, let term = log.term(at: commit) else { return }
+        say(.committed(Position(index: commit, term: term)), to: member, &effects)
     }
 
     /// Another member knows that all through this place is committed. What that makes of the configuration must not change under a
@@ -73,7 +74,12 @@ extension Raft {
         guard role == .follower || role == .preCandidate, !isRepairing, place.index > commit, log.holds(place) else { return }
         commit = place.index
         settle(&effects)
-        if role == .preCandidate, verdict == .won { campaign(isTransfer: false, &effects) }
+        guard role == .preCandidate else { return }
+        if !configuration.isVoter(id) {
+            become(.follower, term: hardState.term, leader: nil, &effects)
+        } else if verdict == .won {
+            campaign(isTransfer: false, &effects)
+        }
     }
 
     /// Two that ask at once would each win the question and split the votes: the one of the lower id goes first. Only

@@ -104,9 +104,9 @@ extension Raft {
         // Tells a leader that this member can never follow it; else it would stay cut off as long as the others
         // hear that leader and refuse to vote (etcd-io/raft's answer to check-quorum).
         case .append, .heartbeat: say(.appendAnswer(matched: 0), to: message.from, &effects)
-        case .preVoteRequest(let last):
+        case .preVoteRequest:
             say(.preVoteAnswer(granted: false), to: message.from, &effects)
-            tellCommitted(to: message.from, last, &effects)
+            tellCommitted(to: message.from, &effects)
         // What is in a snapshot is committed, whoever sent it.
         case .snapshot(let head): if role != .leader { receiveSnapshot(head, &effects) }
         case .forwardRefused(let sequence, let count, let refusal):

@@ -24,6 +24,27 @@ import Testing
         for (key, at) in passed { #expect(at == wanted[key], "\(key)") }
     }
 
+    @Test func `a call that may take long, among others that may not, sets no timer with each of them`() {
+        var table = DeadlineTable<Int>()
+        var timers: [NIODeadline] = []
+        if let timer = table.add(0, start + .hours(1), now: start) { timers.append(timer) }
+        var passed = 0, most = 0
+        for call in 1...10_000 {
+            let now = start + .microseconds(Int64(100 * call))
+            if let timer = table.add(call, now + .microseconds(50), now: now) { timers.append(timer) }
+            let later = now + .microseconds(60)
+            let due = timers.filter { $0 <= later }
+            timers.removeAll { $0 <= later }
+            for _ in due {
+                let (gone, next) = table.expire(now: later)
+                passed += gone.count
+                if let next { timers.append(next) }
+            }
+            most = max(most, timers.count)
+        }
+        #expect(passed == 10_000 && most < 40)
+    }
+
     @Test func `calls with ever earlier deadlines set few timers, and none for long`() {
         var table = DeadlineTable<Int>()
         var timers: [NIODeadline] = []

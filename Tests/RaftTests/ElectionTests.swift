@@ -56,10 +56,10 @@ import Testing
         net.settle()
         for id in [2, 3] as [UInt64] { net.nodes[id]!.raft.sinceHeard = 99 }
         while net.raft(1).role != .preCandidate { net.step(1, .tick) }
-        #expect(net.take().count == 2)
+        #expect(net.take().count == 4)
         let beat = net.raft(1).options.heartbeatTicks
         for _ in 0..<beat { net.step(1, .tick) }
-        #expect(net.wire.count == 2, "both again")
+        #expect(net.wire.count == 4, "both again, with what is committed beside it")
         net.settle(lost: { if case .voteRequest = $0.body { true } else { false } })
         #expect(net.raft(1).role == .candidate, "its requests were lost")
         for _ in 0..<beat { net.step(1, .tick) }

@@ -172,6 +172,46 @@ import Testing
         #expect(raft.commit == 3)
     }
 
+    /// A learner was promoted, and who knows it has the shorter log; one of the two voters before is lost.
+    @Test func `who is asked for a vote learns that it has one, or that the asker has`() {
+        let changes = [ConfigurationChange.founding(Configuration(voters: [1, 2], learners: [3])), ConfigurationChange([.init(.addVoter, 3)])]
+        var entries = changes.enumerated().map { at, change in
+            Entry(index: UInt64(at + 1), term: 1, kind: .configuration, bytes: change.encoded)
+        }
+        // The last change in a log is not known to be committed after a start.
+        func member(_ id: UInt64, _ entries: [Entry]) -> Raft {
+            var raft = Raft(id: id, configuration: Configuration(), hardState: HardState(term: 1), entries: entries)
+            _ = raft.step(.start)
+            return raft
+        }
+        let short = entries
+        entries.append(Entry(index: 3, term: 1, bytes: [1]))
+        for (long, knowing) in [(1, 3), (3, 1)] as [(UInt64, UInt64)] {
+            var members = [long: member(long, entries), knowing: member(knowing, short)]
+            _ = members[knowing]?.step(.received(Message(from: long, to: knowing, term: 1, body: .committed(Position(index: 2, term: 1)))))
+            #expect(members[knowing]?.configuration.voters == [1, 2, 3] && members[long]?.configuration.voters == [1, 2])
+            var wire: [Message] = []
+            for _ in 0..<400 where members[long]?.role != .leader {
+                for id in [long, knowing] { wire += exchange(&members, id, .tick) }
+                while !wire.isEmpty {
+                    let message = wire.removeFirst()
+                    if members[message.to] != nil { wire += exchange(&members, message.to, .received(message)) }
+                }
+            }
+            #expect(members[long]?.role == .leader, "\(long) has all there is, and the other's vote")
+        }
+    }
+
+    /// One step, and what it wants written is.
+    private func exchange(_ members: inout [UInt64: Raft], _ id: UInt64, _ event: Event) -> [Message] {
+        guard let effects = members[id]?.step(event) else { return [] }
+        var sent = effects.send
+        if let raft = members[id], effects.save != nil || !effects.append.isEmpty {
+            sent += members[id]?.step(.persisted(raft.hardState, through: raft.last)).send ?? []
+        }
+        return sent
+    }
+
     @Test func `nobody campaigns with a change that is committed and not applied`() {
         var net = Net.led(spare: [4])
         _ = net.change(1, .init(.addVoter, 4))

@@ -249,8 +249,8 @@ def slow_stream(world):
     return f"the slowest of 32 events took {slowest * 1000:.0f} ms, {len(got[1])} bytes lie before the stuck stream"
 
 
-# "grpc-status: 8" of a refused message's trailers, as Huffman's code has it (RFC 7541, appendix B).
-EXHAUSTED = bytes.fromhex("889acac8b21234da8f 817b")
+# "grpc-status: 8" of a refused message's trailers, two strings with their lengths (RFC 7541, section 6.2.2).
+EXHAUSTED = b"\x0bgrpc-status\x018"
 
 
 def pour(one, piece, peak):
