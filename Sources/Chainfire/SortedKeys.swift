@@ -1,6 +1,6 @@
 import Store
 
-/// Keys in order, few enough to be moved when one comes between them. Keys that lie beside each other mostly begin alike: of each the
+/// Keys in order, in an array that is moved when one comes between them. Keys that lie beside each other mostly begin alike: of each the
 /// eight bytes after what all have in common are kept as a number, and looking for a key is looking for a number, which touches no keys
 /// but those that have the same one.
 struct SortedKeys: Sendable {
@@ -47,15 +47,21 @@ struct SortedKeys: Sendable {
 
     mutating func insert(_ key: Key, at place: Int) {
         keys.insert(key, at: place)
-        let common = Self.shared(key, keys[place == 0 ? keys.count - 1 : 0], atMost: shared)
-        guard common == shared, keys.count > 1 else { return self = SortedKeys(keys) }
+        guard beginsAlike(at: place) else { return self = SortedKeys(keys) }
         marks.insert(Self.mark(key, after: shared), at: place)
     }
 
     /// Another key in the place of one.
     mutating func replace(at place: Int, with key: Key) {
         keys[place] = key
-        self = SortedKeys(keys)
+        guard beginsAlike(at: place) else { return self = SortedKeys(keys) }
+        marks[place] = Self.mark(key, after: shared)
+    }
+
+    /// Whether the key there begins as all others do. If not, less is alike from now on, which cannot happen often.
+    private func beginsAlike(at place: Int) -> Bool {
+        let other = place == 0 ? keys.count - 1 : 0
+        return other != place && Self.shared(keys[place], keys[other], atMost: shared) == shared
     }
 
     mutating func remove(at place: Int) {

@@ -62,7 +62,14 @@ struct SortedMapTests {
                 keys?.remove(at: wanted)
                 map.remove(key)
                 model.remove(at: wanted)
-            case (true, 1) where wanted == 0: keys?.replace(at: 0, with: key)
+            case (true, 1):
+                // Any that has its place between the same two.
+                let longer = Key(key.bytes + [0])
+                guard wanted + 1 == model.count || longer < model[wanted + 1] else { break }
+                keys?.replace(at: wanted, with: longer)
+                map.remove(key)
+                map.insert(longer, step)
+                model[wanted] = longer
             case (true, 2) where wanted > 0:
                 let tail = keys?.split(at: wanted)
                 #expect(keys?.keys == Array(model[..<wanted]) && tail?.keys == Array(model[wanted...]))
