@@ -70,9 +70,10 @@ enum PercentText {
 /// `grpc-timeout`: at most eight digits and a unit.
 enum TimeoutText {
     static func decode(_ text: Substring) -> Duration? {
-        guard let unit = text.last, text.utf8.count >= 2, text.utf8.count <= 9, let count = Int64(text.dropLast()), count >= 0 else {
-            return nil
-        }
+        // One to eight digits, and nothing before them.
+        guard let unit = text.last, (2...9).contains(text.utf8.count), text.dropLast().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let count = Int64(text.dropLast())
+        else { return nil }
         return switch unit {
         case "H": .seconds(count * 3600)
         case "M": .seconds(count * 60)

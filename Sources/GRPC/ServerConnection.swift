@@ -46,6 +46,8 @@ final class ServerConnection: ChannelInboundHandler {
     private var lingering = Lingering()
 
     private var reader = FrameReader()
+    private var framesRead = 0
+    private var isFrameWatched = false
     var requests: RequestHeaders
     var flood = FloodGuard()
     var window: ReceiveWindow
@@ -89,10 +91,7 @@ final class ServerConnection: ChannelInboundHandler {
         let more = window.bytes - HTTP2.windowAtFirst
         if more > 0 { outgoing.write { $0.writeWindowUpdate(stream: 0, more) } }
         flush()
-        // Whoever says no more than that it will speak HTTP/2 is not waited for.
-        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headersWithin)) { [weak self] in
-            if let self, !self.reader.hasSettings { self.close() }
-        }
+        watchFrame()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { end() }
@@ -139,7 +138,10 @@ final class ServerConnection: ChannelInboundHandler {
         }
         reader.append(unwrapInboundIn(data))
         do throws(HTTP2Fault) {
-            while self.context != nil, let frame = try reader.next() { try take(frame) }
+            while self.context != nil, let frame = try reader.next() {
+                framesRead += 1
+                try take(frame)
+            }
         } catch {
             fail(error)
         }
@@ -148,9 +150,23 @@ final class ServerConnection: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         isReading = false
         reader.settle()
+        watchFrame()
         drain()
         if unaryCalls == 1 { linger() }
         context.fireChannelReadComplete()
+    }
+
+    /// Who begins a frame, and does not end it, is not waited for: as much of it is kept as there is of a header block.
+    private func watchFrame() {
+        guard reader.isWithinFrame, !isFrameWatched, let context else { return }
+        isFrameWatched = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.headersWithin)) { [weak self, framesRead] in
+            guard let self else { return }
+            self.isFrameWatched = false
+            guard self.framesRead == framesRead, self.reader.isWithinFrame else { return self.watchFrame() }
+            self.meters.garbage.increment()
+            self.close()
+        }
     }
 
     /// The client is told why it is closed, if it reads.

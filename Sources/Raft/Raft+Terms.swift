@@ -62,6 +62,7 @@ extension Raft {
         }
         switch message.body {
         case .preVoteRequest(let last): answerPreVote(message, last, &effects)
+        // Was read before: it is true in any term.
         case .committed: break
         case .preVoteAnswer(let isGranted): countPreVote(isGranted, message, &effects)
         case .voteRequest(let last, _): answerVote(message, last, &effects)

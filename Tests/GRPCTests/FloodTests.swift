@@ -20,6 +20,7 @@ import Testing
             let blob = [UInt8(10), 0xE0, 0xD4, 0x03] + [UInt8](repeating: 7, count: 60_000)
             for stream in 0..<110 { bytes += try MuteClient.call(UInt32(2 * stream + 1), "/test.Echo/Blob", blob) }
             for number in 110..<12_110 { bytes += what == "pings" ? ping : try MuteClient.call(UInt32(2 * number + 1), "/test.Echo/Nope", []) }
+            while server.connections == 0 { try await Task.sleep(for: .milliseconds(1)) }
             // Lost when the server has closed already.
             try? await flood.writeAndFlush(ByteBuffer(bytes: bytes))
             for _ in 0..<500 where server.connections > 0 { try await Task.sleep(for: .milliseconds(10)) }

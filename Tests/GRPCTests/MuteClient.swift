@@ -2,11 +2,11 @@ import NIOCore
 import NIOHPACK
 import NIOPosix
 
-/// Speaks HTTP/2's frames, and never reads.
+/// Speaks HTTP/2's frames, and never reads, or does and does not mind what comes.
 enum MuteClient {
-    static func connect(_ port: Int) async throws -> any Channel {
+    static func connect(_ port: Int, reads: Bool = false) async throws -> any Channel {
         try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelOption(.autoRead, value: false)
+            .channelOption(.autoRead, value: reads)
             .channelOption(.socketOption(.so_rcvbuf), value: 4096)
             .connect(host: "127.0.0.1", port: port).get()
     }

@@ -53,26 +53,10 @@ struct AnswerHeaders {
         emptyTable(&block)
         // `:status: 200` of the static table.
         block.writeInteger(UInt8(0x80 | 8))
-        if hasType {
-            block.writeInteger(UInt8(0x80 | (hasSuccess ? 63 : 62)))
-        } else if mayEnter {
-            Self.entered(Self.type, &block)
-            hasType = true
-        } else {
-            Self.field(Self.type.0, Self.type.1, &block)
-        }
+        Self.common(Self.type, &hasType, at: hasSuccess ? 63 : 62, mayEnter, &block)
     }
 
-    private mutating func succeed(_ block: inout ByteBuffer) {
-        if hasSuccess {
-            block.writeInteger(UInt8(0x80 | 62))
-        } else if mayEnter {
-            Self.entered(Self.success, &block)
-            hasSuccess = true
-        } else {
-            Self.field(Self.success.0, Self.success.1, &block)
-        }
-    }
+    private mutating func succeed(_ block: inout ByteBuffer) { Self.common(Self.success, &hasSuccess, at: 62, mayEnter, &block) }
 
     private mutating func emptyTable(_ block: inout ByteBuffer) {
         guard mustEmptyTable else { return }
@@ -89,16 +73,16 @@ struct AnswerHeaders {
         buffer.setInteger(UInt32(length) << 8 | UInt32(FrameType.headers.rawValue), at: start)
     }
 
-    /// A literal with indexing (§6.2.1).
-    private static func entered(_ field: (String, String), _ block: inout ByteBuffer) {
-        block.writeInteger(UInt8(0x40))
-        string(field.0, &block)
-        string(field.1, &block)
+    /// What many answers say: by its place in the table (§6.1), if it was entered, or in letters.
+    private static func common(_ said: (name: String, value: String), _ isEntered: inout Bool, at place: UInt8, _ mayEnter: Bool, _ block: inout ByteBuffer) {
+        guard !isEntered else { return _ = block.writeInteger(0x80 | place) }
+        field(said.name, said.value, entering: mayEnter, &block)
+        isEntered = mayEnter
     }
 
-    /// A literal without indexing (§6.2.2).
-    private static func field(_ name: String, _ value: String, _ block: inout ByteBuffer) {
-        block.writeInteger(UInt8(0))
+    /// A literal, with indexing (§6.2.1) or without (§6.2.2).
+    private static func field(_ name: String, _ value: String, entering: Bool = false, _ block: inout ByteBuffer) {
+        block.writeInteger(UInt8(entering ? 0x40 : 0))
         string(name, &block)
         string(value, &block)
     }

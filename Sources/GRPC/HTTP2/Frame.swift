@@ -1,18 +1,20 @@
 import NIOCore
 
 /// HTTP/2's frames (RFC 9113 §6).
-enum FrameType: UInt8 {
+package enum FrameType: UInt8, Sendable {
     case data, headers, priority, resetStream, settings, pushPromise, ping, goAway, windowUpdate, continuation
 }
 
-struct FrameFlags: OptionSet {
-    let rawValue: UInt8
+package struct FrameFlags: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
     /// Of `settings` and `ping`, where it is the same bit as `endStream`.
-    static let acknowledge = FrameFlags(rawValue: 0x1)
-    static let endStream = FrameFlags(rawValue: 0x1)
-    static let endHeaders = FrameFlags(rawValue: 0x4)
-    static let padded = FrameFlags(rawValue: 0x8)
-    static let priority = FrameFlags(rawValue: 0x20)
+    package static let acknowledge = FrameFlags(rawValue: 0x1)
+    package static let endStream = FrameFlags(rawValue: 0x1)
+    package static let endHeaders = FrameFlags(rawValue: 0x4)
+    package static let padded = FrameFlags(rawValue: 0x8)
+    package static let priority = FrameFlags(rawValue: 0x20)
 }
 
 /// The settings that a server minds (RFC 9113 §6.5.2).

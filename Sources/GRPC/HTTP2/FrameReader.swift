@@ -35,7 +35,7 @@ struct FrameReader {
     private var pending = Unread()
     private var hasPreface = false
     /// The first frame has come.
-    private(set) var hasSettings = false
+    private var hasSettings = false
     private var data: OpenData?
     private var block: OpenBlock?
 
@@ -48,6 +48,8 @@ struct FrameReader {
     /// All frames of what came were taken.
     mutating func settle() { pending.settle() }
 
+    /// Something has begun that is of no use before it is whole: the beginning itself, a frame that is no data, a header block.
+    var isWithinFrame: Bool { !hasSettings || pending.count > 0 || block != nil }
     var keptBytes: Int { pending.keptBytes + (block?.bytes.storageCapacity ?? 0) }
 
     /// The next frame; nil: there is none yet.

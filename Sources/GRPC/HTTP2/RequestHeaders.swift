@@ -67,7 +67,7 @@ final class RequestHead: Sendable {
     private static func isGRPC(_ type: String) -> Bool {
         let plain = "application/grpc"
         let type = type == plain ? type : type.lowercased()
-        return type.hasPrefix(plain) && (type.utf8.count == plain.utf8.count || "+;".utf8.contains(type.utf8[type.utf8.index(type.utf8.startIndex, offsetBy: plain.utf8.count)]))
+        return type.hasPrefix(plain) && type.utf8.dropFirst(plain.utf8.count).first.map { "+;".utf8.contains($0) } ?? true
     }
 
     /// The first value under a name, if that is one of `Router.metadata`.

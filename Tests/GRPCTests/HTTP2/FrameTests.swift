@@ -5,6 +5,10 @@ import Testing
 
 @testable import GRPC
 
+extension [UInt8] {
+    fileprivate func chunked(_ size: Int) -> [[UInt8]] { stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) } }
+}
+
 /// The server's side of HTTP/2, frame by frame (RFC 9113).
 @Suite(.serialized, .timeLimit(.minutes(2))) struct FrameTests {
     private static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number.bigEndian, Array.init) }
@@ -190,9 +194,8 @@ import Testing
             while large < 65_535, let frame = try client.next(0) { large += frame.content.count }
             let before = large
             for call: UInt32 in 1...50 {
-                // Each time as much room as the small answer needs.
-                try client.call(2 * call + 1, "/test.Echo/Text", Self.text("x"))
-                client.send(Self.windowUpdate(0, 8))
+                // Each time, and read together with the call, as much room as the small answer needs.
+                client.send(try MuteClient.call(2 * call + 1, "/test.Echo/Text", Self.text("x")) + Self.windowUpdate(0, 8))
                 guard let frame = try client.next(0) else { break }
                 if frame.stream == 1 { large += frame.content.count }
             }
@@ -222,15 +225,44 @@ import Testing
         }
     }
 
-    @Test func `a client that says no more than that it speaks HTTP 2 is closed`() async throws {
+    /// Nothing but the preface; half a frame's head; a header block without its end, and half a continuation of it.
+    @Test(arguments: [[], [0, 0], MuteClient.frame(1, stream: 1, [0x83]), MuteClient.frame(1, stream: 1) + [0, 0, 9]])
+    func `a client that begins and does not go on is closed`(_ bytes: [UInt8]) async throws {
         var limits = Limits()
         limits.headersWithin = .milliseconds(100)
         try await withServer(limits: limits) { _, server, port in
+            let idle = try await connect(port)
             let mute = try await MuteClient.connect(port)
+            while server.connections < 2 { try await Task.sleep(for: .milliseconds(1)) }
             try await mute.writeAndFlush(ByteBuffer(bytes: HTTP2.preface))
-            for _ in 0..<1_000 where server.connections > 0 { try await Task.sleep(for: .milliseconds(10)) }
-            #expect(server.connections == 0)
+            if !bytes.isEmpty {
+                // Long after its beginning.
+                try await mute.writeAndFlush(ByteBuffer(bytes: MuteClient.frame(4)))
+                try await Task.sleep(for: .milliseconds(250))
+                #expect(server.connections == 2)
+                try await mute.writeAndFlush(ByteBuffer(bytes: bytes))
+            }
+            for _ in 0..<1_000 where server.connections > 1 { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(server.connections == 1)
             try? await mute.close()
+            // One that has said all it began stays, and one that takes its time with data.
+            try await Task.sleep(for: .milliseconds(300))
+            let answer: Text = try await idle.unary("/test.Echo/Text", Text("x"), within: .seconds(20))
+            #expect(answer.value == "x" && idle.isOpen)
+            await idle.close()
+        }
+    }
+
+    @Test func `a call may take its time with its data`() async throws {
+        var limits = Limits()
+        limits.headersWithin = .milliseconds(50)
+        try await withFrames(limits: limits) { client in
+            try client.call(1, "/test.Echo/Text")
+            for piece in MuteClient.frame(0, flags: 1, stream: 1, FrameClient.framed(Self.text("slow"))).chunked(9) {
+                client.send(piece)
+                usleep(150_000)
+            }
+            #expect(try client.answer(1).message == Self.text("slow"))
         }
     }
 

@@ -48,6 +48,11 @@ import Testing
         #expect(try path([0x80 | 63]) == "/a/C" && path([0x80 | 64]) == "/a/B")
     }
 
+    @Test(arguments: [("5S", 5_000), ("00000010m", 10), ("99999999H", 359_999_996_400_000), ("+5S", nil), ("-1S", nil), ("5", nil), ("S", nil), ("123456789S", nil), ("5x", nil), ("", nil)] as [(String, Int64?)])
+    func `a time is digits and a unit`(_ text: String, _ milliseconds: Int64?) {
+        #expect(TimeoutText.decode(text[...]) == milliseconds.map { .milliseconds($0) })
+    }
+
     @Test func `of all metadata only what is asked for is kept`() throws {
         var router = router
         router.metadata = ["token"]

@@ -1,17 +1,4 @@
-/// HTTP/2's frames, as far as a gRPC client needs them (RFC 9113 §6).
-enum FrameType: UInt8 {
-    case data, headers, priority, resetStream, settings, pushPromise, ping, goAway, windowUpdate, continuation
-}
-
-struct FrameFlags: OptionSet {
-    let rawValue: UInt8
-    /// With `settings` and `ping`, where it is the same bit.
-    static let acknowledge = FrameFlags(rawValue: 0x1)
-    static let endStream = FrameFlags(rawValue: 0x1)
-    static let endHeaders = FrameFlags(rawValue: 0x4)
-    static let padded = FrameFlags(rawValue: 0x8)
-    static let priority = FrameFlags(rawValue: 0x20)
-}
+import GRPC
 
 /// The nine bytes before every frame's content: length (3), type, flags, stream (RFC 9113 §4.1).
 struct FrameHead {

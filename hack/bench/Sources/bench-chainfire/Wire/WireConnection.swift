@@ -1,3 +1,4 @@
+import GRPC
 import Glibc
 
 /// One gRPC connection of the load generator, on plain HTTP/2: only what a load needs, so that the two cores are the
