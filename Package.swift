@@ -48,7 +48,7 @@ let rooms: [Room] = [
     Room(name: "Replica", sees: ["Raft", "Host", "Bytes", "Causes"], uses: [nioCore, nioPosix, nioSSL, deques, logging, metrics]),
     Room(name: "Etcd", sees: ["GRPC", "Store"], uses: [nioCore, nioPosix, nioSSL, protobuf, logging]),
     // 2: drivers and services are strangers to each other
-    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", crypto, logging, metrics, lifecycle]),
+    Room(name: "Chainfire", sees: ["Store", "Raft", "Replica", "Host", "Bytes"], uses: ["CSQLite", "CStorage", crypto, logging, metrics, lifecycle]),
     Room(
         name: "Reconcile", sees: ["Resource", "Manifest", "Store", "Host"],
         uses: [hashTrees, heaps, deques, logging, metrics, lifecycle]),
@@ -142,7 +142,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
-        .target(name: "CHost"), .target(name: "CBytes"),
+        .target(name: "CHost"), .target(name: "CBytes"), .target(name: "CStorage", dependencies: ["CSQLite"]),
     ] + (only == nil ? [.executableTarget(name: "plasma", dependencies: ["Commands"], swiftSettings: strict)] : [])
         + built.map(library) + tested.map(tests)
 )

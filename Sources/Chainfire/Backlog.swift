@@ -68,6 +68,8 @@ struct Backlog: Sendable {
     mutating func begin() -> [Row] {
         precondition(writing.isEmpty, "rows are being written already")
         swap(&writing, &waiting)
+        // As many are to be expected again, and to make room for them little by little is to move them all again and again.
+        waiting.reserveCapacity(writing.count)
         dropped = 0
         bytesWriting = bytes
         return writing

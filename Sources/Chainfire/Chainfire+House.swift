@@ -32,7 +32,7 @@ extension Chainfire {
     }
 
     private func flush() async {
-        do { _ = try await offThread { [machine] in try machine.flush() } } catch {
+        do { _ = try await offThread { [machine] in try BackgroundThread.patiently { try machine.flush() } } } catch {
             // The next checkpoint meets the same error, and ends the store with it.
             logger.error("rows could not be written", metadata: ["error": "\(error)"])
         }

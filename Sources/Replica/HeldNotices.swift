@@ -27,6 +27,16 @@ struct HeldNotices {
         for member in members { askers[member] = last }
     }
 
+    /// What is sent of what a step says: notices, and then the others with what goes before them.
+    mutating func pass(_ messages: [PeerMessage], _ now: Instant) -> (notices: [PeerMessage], others: [PeerMessage]) {
+        let notices = messages.filter { $0.commit != nil }
+        guard !notices.isEmpty else { return ([], join(messages, now)) }
+        let others = messages.filter { $0.commit == nil }
+        // Entries that go with them tell of it as well.
+        let urgent = hold(notices, now).filter { notice in !others.contains { $0.to == notice.to && $0.isAppend } }
+        return (urgent, join(others, now))
+    }
+
     /// What is sent, with what goes before it.
     mutating func join(_ messages: [PeerMessage], _ now: Instant) -> [PeerMessage] {
         guard let cameAt else { return messages }

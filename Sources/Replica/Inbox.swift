@@ -99,19 +99,20 @@ final class Inbox<Output: Sendable>: Sendable {
     /// All that waits, in order; waits so long for something when there is nothing.
     /// - Parameter watch: how long of that to look at most, 250 times, before the thread sleeps, others let in between: what comes soon
     ///   is had for less so than by waking a processor. Where others take the processor for longer, it sleeps.
-    func take(within time: Duration, watch: Duration = .zero) -> [Item] {
+    /// - Returns: also, whether it was seen so.
+    func take(within time: Duration, watch: Duration = .zero) -> (items: [Item], isSeen: Bool) {
         let start = ContinuousClock.now
         let end = start + min(time, watch)
         for _ in 0..<(watch > .zero ? 250 : 0) where ContinuousClock.now < end {
-            if let taken = state.withLock({ $0.waiting.isEmpty ? nil : Self.empty(&$0) }) { return taken }
+            if let taken = state.withLock({ $0.waiting.isEmpty ? nil : Self.empty(&$0) }) { return (taken, true) }
             sched_yield()
         }
-        if let taken = takeNow() { return taken }
+        if let taken = takeNow() { return (taken, false) }
         let (seconds, attoseconds) = (start + time - .now).components
         _ = bell.wait(timeout: .now() + .nanoseconds(max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000))))
         return state.withLock { state in
             state.readerSleeps = false
-            return Self.empty(&state)
+            return (Self.empty(&state), false)
         }
     }
 

@@ -191,8 +191,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     mutating func absorb(_ effects: Effects) throws(ReplicaError) {
         for message in effects.send {
             if isRecovering, message.to == raft.leader, case .appendAnswer = message.body { repairTerm = message.term }
-            let outgoing = PeerMessage(from: message.from, to: message.to, body: .raft(message))
-            if case .commit = message.body { outputs.notices.append(outgoing) } else { outbox.append(outgoing) }
+            outbox.append(PeerMessage(from: message.from, to: message.to, body: .raft(message)))
         }
         if let save = effects.save { pendingSave = save }
         if let head = effects.restore { try restore(head) }

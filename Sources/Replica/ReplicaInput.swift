@@ -29,8 +29,6 @@ package struct ReplicaOutputs<Output: Sendable>: Sendable {
     package var answers: [(id: UInt64, result: Result<Output, ReplicaError>)] = []
     /// Success: the machine may be read, it holds all that was acknowledged before the read was asked.
     package var reads: [(id: UInt64, result: Result<Void, ReplicaError>)] = []
-    /// To be sent when all that is answered: it tells the others what is committed, and nobody here waits for that.
-    package var notices: [PeerMessage] = []
     /// Call `SnapshotFile.make` with this path, off the thread, and give its result back as `.snapshotMade`.
     package var makeSnapshot: String?
     /// Call `StateMachine.checkpoint`, off the thread, and give its result back as `.checkpointMade`.

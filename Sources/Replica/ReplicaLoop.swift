@@ -32,6 +32,8 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private var stopBy: Instant?
     /// How much there was the last time.
     private var taken = 0
+    /// How often in a row nothing came that was looked for while nothing was under way.
+    private var vainLooks = 0
     private var role = Role.follower
     private var term: UInt64 = 0
     /// When it is told for whom this member waits.
@@ -77,8 +79,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         let before = replica.time.now()
         let wait = isStopping ? options.tick / 5 : lastTick + options.tick - before
         let patience = min(max(wait, .zero), options.tick, held.patience(before) ?? options.tick)
-        let items = replica.inbox.take(within: patience, watch: watch)
-        taken = items.count
+        let items = watchingTake(within: patience)
         let now = replica.time.now()
         say(held.due(now, isLast: isStopping))
         var inputs: [ReplicaInput] = []
@@ -107,9 +108,17 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         return true
     }
 
-    /// How long to look for more before the thread sleeps. One who writes alone waits for each step of each member, and the next
-    /// is near. Where many do, there is enough to do.
-    private var watch: Duration { (1...2).contains(taken) ? .microseconds(500) : .zero }
+    /// Waits for something to do: with open eyes where the next is near. One who writes alone waits for each step of each member; where
+    /// many do, there is enough to do. When all is done the next is near only for one who writes without pause, and so it is looked for
+    /// while it mostly is there in time, and now and then after that: who looks keeps a processor from those who are to be told.
+    private mutating func watchingTake(within patience: Duration) -> [Inbox<Machine.Output>.Item] {
+        let isUnderWay = !asked.isEmpty || !reads.isEmpty || core.applied.index < core.raft.last.index
+        let watches = (1...2).contains(taken) && (isUnderWay || vainLooks < 4 || vainLooks % 64 == 0)
+        let (items, isSeen) = replica.inbox.take(within: patience, watch: watches ? .microseconds(500) : .zero)
+        if !isUnderWay, (1...2).contains(taken) { vainLooks = isSeen ? 0 : vainLooks + 1 }
+        taken = items.count
+        return items
+    }
 
     /// Whether a stopping member still leads others and somebody may take over.
     private mutating func stays(_ now: Instant, _ inputs: inout [ReplicaInput]) throws(ReplicaError) -> Bool {
@@ -167,13 +176,15 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     }
 
     private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
-        let transport = replica.transport
+        let (transport, time) = (replica.transport, replica.time)
         var held = held
         let isLone = inputs.count <= 2 && inputs.allSatisfy { if case .received(let message) = $0 { message.isLone } else { true } }
         let outputs = try core.step(inputs, now: now) { messages in
-            transport?.send(held.join(messages, now))
+            guard let transport else { return }
+            let (urgent, others) = held.pass(messages, time.now())
+            if !urgent.isEmpty || !others.isEmpty { transport.send(urgent + others) }
             // One writes alone, and waits for what the transport's thread was woken for: often it is to go on where this one stands.
-            if isLone, transport != nil, messages.allSatisfy(\.isLone) { sched_yield() }
+            if isLone, !others.isEmpty, others.allSatisfy(\.isLone) { sched_yield() }
         }
         held.note(askers, last: core.raft.last.index)
         askers.removeAll(keepingCapacity: true)
@@ -187,7 +198,6 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
         if bytes > 0 { replica.inbox.answered(bytes: bytes) }
         for (id, result) in outputs.reads { reads.take(id)?(result) }
-        if !outputs.notices.isEmpty { say(held.hold(outputs.notices, replica.time.now())) }
         self.held = held
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
         if outputs.makeCheckpoint { makeCheckpoint() }

@@ -5,6 +5,9 @@ struct Slots<Content: Sendable>: Sendable {
     private var slots: Deque<Content?> = []
     private var first: UInt64 = 0
 
+    /// Whether all was taken.
+    var isEmpty: Bool { slots.isEmpty }
+
     /// The number of what was added.
     mutating func add(_ content: Content) -> UInt64 {
         slots.append(content)

@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func `who asked is answered before the others hear of the commit`() throws {
+    @Test func `the others hear of a commit before it is applied and who asked is answered`() throws {
         let world = World(seed: 6)
         world.run(until: "a leader that others follow") { world.leader?.mayLead == true }
         let leader = try #require(world.leader)
@@ -62,16 +62,20 @@ import Testing
         let now = Instant(sinceStart: .seconds(60))
         var sent: [PeerMessage] = []
         let asked = try #require(try leader.core?.step([.propose(id: 77, command(1, bytes: 20))], now: now) { sent += $0 })
-        #expect(asked.answers.isEmpty && asked.notices.isEmpty && !sent.isEmpty)
+        #expect(asked.answers.isEmpty && !sent.isEmpty)
         sent = []
         let end = try #require(leader.core?.raft.last.index)
+        var appliedWhenSent: [(to: UInt64, index: UInt64)] = []
         let body = Message.Body.appendAnswer(matched: end)
         let answer = Message(from: follower.id, to: leader.id, term: leader.status?.term ?? 0, body: body)
         let outputs = try #require(
-            try leader.core?.step([.received(PeerMessage(from: follower.id, to: leader.id, body: .raft(answer)))], now: now) { sent += $0 })
+            try leader.core?.step([.received(PeerMessage(from: follower.id, to: leader.id, body: .raft(answer)))], now: now) {
+                for message in $0 { appliedWhenSent.append((message.to, leader.machine.applied.position.index)) }
+                sent += $0
+            })
         #expect(outputs.answers.map(\.id) == [77])
-        #expect(sent.isEmpty)
-        #expect(outputs.notices.map(\.to).sorted() == world.members.map(\.id).filter { $0 != leader.id })
+        #expect(sent.map(\.to).sorted() == world.members.map(\.id).filter { $0 != leader.id })
+        #expect(appliedWhenSent.allSatisfy { $0.1 < end } && appliedWhenSent.count == 2, "\(appliedWhenSent)")
     }
 
     @Test func `what no member can have said is dropped`() {

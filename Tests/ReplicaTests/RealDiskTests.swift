@@ -71,4 +71,20 @@ import Testing
             }
         }
     }
+
+    @Test func `who has time makes zeros piece by piece, and all of them`() async throws {
+        try await withDirectory { directory in
+            let disk = SystemDisk()
+            try disk.makeDirectory(directory)
+            let file = try disk.open(directory + "/file", .create)
+            let bytes = UInt64(3 * BackgroundThread.pieceBytes + 5)
+            let rests = try BackgroundThread.patiently { () throws(DiskError) in
+                try file.preallocate(bytes)
+                return BackgroundThread.rests
+            }
+            #expect(rests == 3)
+            #expect(BackgroundThread.rests == nil)
+            #expect(try file.read(at: 0, count: Int(bytes) + 1) == [UInt8](repeating: 0, count: Int(bytes)))
+        }
+    }
 }

@@ -169,7 +169,6 @@ final class World {
         do throws(ReplicaError) {
             let instant = Instant(sinceStart: .milliseconds(50 * now))
             guard let outputs = try member.core?.step(inputs, now: instant, send: { sent += $0 }) else { return }
-            sent += outputs.notices
             if chance(20) { try member.core?.rest() }
             take(outputs, member)
         } catch {

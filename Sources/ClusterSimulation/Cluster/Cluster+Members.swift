@@ -163,7 +163,6 @@ extension Cluster {
             failure = error
         }
         let syncs = member.disk.syncs - syncsBefore
-        for notice in outputs?.notices ?? [] { sent.append((notice, syncs)) }
         member.busyUntil = now + Micros(syncs) * member.syncLatency
         var promise = Position.start
         for (message, syncs) in sent {
