@@ -4,7 +4,7 @@ import NIOCore
 struct Lingering {
     /// Enough for a write that this member makes durable alone. One that others must have, too, takes longer, and they need the
     /// processor that would be looked with.
-    static let longest = TimeAmount.microseconds(160)
+    static let longest = TimeAmount.microseconds(250)
     /// After so many that came too late it is left.
     private static let creditMax = 4
     /// Then it is tried again for one of so many calls.

@@ -113,7 +113,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     /// while it mostly is there in time, and now and then after that: who looks keeps a processor from those who are to be told.
     private mutating func watchingTake(within patience: Duration) -> [Inbox<Machine.Output>.Item] {
         let isUnderWay = !asked.isEmpty || !reads.isEmpty || core.applied.index < core.raft.last.index
-        let watches = (1...2).contains(taken) && (isUnderWay || vainLooks < 4 || vainLooks % 64 == 0)
+        let watches = (1...2).contains(taken) && (isUnderWay || vainLooks < 4 || vainLooks % 256 == 0)
         let (items, isSeen) = replica.inbox.take(within: patience, watch: watches ? .microseconds(500) : .zero)
         if !isUnderWay, (1...2).contains(taken) { vainLooks = isSeen ? 0 : vainLooks + 1 }
         taken = items.count
