@@ -13,6 +13,8 @@ struct file {
     sqlite3_file base;
     /// Written since it was made durable the last time.
     sqlite3_int64 written;
+    /// What came of making it durable early, where that failed. The system tells of it once: who asks again would be told that all is well.
+    int failure;
     /// SQLite's own, in the space behind this.
     sqlite3_file real[];
 };
@@ -22,18 +24,21 @@ static sqlite3_file *real(sqlite3_file *file) { return ((struct file *)file)->re
 
 static int file_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 at) {
     struct file *own = (struct file *)file;
+    if (own->failure) return own->failure;
     int code = own->real->pMethods->xWrite(own->real, bytes, count, at);
     if (code != SQLITE_OK) return code;
     own->written += count;
     if (own->written < piece_bytes || !is_patient()) return SQLITE_OK;
     own->written = 0;
-    code = own->real->pMethods->xSync(own->real, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
-    if (code == SQLITE_OK) rest();
-    return code;
+    own->failure = own->real->pMethods->xSync(own->real, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (!own->failure) rest();
+    return own->failure;
 }
 
 static int file_sync(sqlite3_file *file, int flags) {
-    ((struct file *)file)->written = 0;
+    struct file *own = (struct file *)file;
+    if (own->failure) return own->failure;
+    own->written = 0;
     return real(file)->pMethods->xSync(real(file), flags);
 }
 
@@ -75,6 +80,7 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int
     struct file *own = (struct file *)file;
     own->base.pMethods = 0;
     own->written = 0;
+    own->failure = SQLITE_OK;
     int code = below()->xOpen(below(), path, own->real, flags, given);
     // Also after an error SQLite closes a file that has methods (sqlite.org/c3ref/io_methods.html).
     if (own->real->pMethods) {
@@ -97,7 +103,7 @@ int cstorage_register_steady(const char *name, int piece, int (*patient)(void), 
         .xShmMap = file_shm_map, .xShmLock = file_shm_lock, .xShmBarrier = file_shm_barrier, .xShmUnmap = file_shm_unmap,
         .xFetch = file_fetch, .xUnfetch = file_unfetch,
     };
-    // What is not about a file's bytes is the default's own.
+    // What is not about a file's bytes is the default's own, which reads nothing of this but names and sizes.
     steady = *found;
     steady.pNext = 0;
     steady.zName = name;

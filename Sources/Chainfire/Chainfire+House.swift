@@ -32,7 +32,11 @@ extension Chainfire {
     }
 
     private func flush() async {
-        do { _ = try await offThread { [machine] in try BackgroundThread.patiently { try machine.flush() } } } catch {
+        // Not on the thread that reads: reads wait for that.
+        let result = await withCheckedContinuation { done in
+            BackgroundThread.run("chainfire flush", yields: false) { [machine] in done.resume(returning: Result { try machine.flush() }) }
+        }
+        do { _ = try result.get() } catch {
             // The next checkpoint meets the same error, and ends the store with it.
             logger.error("rows could not be written", metadata: ["error": "\(error)"])
         }

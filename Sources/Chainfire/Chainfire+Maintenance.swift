@@ -23,7 +23,7 @@ extension Chainfire {
     package func defragment() async throws(StoreError) {
         try await onThread { [machine] in
             try machine.flush()
-            try machine.flushing.withLock { _ in try machine.storage.defragment() }
+            try machine.withFlushing { try machine.storage.defragment() }
         }
     }
 

@@ -19,7 +19,7 @@ extension Machine {
     /// - Returns: whether all that was applied when it was called is in the storage now.
     @discardableResult
     package func flush() throws -> Bool {
-        try flushing.withLock { _ in
+        try withFlushing {
             forgetAll()
             let start = ContinuousClock.now
             guard var (batch, rows) = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
@@ -56,7 +56,7 @@ extension Machine {
     package func checkpoint() throws -> UInt64 {
         guard try flush() else { return state.withLock { $0.durable } }
         // Applying goes on meanwhile only where this is not called from its thread; what is stored only grows.
-        return try flushing.withLock { _ in
+        return try withFlushing {
             let index = state.withLock { $0.storedIndex }
             do {
                 try storage.checkpoint()

@@ -82,7 +82,7 @@ extension Machine {
             return prepared?.path == path ? prepared : nil
         }) else { throw ChainfireError.storage("the snapshot \(path) was not prepared") }
         // Nobody may meet the new database with the old memory, nor write what the old one left to do.
-        let wakes = try flushing.withLock { _ in try state.withLock { state in
+        let wakes = try withFlushing { try state.withLock { state in
             try storage.install(path)
             var fresh = prepared.state
             // Watchers stay; they read what they missed from the new history, or are told that it was compacted.

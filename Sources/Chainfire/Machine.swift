@@ -62,7 +62,9 @@ package final class Machine: StateMachine {
     let now: @Sendable () -> Instant
     let state: Mutex<State>
     /// Held while the storage is written.
-    let flushing = Mutex(())
+    private let flushing = Mutex(())
+    /// Who waits for `flushing` and serves others.
+    private let flushWaiters = Atomic<Int>(0)
     let prepared = Mutex<Prepared?>(nil)
     let flushIsAsked = Atomic<Bool>(false)
     /// Those that wrote something.
@@ -134,6 +136,19 @@ package final class Machine: StateMachine {
     /// Runs on the reading thread; at once where there is none.
     func inBackground(_ body: @escaping @Sendable () -> Void) {
         if let background { background.async(execute: body) } else { body() }
+    }
+
+    /// One at a time writes the storage. Where nobody waits for the thread, it takes its time with that, until one who serves others
+    /// waits for it here.
+    func withFlushing<T: Sendable>(_ body: () throws -> T) rethrows -> T {
+        if BackgroundThread.isPatient {
+            return try flushing.withLock { _ in
+                try BackgroundThread.patiently(while: { self.flushWaiters.load(ordering: .relaxed) == 0 }, body)
+            }
+        }
+        flushWaiters.add(1, ordering: .relaxed)
+        defer { flushWaiters.subtract(1, ordering: .relaxed) }
+        return try flushing.withLock { _ in try body() }
     }
 
     /// Calls `body` with the members now and after every change, on the thread that applied it.

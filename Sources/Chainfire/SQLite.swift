@@ -22,7 +22,7 @@ struct SQLite: ~Copyable, Sendable {
         // SQLite keeps the address.
         guard let name = strdup("steady") else { return nil }
         let code = cstorage_register_steady(
-            name, Int32(BackgroundThread.pieceBytes), { BackgroundThread.rests == nil ? 0 : 1 }, { BackgroundThread.rest() })
+            name, Int32(BackgroundThread.pieceBytes), { BackgroundThread.isPatient ? 1 : 0 }, { BackgroundThread.rest() })
         return code == SQLITE_OK ? "steady" : nil
     }()
 

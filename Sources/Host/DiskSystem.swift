@@ -142,14 +142,13 @@ private final class SystemFile: DiskFile, DiskLock {
         guard code == 0 || code == EOPNOTSUPP || code == EINVAL else {
             throw DiskError("preallocate", path, errno: code)
         }
-        let isPatient = BackgroundThread.rests != nil
         let zeros = [UInt8](repeating: 0, count: min(Int(bytes), BackgroundThread.pieceBytes))
         var at: UInt64 = 0
         while at < bytes {
             let count = Int(min(bytes - at, UInt64(zeros.count)))
             try write(count == zeros.count ? zeros : Array(zeros[..<count]), at: at)
             at += UInt64(count)
-            guard isPatient, at < bytes else { continue }
+            guard BackgroundThread.isPatient, at < bytes else { continue }
             try sync()
             BackgroundThread.rest()
         }

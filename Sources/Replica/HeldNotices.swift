@@ -27,14 +27,19 @@ struct HeldNotices {
         for member in members { askers[member] = last }
     }
 
-    /// What is sent of what a step says: notices, and then the others with what goes before them.
-    mutating func pass(_ messages: [PeerMessage], _ now: Instant) -> (notices: [PeerMessage], others: [PeerMessage]) {
-        let notices = messages.filter { $0.commit != nil }
-        guard !notices.isEmpty else { return ([], join(messages, now)) }
-        let others = messages.filter { $0.commit == nil }
-        // Entries that go with them tell of it as well.
-        let urgent = hold(notices, now).filter { notice in !others.contains { $0.to == notice.to && $0.isAppend } }
-        return (urgent, join(others, now))
+    /// What is sent of what a step says. A notice that entries follow to the same member is told by them; those before it were made when
+    /// less was committed.
+    mutating func pass(_ messages: [PeerMessage], _ now: Instant) -> [PeerMessage] {
+        guard messages.contains(where: \.isNotice) else { return join(messages, now) }
+        var sent: [PeerMessage] = []
+        for (at, message) in messages.enumerated() {
+            if !message.isNotice {
+                sent += join([message], now)
+            } else if !messages[(at + 1)...].contains(where: { $0.to == message.to && $0.isAppend }) {
+                sent += hold([message], now)
+            }
+        }
+        return sent
     }
 
     /// What is sent, with what goes before it.
@@ -90,6 +95,9 @@ extension PeerMessage {
         guard case .raft(let message) = body, case .append = message.body else { return false }
         return true
     }
+
+    /// It tells of a commit and of nothing else.
+    var isNotice: Bool { commit != nil }
 
     fileprivate var commit: UInt64? {
         guard case .raft(let message) = body, case .commit(let index) = message.body else { return nil }

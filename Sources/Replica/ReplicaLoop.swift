@@ -32,7 +32,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     private var stopBy: Instant?
     /// How much there was the last time.
     private var taken = 0
-    /// How often in a row nothing came that was looked for while nothing was under way.
+    /// Rounds in a row that began with nothing under way, and in which nothing was seen: looked for in vain, or not looked for.
     private var vainLooks = 0
     private var role = Role.follower
     private var term: UInt64 = 0
@@ -181,10 +181,10 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         let isLone = inputs.count <= 2 && inputs.allSatisfy { if case .received(let message) = $0 { message.isLone } else { true } }
         let outputs = try core.step(inputs, now: now) { messages in
             guard let transport else { return }
-            let (urgent, others) = held.pass(messages, time.now())
-            if !urgent.isEmpty || !others.isEmpty { transport.send(urgent + others) }
+            let sent = held.pass(messages, time.now())
+            if !sent.isEmpty { transport.send(sent) }
             // One writes alone, and waits for what the transport's thread was woken for: often it is to go on where this one stands.
-            if isLone, !others.isEmpty, others.allSatisfy(\.isLone) { sched_yield() }
+            if isLone, !sent.allSatisfy(\.isNotice), sent.allSatisfy(\.isLone) { sched_yield() }
         }
         held.note(askers, last: core.raft.last.index)
         askers.removeAll(keepingCapacity: true)

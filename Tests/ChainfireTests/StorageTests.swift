@@ -1,3 +1,4 @@
+import Foundation
 import Host
 import Store
 import Testing
@@ -38,10 +39,25 @@ struct StorageTests {
         #expect(try Storage.check(directory.path + "/copy.db") == [])
     }
 
-    @Test func `for whom others wait does not rest`() throws {
+    @Test func `who is waited for does not rest`() throws {
         let directory = try TemporaryDirectory()
-        let storage = try Storage(path: directory.path + "/hasty.db")
-        #expect(try Self.write(storage, to: directory.path + "/copy.db") == [nil, nil, nil])
+        let storage = try Storage(path: directory.path + "/awaited.db")
+        let rests = try BackgroundThread.patiently(while: { false }) { try Self.write(storage, to: directory.path + "/copy.db") }
+        #expect(rests == [0, 0, 0])
         try storage.close()
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a flush takes its time until one who serves others waits for it`() throws {
+        let directory = try TemporaryDirectory()
+        let machine = try Bench(directory.path).machine
+        #expect(machine.withFlushing { !BackgroundThread.isPatient })
+        BackgroundThread.patiently {
+            machine.withFlushing {
+                #expect(BackgroundThread.isPatient)
+                Thread.detachNewThread { machine.withFlushing {} }
+                while BackgroundThread.isPatient { usleep(100) }
+            }
+            #expect(BackgroundThread.isPatient)
+        }
     }
 }

@@ -68,4 +68,19 @@ struct HeldNoticesTests {
         #expect(held.hold([commit(5, to: 2), commit(5, to: 3)], at(410)) == [commit(5, to: 3)])
         #expect(held.hold([commit(6, to: 2), commit(6, to: 3)], at(420)) == [])
     }
+
+    @Test func `entries tell of a commit where they come after the notice, and not where they were made before it`() {
+        var held = HeldNotices()
+        #expect(held.pass([commit(5, to: 2), commit(5, to: 3), append(5, to: 2)], at(0)) == [commit(5, to: 3), append(5, to: 2)])
+        held = HeldNotices()
+        #expect(held.pass([append(4, to: 2), commit(5, to: 2), commit(5, to: 3)], at(0)) == [append(4, to: 2), commit(5, to: 2), commit(5, to: 3)])
+        // Also where notices are held: it leaves in time.
+        held = expecting()
+        #expect(held.pass([append(4, to: 2), commit(5, to: 2)], at(400)) == [append(4, to: 2)])
+        #expect(held.due(at(700), isLast: false) == [commit(5, to: 2)])
+        held = expecting()
+        #expect(held.pass([commit(5, to: 2)], at(400)) == [])
+        #expect(held.pass([append(5, to: 2)], at(500)) == [append(5, to: 2)])
+        #expect(held.due(at(700), isLast: false) == [])
+    }
 }
