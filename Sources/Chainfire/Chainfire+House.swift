@@ -32,6 +32,7 @@ extension Chainfire {
     }
 
     private func flush() async {
+        guard machine.hasUnwritten else { return }
         // Not on the thread that reads: reads wait for that.
         let result = await withCheckedContinuation { done in
             BackgroundThread.run("chainfire flush", yields: false) { [machine] in done.resume(returning: Result { try machine.flush() }) }

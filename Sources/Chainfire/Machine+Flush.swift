@@ -14,6 +14,9 @@ extension Machine {
     /// Bytes that wait before a member with a full disk gives up: its log has them.
     private static let bytesMax = 512 << 20
 
+    /// Whether `flush` would find something to do.
+    var hasUnwritten: Bool { state.withLock { $0.isUnwritten || $0.keyspace.hasCompacted } }
+
     /// Writes what waits, in one transaction. A full disk is no error: what waits goes on waiting, and the next call
     /// tries again.
     /// - Returns: whether all that was applied when it was called is in the storage now.
@@ -107,10 +110,13 @@ extension Machine {
 }
 
 extension Machine.State {
+    fileprivate var isUnwritten: Bool {
+        !backlog.isEmpty || !dirty.isEmpty || !garbage.isEmpty || storedIndex != mark.appliedIndex || isFull
+    }
+
     /// What is to be written now; nil when everything is stored.
     fileprivate mutating func takeBatch(_ garbageMax: Int) -> (StorageBatch, [Backlog.Row])? {
-        guard !backlog.isEmpty || !dirty.isEmpty || !garbage.isEmpty || storedIndex != mark.appliedIndex || isFull
-        else { return nil }
+        guard isUnwritten else { return nil }
         var batch = StorageBatch(mark: mark)
         // A row is deleted only after it was written.
         while batch.garbage.count < garbageMax, let id = garbage.first, id.revision <= stored, let next = garbage.popFirst() {

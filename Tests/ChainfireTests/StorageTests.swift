@@ -60,4 +60,21 @@ struct StorageTests {
             #expect(BackgroundThread.isPatient)
         }
     }
+
+    @Test func `what is written already is not written again, and what was compacted away still is to be`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        #expect(bench.machine.hasUnwritten, "whose store it is")
+        try bench.machine.flush()
+        #expect(!bench.machine.hasUnwritten)
+        try bench.put("a")
+        try bench.put("a")
+        #expect(bench.machine.hasUnwritten)
+        try bench.machine.flush()
+        #expect(!bench.machine.hasUnwritten)
+        try bench.apply(.compaction(3))
+        #expect(bench.machine.hasUnwritten)
+        try bench.machine.flush()
+        #expect(!bench.machine.hasUnwritten)
+    }
 }
