@@ -15,7 +15,10 @@ package struct Progress: Sendable {
     package internal(set) var next: UInt64
     package internal(set) var state = State.probe
     /// It spoke since the last check of the quorum.
-    package internal(set) var isActive = false
+    private(set) var isHeard = false
+    private var wasHeard = false
+    /// It spoke since the last check of the quorum but one: also right after a check it is known who is there.
+    package var isActive: Bool { isHeard || wasHeard }
     /// Probing: the question was asked.
     var isPaused = false
     /// Probing: the tick at which it was asked last, or a snapshot failed. It is asked again no sooner than heartbeats are due,
@@ -44,6 +47,14 @@ package struct Progress: Sendable {
     init(next: UInt64) {
         self.next = next
     }
+
+    mutating func hear() { isHeard = true }
+
+    /// The quorum was checked, and a new count begins.
+    mutating func beginCount() { (wasHeard, isHeard) = (isHeard, false) }
+
+    /// Whether it is still there must be heard anew.
+    mutating func loseSight() { (wasHeard, isHeard) = (false, false) }
 
     mutating func probe(from next: UInt64) {
         state = .probe

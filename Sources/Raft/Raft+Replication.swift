@@ -65,7 +65,7 @@ extension Raft {
 
     mutating func appendAnswered(_ member: UInt64, _ matched: UInt64, _ effects: inout Effects) {
         guard role == .leader, let at = members.place(of: member), matched <= log.last.index else { return }
-        members.progress[at].isActive = true
+        members.progress[at].hear()
         acknowledge(at, matched, &effects)
         settle(&effects)
         if transferee == member { finishTransfer(&effects) }
@@ -85,7 +85,7 @@ extension Raft {
 
     mutating func appendRefused(_ member: UInt64, _ rejected: UInt64, _ hint: Position, _ effects: inout Effects) {
         guard role == .leader, let at = members.place(of: member) else { return }
-        members.progress[at].isActive = true
+        members.progress[at].hear()
         let match = members.progress[at].match
         switch members.progress[at].state {
         case .snapshot: return
@@ -106,7 +106,7 @@ extension Raft {
 
     mutating func heartbeatAnswered(_ member: UInt64, _ round: UInt64, _ matched: UInt64, _ effects: inout Effects) {
         guard role == .leader, let at = members.place(of: member), round <= leading.round, matched <= last.index else { return }
-        members.progress[at].isActive = true
+        members.progress[at].hear()
         let askedRecently = members.progress[at].askedTick.map { now - $0 < UInt64(options.heartbeatTicks) } ?? false
         if !askedRecently { members.progress[at].isPaused = false }
         if round > members.progress[at].round {

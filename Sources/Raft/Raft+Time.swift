@@ -34,8 +34,8 @@ extension Raft {
     /// Without a quorum in its hearing a leader steps down, so that nobody waits for it who could reach another
     /// (dissertation §6.2). Begins a new count.
     private mutating func hearsQuorum() -> Bool {
-        let verdict = Quorum.verdict(of: configuration) { member in member == id || members[member]?.isActive == true }
-        for at in members.progress.indices { members.progress[at].isActive = false }
+        let verdict = Quorum.verdict(of: configuration) { member in member == id || members[member]?.isHeard == true }
+        for at in members.progress.indices { members.progress[at].beginCount() }
         return verdict == .won
     }
 
@@ -57,7 +57,7 @@ extension Raft {
         leading.leaseStart = nil
         leading.roundStarts = []
         leading.sinceQuorumCheck = 0
-        for at in members.progress.indices { members.progress[at].isActive = false }
+        for at in members.progress.indices { members.progress[at].loseSight() }
         leading.verifying = leading.round + 1
         startRound(&effects)
     }
@@ -76,7 +76,7 @@ extension Raft {
     /// The connection to a member broke: most often its process ended, which is known sooner so than by waiting.
     mutating func lose(_ member: UInt64, _ effects: inout Effects) {
         if role == .leader, let at = members.place(of: member) {
-            members.progress[at].isActive = false
+            members.progress[at].loseSight()
             guard members.progress[at].state != .snapshot else { return }
             // A heartbeat's answer will tell that it is there again.
             members.progress[at].probe(from: members.progress[at].match + 1)

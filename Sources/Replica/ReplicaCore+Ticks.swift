@@ -46,8 +46,8 @@ extension ReplicaCore {
         guard let since = fullSince, !isStuck else { return }
         _ = try makeRoom(min(batchBytesMax, 64 << 10), replacing: false, send)
         guard fullSince != nil, raft.role == .leader, since + UInt64(options.electionTicks) <= ticks else { return }
-        fullSince = ticks
-        try handOver()
+        // Where nobody is there to take over, the next tick asks again.
+        if try handOver() { fullSince = ticks }
     }
 
     /// The machine's own commands. Where there is no room they are asked for again at the next tick.

@@ -173,7 +173,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         case .read(let id): reads.add(id: id, deadline: deadline)
         case .transfer(let member):
             if raft.role == .leader, !isStuck { try absorb(raft.step(.transfer(to: member))) }
-        case .handOver: try handOver()
+        case .handOver: _ = try handOver()
         case .met(let peer):
             if unmet.remove(peer) != nil, unmet.isEmpty { try absorb(raft.step(.founded)) }
         case .lost(let peer):
@@ -219,14 +219,17 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     }
 
     /// To whoever is best prepared.
-    mutating func handOver() throws(ReplicaError) {
-        guard raft.role == .leader, raft.transferee == nil, !isStuck else { return }
+    /// - Returns: whether somebody is asked now.
+    mutating func handOver() throws(ReplicaError) -> Bool {
+        guard raft.role == .leader, raft.transferee == nil, !isStuck else { return false }
         var best: (id: UInt64, match: UInt64)?
         for id in raft.configuration.voters where id != raft.id {
             guard let progress = raft.progress(of: id), progress.isActive, progress.state != .snapshot else { continue }
             if progress.match > best?.match ?? 0 { best = (id, progress.match) }
         }
-        if let best { try absorb(raft.step(.transfer(to: best.id))) }
+        guard let best else { return false }
+        try absorb(raft.step(.transfer(to: best.id)))
+        return true
     }
 }
 

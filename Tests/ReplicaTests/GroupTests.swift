@@ -175,6 +175,31 @@ import Testing
         #expect(old.status?.trouble == nil)
     }
 
+    @Test(arguments: 0..<12) func `a leader hands over whenever it is asked, also when it has just counted who is there`(ticks: Int) {
+        let world = World(seed: 8)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        world.run(20 + ticks)
+        guard let old = world.leader else { return }
+        #expect(old.status?.members.allSatisfy(\.isActive) == true)
+        old.inputs.append(.handOver)
+        world.run(until: "another leader", within: 9) { world.leader.map { $0 !== old && $0.mayLead } == true }
+    }
+
+    @Test(arguments: 0..<12) func `a full disk of the leader is handed over from whenever it fills up`(ticks: Int) {
+        let world = World(seed: 8)
+        world.run(until: "a leader") { world.leader?.mayLead == true }
+        world.run(20 + ticks)
+        guard let old = world.leader else { return }
+        old.disk.setFullness(.growth)
+        // Nobody asks for more than the first that is refused.
+        for _ in 0..<60 where old.status?.trouble == nil {
+            world.propose(at: old, bytes: 300)
+            world.turn()
+        }
+        #expect(old.status?.trouble == .noSpace)
+        world.run(until: "another leader", within: 20) { world.leader.map { $0 !== old && $0.mayLead } == true }
+    }
+
     @Test func `a full disk of a follower holds nobody up, and it catches up by itself`() {
         let world = World(seed: 7)
         world.run(until: "a leader") { world.leader?.mayLead == true }
