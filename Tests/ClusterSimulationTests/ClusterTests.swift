@@ -61,6 +61,16 @@ private enum Budget {
         #expect(sum.ambushes > 0 && sum.lateAppends > 0, "\(sum)")
     }
 
+    @Test(arguments: [Scenario.Lameness.down, .paused, .isolated, .deaf, .mute, .outOfRoom, .unwritable])
+    func `goes on without a minority that stays broken, and with it when it is mended`(lameness: Scenario.Lameness) throws {
+        let seed = try #require((1...UInt64(2000)).first {
+            let scenario = Scenario(seed: $0, length: .seconds(60))
+            return scenario.lameness == lameness && scenario.ruin == nil && scenario.members == 5
+        })
+        let verdict = simulate(seed: seed, minutes: 1)
+        #expect(verdict.breach == nil && verdict.counts.lame > 0, "seed \(seed): \(verdict.counts)")
+    }
+
     @Test func `is asked, answered, broken and mended: a simulation of nothing proves nothing`() {
         var sum = Counts()
         for seed in 1...UInt64(6) { sum.add(simulate(seed: seed, minutes: 1).counts) }

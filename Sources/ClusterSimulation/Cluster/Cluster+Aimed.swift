@@ -10,14 +10,11 @@ extension Cluster {
         plan(.end(.resume(victim.id)), in: stay)
     }
 
-    static func clientsFirst(_ inbox: [ReplicaInput]) -> [ReplicaInput] {
-        func isOfClient(_ input: ReplicaInput) -> Bool {
-            switch input {
-            case .read, .propose: true
-            default: false
-            }
+    static func isOfClient(_ input: ReplicaInput) -> Bool {
+        switch input {
+        case .read, .propose: true
+        default: false
         }
-        return inbox.filter(isOfClient) + inbox.filter { !isOfClient($0) }
     }
 
     /// What comes to a member comes late, twice and in another order.

@@ -5,7 +5,7 @@ extension Cluster {
     func act(_ number: Int) {
         guard clients[number].waitsFor == nil, !isHealing || clients[number].hasLastWord == false else { return }
         let request = isHealing ? clients[number].lastWord() : clients[number].next(scenario.load)
-        clients[number].hasLastWord = isHealing
+        clients[number].hasLastWord = isHealing && now >= insistsUntil
         call(number, request)
     }
 
@@ -136,7 +136,7 @@ extension Cluster {
     }
 
     private func pause(_ number: Int) {
-        let mean = isHealing ? .milliseconds(300) : scenario.load.pause
+        let mean = isHealing ? Micros.milliseconds(now < insistsUntil ? 40 : 300) : scenario.load.pause
         plan(.act(client: number), in: 1_000 + worldDice.below(2 * mean))
     }
 }

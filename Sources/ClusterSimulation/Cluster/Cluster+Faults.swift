@@ -114,10 +114,11 @@ extension Cluster {
             let missed = (now - member.pausedAt) / Self.tick
             // Which of its sockets it reads first is chance.
             let readsClientsFirst = scenario.temper == .siege && faultDice.oneIn(2)
-            let inputs = [.ticks(Int(missed) + 1)] + (readsClientsFirst ? Self.clientsFirst(member.inbox) : member.inbox)
+            let waiting = member.inbox
             member.inbox = []
             plan(.tick(id, life: member.life), in: Self.tick)
-            try step(member, inputs)
+            try step(member, [.ticks(Int(missed) + 1)] + (readsClientsFirst ? waiting.filter(Self.isOfClient) : waiting))
+            if readsClientsFirst { for input in waiting where !Self.isOfClient(input) { try arrive(id, input) } }
         case .link(let from, let to): network.change(from, to) { $0.isCut = false }
         case .links: network.standard = Network.Link()
         case .pace(let from, let to): network.change(from, to) { $0 = Network.Link(isCut: $0.isCut) }

@@ -3,12 +3,16 @@ import Simulation
 import Store
 
 extension Cluster {
-    /// How long the healed cluster may take until all have been answered and are equal.
+    /// How long the healed cluster may take until all have been answered and are equal, or the others without a minority until they answer.
     private static var patience: Micros { .seconds(90) }
+    /// How long clients go on writing while a minority is broken: more than the logs of seeds have reserved.
+    private static var insistence: Micros { .seconds(20) }
 
     /// All that was broken is mended, and everybody who is down comes back.
     func heal() throws(Breach) {
         isHealing = true
+        isLame = false
+        demandsSince = now
         trace(now, "all is healed")
         network.heal()
         heldBack = [:]
@@ -26,7 +30,45 @@ extension Cluster {
             case .running, .gone: break
             }
         }
-        for client in clients.indices { plan(.act(client: client), in: .seconds(2) + Micros(client) * 100_000) }
+        for client in clients.indices {
+            clients[client].hasLastWord = false
+            plan(.act(client: client), in: .seconds(2) + Micros(client) * 100_000)
+        }
+    }
+
+    /// All is well but for a minority, mostly with the leader, which stays broken.
+    private func breakMinority(_ lameness: Scenario.Lameness) throws(Breach) {
+        let voters = members.filter { seats.voters.contains($0.id) }
+        guard voters.count > 2, let first = faultDice.oneIn(3) ? faultDice.pick(voters) : leader else { return }
+        (isLame, wasLame) = (true, true)
+        insistsUntil = now + Self.insistence
+        demandsSince = insistsUntil
+        try lame(first, lameness)
+        if voters.count > 4 { try lame(faultDice.pick(voters.filter { $0.id != first.id }), lameness) }
+        for client in clients.indices {
+            clients[client].hasLastWord = false
+            plan(.act(client: client), in: .milliseconds(10) + Micros(client) * 1_000)
+        }
+    }
+
+    private func lame(_ victim: Member<S>, _ lameness: Scenario.Lameness) throws(Breach) {
+        counts.lame += 1
+        trace(now, "member \(victim.id) is \(lameness), and stays so")
+        func cut(_ from: UInt64, _ to: UInt64) { network.change(from, to) { $0.isCut = true } }
+        switch lameness {
+        case .down: try crash(victim, losesPower: faultDice.oneIn(2), backIn: nil)
+        case .paused:
+            victim.state = .paused
+            victim.pausedAt = now
+        case .isolated, .deaf, .mute:
+            for other in members where other.id != victim.id {
+                if lameness != .mute { cut(other.id, victim.id) }
+                if lameness != .deaf { cut(victim.id, other.id) }
+            }
+        case .outOfRoom, .unwritable:
+            victim.disk.setFullness(lameness == .outOfRoom ? .growth : .everything)
+            victim.storage.setFull(true)
+        }
     }
 
     /// - Throws: when it takes too long.
@@ -34,15 +76,20 @@ extension Cluster {
         let answered = clients.allSatisfy { $0.hasLastWord && $0.waitsFor == nil }
         let seated = members.filter { seats.isSeated($0.id) }
         let isLevel = seated.allSatisfy { $0.state == .running && $0.look.applied == truth.lastEntry }
+        if answered, isLame {
+            try heal()
+            return false
+        }
         if answered, isLevel, !seats.isJoint, seats.candidates.isEmpty {
             try compareAll(seated)
-            return true
+            if let lameness = scenario.lameness, !wasLame { try breakMinority(lameness) }
+            return !isLame
         }
-        guard now > scenario.length + Self.patience else { return false }
+        guard now > demandsSince + Self.patience else { return false }
         let standing = members.filter { $0.state != .gone }.map { "\($0.id) \($0.state) \($0.look)" }.joined(separator: "; ")
         if !answered {
             throw Breach(
-                .progress,
+                isLame ? .goesOn : .progress,
                 "clients \(clients.filter { !$0.hasLastWord || $0.waitsFor != nil }.map(\.number)) have no answer; \(standing)")
         }
         throw Breach(

@@ -83,6 +83,13 @@ final class Cluster<S: Subject> {
     var watchers: [WatchingClient] = []
     var trace: Trace
     var isHealing = false
+    /// Since when it is demanded that all goes on.
+    var demandsSince: Micros = 0
+    /// Before that a client that is answered makes another call.
+    var insistsUntil: Micros = 0
+    /// A minority is broken, and the others must go on.
+    var isLame = false
+    var wasLame = false
     /// A majority has lost its disks: from here on nothing need go on, and nothing may begin anew.
     var ruinedAt: Micros?
     var nextMember: UInt64 = 1

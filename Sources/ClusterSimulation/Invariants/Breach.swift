@@ -19,6 +19,7 @@ package struct Breach: Error, Hashable, Sendable, CustomStringConvertible {
         case lease = "a lease lasts"
         case configuration = "one change of members at a time"
         case progress = "after healing all goes on"
+        case goesOn = "without a minority the others go on"
         case equal = "after healing all members are equal"
         case stands = "a member ends only by a fault"
         case wire = "what members say is understood"

@@ -16,12 +16,15 @@ package struct Counts: Sendable, CustomStringConvertible {
     package var ambushes = 0
     package var lateAppends = 0
     package var lateVotes = 0
+    /// Members that stayed broken at the end while the others had to go on.
+    package var lame = 0
 
     private static let fields: [(String, WritableKeyPath<Counts, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("calls answered", \.answered), ("given up", \.unknown),
         ("refused", \.refused), ("crashes", \.crashes), ("elections", \.elections), ("snapshots", \.snapshots),
         ("changes of members", \.changes), ("leases ended", \.expiries), ("watch batches", \.batches),
         ("messages of strangers", \.strangers), ("voters ambushed", \.ambushes), ("late appends", \.lateAppends), ("late votes", \.lateVotes),
+        ("stayed broken", \.lame),
     ]
 
     mutating func add(_ other: Counts) {

@@ -30,6 +30,18 @@ struct Scenario {
     var snapshotsAside: Bool
     /// When a majority loses its disks at once, which nobody mends: nothing may be begun anew.
     var ruin: Micros?
+    /// What is broken of a minority at the end, when all else is well: the others must go on without waiting for it to be mended.
+    var lameness: Lameness?
+
+    enum Lameness {
+        case down, paused, isolated
+        /// Nothing reaches it, and nobody hears of it.
+        case deaf, mute
+        /// What it has is read, and what it reserved is written.
+        case outOfRoom
+        /// Not even that.
+        case unwritable
+    }
 
     init(seed: UInt64, length: Micros) {
         var dice = Dice(seed: seed &* 0x9E37_79B9 ^ 0x5EED)
@@ -60,5 +72,6 @@ struct Scenario {
         bend(&mood)
         var fate = Dice(seed: seed &* 0xD6E8_FEB8_6659_FD93 ^ 0xFA7E)
         if fate.oneIn(12) { ruin = length / 4 + fate.below(length / 2) }
+        if fate.oneIn(3) { lameness = fate.pick([.down, .paused, .isolated, .deaf, .mute, .outOfRoom, .outOfRoom, .unwritable]) }
     }
 }
