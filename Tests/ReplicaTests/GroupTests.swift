@@ -175,21 +175,21 @@ import Testing
         #expect(old.status?.trouble == nil)
     }
 
-    @Test(arguments: 0..<12) func `a leader hands over whenever it is asked, also when it has just counted who is there`(ticks: Int) {
+    @Test(arguments: 0..<12) func `a leader hands over whenever it is asked, also when it has just counted who is there`(ticks: Int) throws {
         let world = World(seed: 8)
         world.run(until: "a leader") { world.leader?.mayLead == true }
         world.run(20 + ticks)
-        guard let old = world.leader else { return }
+        let old = try #require(world.leader)
         #expect(old.status?.members.allSatisfy(\.isActive) == true)
         old.inputs.append(.handOver)
         world.run(until: "another leader", within: 9) { world.leader.map { $0 !== old && $0.mayLead } == true }
     }
 
-    @Test(arguments: 0..<12) func `a full disk of the leader is handed over from whenever it fills up`(ticks: Int) {
+    @Test(arguments: 0..<12) func `a full disk of the leader is handed over from whenever it fills up`(ticks: Int) throws {
         let world = World(seed: 8)
         world.run(until: "a leader") { world.leader?.mayLead == true }
         world.run(20 + ticks)
-        guard let old = world.leader else { return }
+        let old = try #require(world.leader)
         old.disk.setFullness(.growth)
         // Nobody asks for more than the first that is refused.
         for _ in 0..<60 where old.status?.trouble == nil {

@@ -4,10 +4,11 @@ import Simulation
 
 /// Faults that are aimed at a moment.
 extension Cluster {
-    func pause(_ victim: Member<S>, _ stay: Micros) {
+    /// - Parameter stay: nil: until all is healed.
+    func pause(_ victim: Member<S>, _ stay: Micros?) {
         victim.state = .paused
         victim.pausedAt = now
-        plan(.end(.resume(victim.id)), in: stay)
+        if let stay { plan(.end(.resume(victim.id)), in: stay) }
     }
 
     static func isOfClient(_ input: ReplicaInput) -> Bool {

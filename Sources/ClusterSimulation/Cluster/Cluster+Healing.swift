@@ -57,9 +57,7 @@ extension Cluster {
         func cut(_ from: UInt64, _ to: UInt64) { network.change(from, to) { $0.isCut = true } }
         switch lameness {
         case .down: try crash(victim, losesPower: faultDice.oneIn(2), backIn: nil)
-        case .paused:
-            victim.state = .paused
-            victim.pausedAt = now
+        case .paused: pause(victim, nil)
         case .isolated, .deaf, .mute:
             for other in members where other.id != victim.id {
                 if lameness != .mute { cut(other.id, victim.id) }
