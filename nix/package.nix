@@ -1,9 +1,6 @@
 # The program as a package, made from a binary that was built before: nixpkgs' own Swift is older than the one that
-# plasma needs (6.2). Build it with
-#
-#   swift build -c release --static-swift-stdlib --product plasma
-#
-# and lay it at nix/bin/plasma, or give its path as `binary`. What it is linked with besides Swift comes from nixpkgs.
+# plasma needs (6.2). Build it with hack/release, of plasma's repository, and lay it at nix/bin/plasma, or give its path as
+# `binary`. One that was built otherwise may be linked with more; Swift's own libraries it must have in it.
 {
   lib,
   stdenv,

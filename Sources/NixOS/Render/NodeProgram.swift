@@ -2,7 +2,7 @@ import Foundation
 
 /// The program that a node's package is made of (`nix/package.nix`): it must run where Swift is not installed.
 package enum NodeProgram {
-    package static let buildCommand = "swift build -c release --static-swift-stdlib --product plasma"
+    package static let buildCommand = "hack/release"
 
     /// Why the file cannot serve, in words that go on from its name; nil: it can.
     package static func problem(ofFile path: String) -> String? {
