@@ -60,6 +60,7 @@ extension ServerConnection {
         }
         guard !streams.values[place].isClientDone else { return try reset(id, .streamClosed) }
         guard streams.values[place].window.take(bytes) else { throw HTTP2Fault(.flowControlError, "more data than the stream's window") }
+        guard streams.values[place].announces(piece.readableBytes, isLast: isLast) else { return try reset(id, .protocolError) }
         if piece.readableBytes == 0 && !isLast { try flood.noteControl(now: .now()) }
         receive(place, piece, isLast: isLast)
         guard !isLast, let place = streams.index(forKey: id), let more = streams.values[place].window.credit() else { return }
@@ -79,8 +80,8 @@ extension ServerConnection {
 
     private func takeHeaders(_ id: UInt32, _ block: ByteBuffer, isLast: Bool) throws(HTTP2Fault) {
         // Whatever becomes of it: the tables of both sides are to stay the same.
-        let head = try requests.read(block)
-        if id <= newest { return try takeTrailers(id, isLast: isLast) }
+        let block = try requests.read(block)
+        if id <= newest { return try takeTrailers(id, block, isLast: isLast) }
         guard !id.isMultiple(of: 2) else { throw HTTP2Fault(.protocolError, "stream \(id) is not the client's to begin") }
         newest = id
         guard !isStopping else {
@@ -90,16 +91,16 @@ extension ServerConnection {
         }
         served = id
         guard streams.count < limits.streamsMax else { return try refuse(id) }
-        guard let head else { return try reset(id, .protocolError) }
+        guard case .request(let head) = block, !isLast || head.contentLength ?? 0 == 0 else { return try reset(id, .protocolError) }
         begin(id, head, isLast: isLast)
     }
 
     /// All they can say is that the client is done.
-    private func takeTrailers(_ id: UInt32, isLast: Bool) throws(HTTP2Fault) {
+    private func takeTrailers(_ id: UInt32, _ block: HeaderBlock, isLast: Bool) throws(HTTP2Fault) {
         try checkBegun(id)
         guard let place = streams.index(forKey: id) else { return try flood.noteStreamFault(now: .now()) }
         guard !streams.values[place].isClientDone else { return try reset(id, .streamClosed) }
-        guard isLast else { return try reset(id, .protocolError) }
+        guard isLast, case .trailers = block, streams.values[place].announces(0, isLast: true) else { return try reset(id, .protocolError) }
         if streams.values[place].isEnded { streams.values[place].isClientDone = true } else { receive(place, ByteBuffer(), isLast: true) }
     }
 

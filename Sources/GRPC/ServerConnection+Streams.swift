@@ -3,7 +3,7 @@ import NIOCore
 extension ServerConnection {
     func begin(_ id: UInt32, _ head: RequestHead, isLast: Bool) {
         guard head.isPost && head.isGRPC else {
-            outgoing.writePlain(id, status: head.isPost ? "415" : "405")
+            outgoing.writePlain(id, status: head.isTooLong ? "431" : head.isPost ? "415" : "405")
             if !isLast {
                 cutShort += 1
                 outgoing.write { $0.writeReset(stream: id, .noError) }
@@ -14,7 +14,7 @@ extension ServerConnection {
         meters.calls.increment()
         let call = ServerCall(head, peer: peer, stream: id, outbox: outbox)
         var stream = Stream(
-            call: call, route: .nowhere, isClientDone: isLast, window: ReceiveWindow(bytes: limits.streamWindowBytes),
+            call: call, route: .nowhere, isClientDone: isLast, announced: head.contentLength, window: ReceiveWindow(bytes: limits.streamWindowBytes),
             queue: SendQueue(window: streamWindow))
         if let refusal = refusal(of: head) {
             streams[id] = stream
@@ -38,6 +38,7 @@ extension ServerConnection {
         if let encoding = head.encoding, encoding != "identity" {
             return GRPCStatus(.unimplemented, "grpc: Decompressor is not installed for grpc-encoding \(String(encoding.prefix(200)).debugDescription)")
         }
+        if head.isTooLong { return GRPCStatus(.resourceExhausted, "grpc: more headers than \(RequestHeaders.listBytesMax) bytes") }
         if head.route == nil { return requests.unknown(head.path) }
         if let text = head.badTimeout { return GRPCStatus(.internalError, "malformed grpc-timeout: \(String(text.prefix(20)).debugDescription)") }
         // Who takes what is sent is served whatever others leave lying.

@@ -15,6 +15,8 @@ final class ServerConnection: ChannelInboundHandler {
         /// A unary call's one message, kept until the client ends its half.
         var request: ByteBuffer?
         var isClientDone: Bool
+        /// How much data is to come still, where the client said so.
+        var announced: Int?
         /// A unary call whose handler has its request.
         var isUnderWay = false
         var window: ReceiveWindow
@@ -24,6 +26,13 @@ final class ServerConnection: ChannelInboundHandler {
         var isEnded: Bool { queue.end != nil }
         /// Of a request that is not whole.
         var pendingBytes: Int { reader.pendingBytes + (request?.readableBytes ?? 0) }
+
+        /// Whether so much data may come of what was announced, and be the last.
+        mutating func announces(_ bytes: Int, isLast: Bool) -> Bool {
+            guard let announced else { return true }
+            self.announced = announced - bytes
+            return isLast ? announced == bytes : announced >= bytes
+        }
 
         enum Route {
             case unary(@Sendable (ByteBuffer, ServerCall) -> Void)

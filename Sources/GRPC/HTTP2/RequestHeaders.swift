@@ -1,6 +1,27 @@
 import NIOCore
 import NIOHPACK
 
+/// What a block of headers is (RFC 9113 §8.1, §8.2, §8.3).
+enum HeaderBlock: Sendable {
+    case request(RequestHead)
+    /// Fields alone, as they may come after a request's data. Nothing is asked of them.
+    case trailers
+    /// No server may take it for either.
+    case malformed
+
+    init(_ headers: HPACKHeaders, _ router: Router) {
+        guard let fields = RequestFields(headers, router) else {
+            self = .malformed
+            return
+        }
+        guard fields.hasPseudoHeaders else {
+            self = .trailers
+            return
+        }
+        self = RequestHead(fields, router).map { .request($0) } ?? .malformed
+    }
+}
+
 /// What matters of a call's headers, and who serves it.
 final class RequestHead: Sendable {
     let path: String
@@ -11,15 +32,46 @@ final class RequestHead: Sendable {
     /// Of `grpc-timeout`, when that is no time.
     let badTimeout: String?
     let route: Router.Route?
+    /// How many bytes of data are to come (RFC 9113 §8.1.1).
+    let contentLength: Int?
+    let isTooLong: Bool
     /// What handlers ask for; all the rest would be kept as long as the call goes on.
     private let metadata: [String: String]
 
-    /// - Returns: nil when it is malformed: no server may take it for a request (RFC 9113 §8.1.1, §8.2, §8.3).
+    init?(_ fields: RequestFields, _ router: Router) {
+        guard let path = fields.path, let method = fields.method, fields.scheme != nil, !path.isEmpty else { return nil }
+        self.path = path
+        isPost = method == "POST"
+        isGRPC = fields.isGRPC
+        encoding = fields.encoding
+        timeout = fields.timeout
+        badTimeout = fields.badTimeout
+        contentLength = fields.contentLength
+        isTooLong = fields.bytes > RequestHeaders.listBytesMax
+        metadata = fields.metadata
+        route = router[path]
+    }
+
+    /// The first value under a name, if that is one of `Router.metadata`.
+    func value(_ name: String) -> String? { metadata[name] }
+}
+
+/// The fields of one block, each for itself as it may be.
+struct RequestFields {
+    private(set) var path: String?, method: String?, scheme: String?
+    private var authority: String?
+    private(set) var isGRPC = false
+    private(set) var encoding: String?, timeout: Duration?, badTimeout: String?
+    private(set) var contentLength: Int?
+    private(set) var metadata: [String: String] = [:]
+    /// As they count for MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
+    private(set) var bytes = 0
+
+    var hasPseudoHeaders: Bool { path != nil || method != nil || scheme != nil || authority != nil }
+
+    /// - Returns: nil when one of them may be in no request.
     init?(_ headers: HPACKHeaders, _ router: Router) {
-        var (path, method, scheme, authority): (String?, String?, String?, String?)
-        var (isGRPC, hasFields) = (false, false)
-        var encoding: String?, timeout: Duration?, badTimeout: String?
-        var metadata: [String: String] = [:]
+        var hasFields = false
         /// A pseudo-header comes once, and before all others.
         func set(_ field: inout String?, _ value: String) -> Bool {
             guard field == nil, !hasFields else { return false }
@@ -27,6 +79,7 @@ final class RequestHead: Sendable {
             return true
         }
         for (name, value, _) in headers {
+            bytes += name.utf8.count + value.utf8.count + 32
             let isGood = switch name {
             case ":path": set(&path, value)
             case ":method": set(&method, value)
@@ -34,6 +87,7 @@ final class RequestHead: Sendable {
             case ":authority": set(&authority, value)
             case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade": false
             case "te": value == "trailers"
+            case "content-length": setContentLength(value)
             default: Self.isFieldName(name)
             }
             guard isGood, !value.utf8.contains(where: { $0 == 0 || $0 == 10 || $0 == 13 }) else { return nil }
@@ -47,15 +101,15 @@ final class RequestHead: Sendable {
             default: if router.metadata.contains(name), metadata[name] == nil { metadata[name] = value }
             }
         }
-        guard let path, let method, scheme != nil, !path.isEmpty else { return nil }
-        self.path = path
-        isPost = method == "POST"
-        self.isGRPC = isGRPC
-        self.encoding = encoding
-        self.timeout = timeout
-        self.badTimeout = badTimeout
-        self.metadata = metadata
-        route = router[path]
+    }
+
+    /// Digits, and the same wherever it is said (RFC 9110 §8.6).
+    private mutating func setContentLength(_ text: String) -> Bool {
+        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let bytes = Int(text),
+            contentLength == nil || contentLength == bytes
+        else { return false }
+        contentLength = bytes
+        return true
     }
 
     /// In small letters, and no pseudo-header (which would be one that nobody knows).
@@ -69,9 +123,6 @@ final class RequestHead: Sendable {
         let type = type == plain ? type : type.lowercased()
         return type.hasPrefix(plain) && type.utf8.dropFirst(plain.utf8.count).first.map { "+;".utf8.contains($0) } ?? true
     }
-
-    /// The first value under a name, if that is one of `Router.metadata`.
-    func value(_ name: String) -> String? { metadata[name] }
 }
 
 /// Understands the header blocks of one connection's calls (RFC 7541). A block that only names places of the tables, as all but the first
@@ -79,11 +130,13 @@ final class RequestHead: Sendable {
 struct RequestHeaders {
     private let router: Router
     private var decoder = HPACKDecoder(
-        allocator: ByteBufferAllocator(), maxDynamicTableSize: HPACKDecoder.maxDynamicTableSize, maxHeaderListSize: Self.listBytesMax)
-    private var known: [(block: ByteBuffer, head: RequestHead?)] = []
+        allocator: ByteBufferAllocator(), maxDynamicTableSize: HPACKDecoder.maxDynamicTableSize, maxHeaderListSize: Self.listBytesReadMax)
+    private var known: [(bytes: ByteBuffer, block: HeaderBlock)] = []
 
-    /// What the client is told not to go beyond.
+    /// What the client is told not to go beyond. A call that does is refused.
     static let listBytesMax = 16 * 1024
+    /// So much is read, so that the next call can be; beyond it the connection ends.
+    private static let listBytesReadMax = 4 * listBytesMax
     private static let knownMax = 8
 
     init(router: Router) { self.router = router }
@@ -91,25 +144,24 @@ struct RequestHeaders {
     /// What is said of a method that is not served.
     func unknown(_ path: String) -> GRPCStatus { router.unknown(path) }
 
-    /// - Returns: nil when the block can be read, and is no request.
     /// - Throws: when it cannot be read: then no later one can, either.
-    mutating func read(_ block: ByteBuffer) throws(HTTP2Fault) -> RequestHead? {
-        if let same = known.first(where: { $0.block == block }) { return same.head }
-        let head: RequestHead?
+    mutating func read(_ bytes: ByteBuffer) throws(HTTP2Fault) -> HeaderBlock {
+        if let same = known.first(where: { $0.bytes == bytes }) { return same.block }
+        let block: HeaderBlock
         do {
-            var rest = block
-            head = RequestHead(try decoder.decodeHeaders(from: &rest), router)
+            var rest = bytes
+            block = HeaderBlock(try decoder.decodeHeaders(from: &rest), router)
         } catch {
             throw error is NIOHPACKErrors.MaxHeaderListSizeViolation
-                ? HTTP2Fault(.enhanceYourCalm, "more headers than \(Self.listBytesMax) bytes") : HTTP2Fault(.compressionError, "a header block that cannot be read")
+                ? HTTP2Fault(.enhanceYourCalm, "more headers than \(Self.listBytesReadMax) bytes") : HTTP2Fault(.compressionError, "a header block that cannot be read")
         }
         // One byte each (RFC 7541 §6.1); 0x80 is no place, 0xFF begins a longer number.
-        guard block.readableBytesView.allSatisfy({ $0 > 0x80 && $0 < 0xFF }) else {
+        guard bytes.readableBytesView.allSatisfy({ $0 > 0x80 && $0 < 0xFF }) else {
             known = []
-            return head
+            return block
         }
         if known.count == Self.knownMax { known.removeFirst() }
-        known.append((ByteBuffer(bytes: block.readableBytesView), head))
-        return head
+        known.append((ByteBuffer(bytes: bytes.readableBytesView), block))
+        return block
     }
 }

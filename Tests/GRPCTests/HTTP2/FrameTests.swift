@@ -102,13 +102,38 @@ extension [UInt8] {
                 try client.call(9, "/test.Echo/Stream")
                 client.send(MuteClient.frame(1, flags: 4, stream: 9, [0, 1, 0x78, 1, 0x79]))
             }
+            // Trailers that are none.
+            try resets(15, .protocolError) {
+                try client.call(15, "/test.Echo/Stream")
+                client.send(MuteClient.frame(1, flags: 5, stream: 15, [0x83]))
+            }
+            // Data beyond what was announced, less of it, none.
+            let five = FrameClient.framed(Self.text(""))
+            try resets(17, .protocolError) {
+                try client.call(17, "/test.Echo/Stream", more: [("content-length", "\(five.count - 1)")])
+                client.send(MuteClient.frame(0, stream: 17, five))
+            }
+            try resets(19, .protocolError) {
+                try client.call(19, "/test.Echo/Stream", more: [("content-length", "\(five.count + 1)")])
+                client.send(MuteClient.frame(0, flags: 1, stream: 19, five))
+            }
+            try resets(21, .protocolError) {
+                try client.call(21, "/test.Echo/Stream", more: [("content-length", "\(five.count + 1)")])
+                client.send(MuteClient.frame(0, stream: 21, five) + MuteClient.frame(1, flags: 5, stream: 21, [0, 1, 0x78, 1, 0x79]))
+            }
             // A method that does not exist, of a client that goes on sending: answered, and told to stop.
-            try client.call(11, "/test.Echo/Nope")
-            #expect(try client.answer(11).status == "12")
-            #expect(try client.next(3, 11)?.code == .noError)
-            client.send(MuteClient.frame(0, flags: 1, stream: 11, [1, 2, 3]))
-            try client.call(13, "/test.Echo/Text", Self.text("on"))
-            #expect(try client.answer(13).message == Self.text("on"))
+            try client.call(27, "/test.Echo/Nope")
+            #expect(try client.answer(27).status == "12")
+            #expect(try client.next(3, 27)?.code == .noError)
+            client.send(MuteClient.frame(0, flags: 1, stream: 27, [1, 2, 3]))
+            let on = Self.text("on")
+            try client.call(29, "/test.Echo/Text", on, more: [("content-length", "\(FrameClient.framed(on).count)")])
+            #expect(try client.answer(29).message == on)
+            // More headers than it was told.
+            try client.call(31, "/test.Echo/Text", on, more: [("x", String(repeating: "x", count: RequestHeaders.listBytesMax))])
+            #expect(try client.answer(31).status == "8")
+            try client.call(33, "/test.Echo/Text", on)
+            #expect(try client.answer(33).message == on)
         }
     }
 

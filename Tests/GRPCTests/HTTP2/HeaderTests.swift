@@ -28,7 +28,7 @@ import Testing
             if round % 10 == 9 { headers.add(name: "grpc-timeout", value: "\(round)S") }
             let block = try encoded(&encoder, headers)
             blocks.insert(Array(block.readableBytesView))
-            let head = try #require(try requests.read(block))
+            let head = try #require(try requests.read(block).request)
             #expect(head.path == (round % 3 == 0 ? "/a/B" : "/a/C") && (head.route != nil) == (round % 3 == 0))
             #expect(head.isPost && head.isGRPC && head.value("token") == nil)
             #expect(head.timeout == (round % 10 == 9 ? .seconds(round) : nil))
@@ -41,7 +41,7 @@ import Testing
         var requests = RequestHeaders(router: router)
         /// A field that is entered into the table, by the number of its name.
         func entered(_ name: UInt8, _ value: String) -> [UInt8] { [0x40 | name, UInt8(value.utf8.count)] + Array(value.utf8) }
-        func path(_ block: [UInt8]) throws -> String? { try requests.read(ByteBuffer(bytes: [0x83, 0x86] + block))?.path }
+        func path(_ block: [UInt8]) throws -> String? { try requests.read(ByteBuffer(bytes: [0x83, 0x86] + block)).request?.path }
         #expect(try path(entered(4, "/a/B")) == "/a/B" && path(entered(4, "/a/C")) == "/a/C")
         #expect(try path([0x80 | 63]) == "/a/B" && path([0x80 | 62]) == "/a/C" && path([0x80 | 63]) == "/a/B")
         #expect(try path([0x80 | 62] + entered(38, "x")) == "/a/C")
@@ -60,12 +60,12 @@ import Testing
         var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
         let head = try requests.read(try encoded(&encoder, [
             ":method": "POST", ":scheme": "http", ":path": "/a/B", "token": "first", "other": "x", "grpc-timeout": "5x",
-        ]))
+        ])).request
         #expect(head?.value("token") == "first" && head?.value("other") == nil && head?.timeout == nil && head?.badTimeout == "5x")
         for (type, isGRPC) in [("application/grpc", true), ("application/grpc+proto", true), ("Application/gRPC;x=y", true), ("application/grpc-web+proto", false),
             ("application/grpcx", false), ("text/plain", false)]
         {
-            let head = try requests.read(try encoded(&encoder, [":method": "POST", ":scheme": "http", ":path": "/a/B", "content-type": type]))
+            let head = try requests.read(try encoded(&encoder, [":method": "POST", ":scheme": "http", ":path": "/a/B", "content-type": type])).request
             #expect(head?.isGRPC == isGRPC, "\(type)")
         }
     }
@@ -83,7 +83,44 @@ import Testing
     ] as [[(String, String)]]) func `what no request may be is none`(_ fields: [(String, String)]) throws {
         var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
         var requests = RequestHeaders(router: router)
-        for _ in 0..<2 { #expect(try requests.read(try encoded(&encoder, HPACKHeaders(fields))) == nil) }
+        for _ in 0..<2 { #expect(try requests.read(try encoded(&encoder, HPACKHeaders(fields))).isMalformed) }
+    }
+
+    @Test func `fields alone are trailers, if each may be in a request`() throws {
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var requests = RequestHeaders(router: router)
+        for (fields, isGood) in [([("x", "y")], true), ([], true), ([("connection", "close")], false), ([("Upper", "y")], false)] {
+            for _ in 0..<2 {
+                switch try requests.read(try encoded(&encoder, HPACKHeaders(fields))) {
+                case .trailers: #expect(isGood, "\(fields)")
+                case .malformed: #expect(!isGood, "\(fields)")
+                case .request: Issue.record("\(fields)")
+                }
+            }
+        }
+    }
+
+    @Test func `a length of the data is a number, and one`() throws {
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var requests = RequestHeaders(router: router)
+        for (lengths, wanted) in [(["12"], 12), (["0"], 0), (["7", "7"], 7), (["7", "8"], nil), (["-1"], nil), (["+1"], nil), ([""], nil), (["1 "], nil), (["99999999999999999999"], nil)] as [([String], Int?)] {
+            var headers: HPACKHeaders = [":method": "POST", ":scheme": "http", ":path": "/a/B"]
+            for length in lengths { headers.add(name: "content-length", value: length) }
+            let block = try requests.read(try encoded(&encoder, headers))
+            #expect(block.request?.contentLength == wanted && block.isMalformed == (wanted == nil), "\(lengths)")
+        }
+    }
+
+    @Test func `more headers than the client was told are read, and known as too many`() throws {
+        var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
+        var requests = RequestHeaders(router: router)
+        // With those before it, 32 bytes for each and 1 of its name.
+        let others = [":method", "POST", ":scheme", "http", ":path", "/a/B"].joined().utf8.count + 4 * 32 + 1
+        for (bytes, isTooLong) in [(RequestHeaders.listBytesMax - others, false), (RequestHeaders.listBytesMax - others + 1, true), (2 * RequestHeaders.listBytesMax, true)] {
+            let headers: HPACKHeaders = [":method": "POST", ":scheme": "http", ":path": "/a/B", "x": String(repeating: "x", count: bytes)]
+            let head = try requests.read(try encoded(&encoder, headers)).request
+            #expect(head?.isTooLong == isTooLong, "\(bytes)")
+        }
     }
 
     @Test func `a block that cannot be read, or is too long, ends the connection`() throws {
@@ -92,7 +129,7 @@ import Testing
         // One entry of the table named again and again: few bytes that become many.
         var encoder = HPACKEncoder(allocator: ByteBufferAllocator())
         var bomb = try encoded(&encoder, [":method": "POST", ":scheme": "http", ":path": "/a/B", "x": String(repeating: "x", count: 1000)])
-        for _ in 0..<20 { bomb.writeInteger(UInt8(0x80 | 62)) }
+        for _ in 0..<70 { bomb.writeInteger(UInt8(0x80 | 62)) }
         var others = RequestHeaders(router: router)
         let fault = #expect(throws: HTTP2Fault.self) { try others.read(bomb) }
         #expect(fault?.code == .enhanceYourCalm)
@@ -144,4 +181,9 @@ import Testing
             #expect(text.hasPrefix(message) && message.utf8.count >= min(text.utf8.count, 1_300))
         }
     }
+}
+
+extension HeaderBlock {
+    fileprivate var request: RequestHead? { if case .request(let head) = self { head } else { nil } }
+    fileprivate var isMalformed: Bool { if case .malformed = self { true } else { false } }
 }
