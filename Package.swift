@@ -21,6 +21,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
@@ -109,8 +110,8 @@ func library(_ room: Room) -> Target {
 /// Text files beside the tests that read them.
 let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
 
-/// What tests need from outside beside what their room uses: somebody else's judgement of a certificate.
-let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509]]
+/// What tests need from outside beside what their room uses: somebody else's judgement of a certificate; a connection without a socket.
+let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509], "GRPC": [nioEmbedded]]
 
 /// A room's tests see what the room sees, the room, and the simulation.
 func tests(_ room: Room) -> Target {

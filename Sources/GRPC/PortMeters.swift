@@ -38,6 +38,7 @@ final class CallsUnderWay: Sendable {
 
     func add(_ calls: Int) { count.add(calls, ordering: .relaxed) }
     var isOne: Bool { count.load(ordering: .relaxed) == 1 }
+    var isNone: Bool { count.load(ordering: .relaxed) == 0 }
 }
 
 /// Fired through a connection's handlers when the port stops.

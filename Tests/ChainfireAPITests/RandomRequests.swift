@@ -10,7 +10,7 @@ struct RandomRequests {
         case txn(Etcdserverpb_TxnRequest), compact(Etcdserverpb_CompactionRequest), grant(Etcdserverpb_LeaseGrantRequest)
         case revoke(Etcdserverpb_LeaseRevokeRequest)
 
-        private var message: any Message {
+        var message: any Message {
             switch self {
             case .range(let message): message
             case .put(let message): message
