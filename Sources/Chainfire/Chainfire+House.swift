@@ -31,6 +31,11 @@ extension Chainfire {
         }
     }
 
+    /// Returns when the log itself tells who began the cluster.
+    package func founded() async throws {
+        while !machine.state.withLock({ $0.facts.isFounded }) { try await time.sleep(for: Self.round) }
+    }
+
     private func flush() async {
         guard machine.hasUnwritten else { return }
         // Not on the thread that reads: reads wait for that.

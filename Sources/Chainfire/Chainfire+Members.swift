@@ -97,6 +97,10 @@ extension Chainfire {
                     it has entry \(member.match ?? 0) of \(last)\(member.isHealthy ? "" : " and was not heard of lately")
                     """)
         }
+        // A voter whose disk nobody knows could come again without it, and be let in.
+        guard replica.incarnation == 0 || member.record.incarnation != 0 else {
+            throw .precondition(Self.notInSync, detail: "it has not said yet with which disk it runs, which it does by itself: try again in a second")
+        }
         let seen = membersSeen()
         var record = member.record
         var steps: [ConfigurationChange.Step] = [.init(.addVoter, id)]

@@ -74,8 +74,8 @@ extension Chainfire {
         let report = try verify(snapshot: path)
         guard bumpRevision >= 0 else { throw .mismatch("the revision can only be raised, not by \(bumpRevision)") }
         // Half of all numbers are left to the new cluster.
-        guard case let (revision, isTooMuch) = report.revision.addingReportingOverflow(bumpRevision), !isTooMuch, revision <= .max / 2 else {
-            throw .mismatch("revision \(report.revision) cannot be raised by \(bumpRevision): at most to \(Revision.max / 2)")
+        guard case let (revision, isTooMuch) = report.revision.addingReportingOverflow(bumpRevision), !isTooMuch, revision <= ChangeID.revisionMax / 2 else {
+            throw .mismatch("revision \(report.revision) cannot be raised by \(bumpRevision): at most to \(ChangeID.revisionMax / 2)")
         }
         var founding = try membership.founding()
         if case .bootstrap(_, let members, let token) = membership {

@@ -66,13 +66,20 @@ extension Chainfire {
     /// What this member has applied is all that anybody was told.
     private var mayReadAtOnce: Bool { machine.isAlone.load(ordering: .acquiring) && machine.hasRead.load(ordering: .acquiring) }
 
+    /// Something was just applied, or its turn to be read: if this member leads by itself, nobody was told of anything that came later. Who
+    /// is alone and does not lead yet may be told of more by the leader that made it so.
+    private func noteRead() {
+        guard !machine.hasRead.load(ordering: .relaxed), machine.isAlone.load(ordering: .acquiring), replica.status.leadership != nil else { return }
+        machine.hasRead.store(true, ordering: .releasing)
+    }
+
     /// Answers when this member has applied everything that was acknowledged before it was called.
     func barrier(_ answer: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
         if mayReadAtOnce { return answer(.success(())) }
         replica.read { [self] result in
             switch result {
             case .success:
-                if machine.isAlone.load(ordering: .acquiring) { machine.hasRead.store(true, ordering: .releasing) }
+                noteRead()
                 answer(.success(()))
             case .failure(let error): answer(.failure(error == .stopped ? .unavailable(Machine.stopped) : StoreError(error)))
             }
@@ -106,8 +113,7 @@ extension Chainfire {
         guard gate.enter() else { return answer(.failure(Gate.closed)) }
         replica.propose(command.encoded) { [self] result in
             gate.leave()
-            // What was just applied came after everything that anybody was told before.
-            if case .success = result, machine.isAlone.load(ordering: .acquiring) { machine.hasRead.store(true, ordering: .releasing) }
+            if case .success = result { noteRead() }
             switch result {
             case .success(.refused(let error)): answer(.failure(error))
             case .success(let outcome): answer(.success(outcome))

@@ -87,8 +87,13 @@ package final class Chainfire: Store, Service {
             // What it was founded with still counts while nothing was applied, and for a log without its state.
             guard case .existing = membership else {
                 var founding = try membership.founding()
-                if founding.identity.memberID != identity.memberID { (founding.members, founding.configuration) = ([], nil) }
-                if identity.memberID == 1, case .single = membership { founding.configuration = Configuration(voters: [1]) }
+                if founding.members.count == 1, founding.configuration != nil {
+                    // Who begins alone is who it was, whatever it is called now.
+                    founding.members[0].id = identity.memberID
+                    founding.configuration = Configuration(voters: [identity.memberID])
+                } else if founding.identity.memberID != identity.memberID {
+                    (founding.members, founding.configuration) = ([], nil)
+                }
                 founding.identity = identity
                 return founding
             }

@@ -17,6 +17,8 @@ package struct ChainfireOptions: Sendable {
     package var log = ReplicaOptions()
     /// The memory of the watches.
     package var ring = WatchHub.Limits()
+    /// For tests that do not last long: see `Lessor`.
+    package var leaseRecordsEvery: Duration = .seconds(300)
     /// For tests of a full disk: the most pages that the database may have.
     var pagesMax: Int?
 

@@ -11,6 +11,7 @@ import Store
 /// 1,048,575 keys.
 package struct ChangeID: Hashable, Comparable, Sendable {
     static let changesMax = (1 << 20) - 1
+    static let revisionMax = Revision.max >> 20
     package var number: Int64
 
     package init(number: Int64) { self.number = number }

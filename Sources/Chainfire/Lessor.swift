@@ -21,6 +21,8 @@ struct Lessor: Sendable {
         var granted: Int64
         /// Seconds that were left when that was last recorded; 0 is all.
         var remaining: Int64 = 0
+        /// When this member learnt of that, by its clock; never replicated.
+        var recordedAt = Instant(sinceStart: .zero)
         /// The index of the entry that granted or last renewed it. An end that was decided before does not count.
         var renewed: UInt64
         /// By this member's clock; never replicated.
@@ -31,8 +33,9 @@ struct Lessor: Sendable {
     static let ttlMax: Int64 = 9_000_000_000
     /// etcd revokes as many in a second.
     private static let endsPerSecond: Int64 = 1_000
-    private static let checkpointInterval = Duration.seconds(300)
 
+    /// So often the leader records what is left of leases that last longer (etcd's `leaseCheckpointInterval`).
+    let recordsEvery: Duration
     private(set) var leases: [Int64: Lease] = [:]
     private var deadlines = Deadlines()
     private var leadership: Leadership?
@@ -43,6 +46,8 @@ struct Lessor: Sendable {
     private var endsLeft: Int64 = 0
     private var lastDue: Instant?
     private var nextCheckpoint: Instant?
+
+    init(recordsEvery: Duration) { self.recordsEvery = recordsEvery }
 
     var sortedIDs: [Int64] { leases.keys.sorted() }
 
@@ -60,7 +65,7 @@ struct Lessor: Sendable {
 
     /// What was stored. Keys are attached afterwards.
     mutating func restore(_ id: Int64, granted: Int64, remaining: Int64, renewed: UInt64, now: Instant) {
-        leases[id] = Lease(granted: granted, remaining: remaining, renewed: renewed, renewedAt: now)
+        leases[id] = Lease(granted: granted, remaining: remaining, recordedAt: now, renewed: renewed, renewedAt: now)
         deadlines.push(now, id)
     }
 
@@ -75,11 +80,12 @@ struct Lessor: Sendable {
     }
 
     /// - Returns: whether anything changed.
-    mutating func record(_ sight: LeaseSight, remaining: Int64) -> Bool {
+    mutating func record(_ sight: LeaseSight, remaining: Int64, now: Instant) -> Bool {
         guard let lease = leases[sight.id], lease.renewed == sight.renewed, remaining > 0, remaining < lease.granted else {
             return false
         }
         leases[sight.id]?.remaining = remaining
+        leases[sight.id]?.recordedAt = now
         return true
     }
 
@@ -94,7 +100,7 @@ struct Lessor: Sendable {
     mutating func attach(_ key: Key, to id: Int64) { if id != 0 { leases[id]?.keys.insert(key) } }
     mutating func detach(_ key: Key, from id: Int64) { if id != 0 { leases[id]?.keys.remove(key) } }
 
-    /// Seconds until it may end, as far as this member knows.
+    /// Whole seconds until it may end, as far as this member knows.
     func remaining(_ id: Int64, now: Instant) -> Int64? {
         guard let lease = leases[id] else { return nil }
         return max(0, Int64((deadline(lease) - now) / .seconds(1)))
@@ -104,7 +110,8 @@ struct Lessor: Sendable {
         // Who leads began to count after it had applied something of its term.
         let since = [leadership?.since, term?.began].compactMap { $0 }.max()
         guard let since, since > lease.renewedAt else { return lease.renewedAt + .seconds(lease.granted) }
-        return since + .seconds(lease.remaining > 0 ? lease.remaining : lease.granted)
+        // What was left then has passed since then, and is not to pass again from the beginning of the leadership on.
+        return lease.remaining > 0 ? max(since, lease.recordedAt) + .seconds(lease.remaining) : since + .seconds(lease.granted)
     }
 
     /// Of each entry that is applied.
@@ -117,7 +124,7 @@ struct Lessor: Sendable {
             ending = [:]
             deadlines.removeAll()
             for id in sortedIDs { if let lease = leases[id] { deadlines.push(deadline(lease), id) } }
-            nextCheckpoint = now + Self.checkpointInterval
+            nextCheckpoint = now + recordsEvery
         }
         let passed = lastDue.map { max(.zero, now - $0) } ?? .seconds(1)
         lastDue = now
@@ -127,7 +134,7 @@ struct Lessor: Sendable {
         let ends = takeEnds(now)
         if !ends.isEmpty { commands.append(.leasesEnd(ends)) }
         if let nextCheckpoint, now >= nextCheckpoint {
-            self.nextCheckpoint = now + Self.checkpointInterval
+            self.nextCheckpoint = now + recordsEvery
             commands += checkpoints(now)
         }
         return commands
@@ -155,8 +162,9 @@ struct Lessor: Sendable {
     /// Long leases' remaining times, so that a new leader need not give them all of it again.
     private func checkpoints(_ now: Instant) -> [StoreCommand] {
         let long = sortedIDs.compactMap { id -> (LeaseSight, Int64)? in
-            guard let lease = leases[id], .seconds(lease.granted) > Self.checkpointInterval,
-                let left = remaining(id, now: now), left > 0, left < lease.granted
+            guard let lease = leases[id], .seconds(lease.granted) > recordsEvery,
+                // Rounded up: what is recorded again and again must not shorten it.
+                case let left = Int64(((deadline(lease) - now) / .seconds(1)).rounded(.up)), left > 0, left < lease.granted
             else { return nil }
             return (LeaseSight(id: id, renewed: lease.renewed), left)
         }

@@ -13,12 +13,18 @@ extension Machine {
             var awake: [UInt64] = []
             var hasMembers = false
             let forgettable = state.keyspace.forgettable
-            for command in commands {
-                let (outcome, woken) = try state.apply(command, identity, now, storage)
-                outcomes.append(outcome)
-                awake += woken
-                if command.configuration != nil || state.membersChanged { hasMembers = true }
-                state.membersChanged = false
+            do {
+                for command in commands {
+                    let (outcome, woken) = try state.apply(command, identity, now, storage)
+                    outcomes.append(outcome)
+                    awake += woken
+                    if command.configuration != nil || state.membersChanged { hasMembers = true }
+                    state.membersChanged = false
+                }
+            } catch {
+                // The process ends, but others go on until then.
+                (state.isBroken, state.isStopped) = (true, true)
+                throw error
             }
             // Twice what came: what a compaction left is gone before the next one.
             state.forget(atMost: 2 * (state.keyspace.forgettable - forgettable) + commands.count)
@@ -118,7 +124,7 @@ extension Machine.State {
             for (id, seconds) in zip(ids, granted) where seconds != nil { touch(lease: id) }
             return (.renewed(granted), [])
         case .leasesRecord(let times):
-            for time in times where lessor.record(time.sight, remaining: time.seconds) { touch(lease: time.sight.id) }
+            for time in times where lessor.record(time.sight, remaining: time.seconds, now: now) { touch(lease: time.sight.id) }
             return (.done, [])
         default:
             try facts.apply(command, changes: changes, identity)

@@ -25,7 +25,10 @@ extension Machine {
         try withFlushing {
             forgetAll()
             let start = ContinuousClock.now
-            guard var (batch, rows) = state.withLock({ $0.takeBatch(Self.garbageMax) }) else { return true }
+            guard var (batch, rows) = try state.withLock({ state in
+                guard !state.isBroken else { throw ChainfireError.storage("an entry could not be applied: nothing is written any more") }
+                return state.takeBatch(Self.garbageMax)
+            }) else { return true }
             // Outside the lock, as is letting go of them in the end: there may be many.
             batch.rows = rows.compactMap(\.change)
             defer { rows = [] }

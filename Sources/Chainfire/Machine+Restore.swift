@@ -26,9 +26,11 @@ extension Machine {
             // What the compaction before the restart left to delete is found anew.
             for id in try keyspace.restore(compacted: image.mark.compacted) { garbage.append(id) }
             var state = State(
-                keyspace: keyspace, hub: WatchHub(revision: image.mark.revision, limits: options.ring), mark: image.mark,
+                keyspace: keyspace, hub: WatchHub(revision: image.mark.revision, limits: options.ring),
+                lessor: Lessor(recordsEvery: options.leaseRecordsEvery), mark: image.mark,
                 garbage: garbage, stored: image.mark.revision, storedIndex: image.mark.appliedIndex,
-                durable: image.mark.appliedIndex)
+                // What is read may lie in the system's memory only, of a process that was killed. A snapshot's file was synced.
+                durable: path == nil ? 0 : image.mark.appliedIndex)
             for (name, bytes) in image.facts {
                 if let name = Facts.Name(rawValue: name) { try state.facts.read(name, bytes) } else if name.hasPrefix("lease/") {
                     try state.restoreLease(name, bytes, now)

@@ -25,7 +25,7 @@ package final class Machine: StateMachine {
     struct State {
         var keyspace: Keyspace
         var hub: WatchHub
-        var lessor = Lessor()
+        var lessor: Lessor
         var facts = Facts()
         var mark: Mark
         var backlog = Backlog()
@@ -46,6 +46,8 @@ package final class Machine: StateMachine {
         var compactionProposed: Revision = 0
         var listeners = Listeners()
         var isStopped = false
+        /// An entry was applied in part: nothing of this may be written.
+        var isBroken = false
     }
 
     /// What a snapshot's file holds, read and not installed yet.

@@ -7,13 +7,28 @@ import Synchronization
 extension Storage {
     func snapshot(to path: String) throws -> StorageImage {
         do {
-            if FileManager.default.fileExists(atPath: path) { try disk.remove(path) }
-            try Self.copy(from: name, to: path)
+            try undisturbed {
+                if FileManager.default.fileExists(atPath: path) { try disk.remove(path) }
+                try Self.copy(from: name, to: path)
+            }
             try disk.open(path, .write).sync()
             return try look(path)
         } catch {
             throw Self.problem(error, path)
         }
+    }
+
+    /// Runs what opens the file anew, as often as another one came in its place meanwhile: that was opened with the old one's name, and
+    /// with the new one's write-ahead log perhaps.
+    private func undisturbed<Answer>(_ body: () throws -> Answer) throws -> Answer {
+        for _ in 0..<100 {
+            let before = replacements.load(ordering: .acquiring)
+            let answer = Result { try body() }
+            if before.isMultiple(of: 2), replacements.load(ordering: .acquiring) == before { return try answer.get() }
+            // Nobody waits long for a snapshot to be put in place.
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+        throw ChainfireError.storage("\(name) was replaced again and again while it was read; try again")
     }
 
     private static func copy(from source: String, to path: String) throws {
@@ -40,6 +55,8 @@ extension Storage {
             let directory = String(name[..<(name.lastIndex(of: "/") ?? name.startIndex)])
             try disk.rename(path, to: name + ".next")
             try disk.syncDirectory(directory)
+            replacements.add(1, ordering: .releasing)
+            defer { replacements.add(1, ordering: .releasing) }
             try close()
             try Self.finishInstall(name, disk)
             put(try Self.openWriter(name, pagesMax), in: writer)
@@ -77,7 +94,7 @@ extension Storage {
         }
     }
 
-    func check() throws -> [String] { try Self.check(name) }
+    func check() throws -> [String] { try undisturbed { try Self.check(name) } }
 
     /// Where the page is that SQLite names: " (offset 8192)"; nothing where it names none.
     private static func offset(of problem: String, _ path: String) throws -> String {

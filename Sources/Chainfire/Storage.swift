@@ -20,6 +20,8 @@ final class Storage: MachineStorage {
     let hot: Mutex<SQLite?>
     let cold: Mutex<SQLite?>
     let pagesMax: Int?
+    /// How often another file was put in the place of this one, twice: odd while it happens.
+    let replacements = Atomic<Int>(0)
 
     /// - Parameter pagesMax: the most pages that the file may have, for tests of a full disk.
     init(path: String, disk: any Disk = SystemDisk(), pagesMax: Int? = nil) throws(ChainfireError) {

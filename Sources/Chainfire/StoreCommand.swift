@@ -57,7 +57,7 @@ package enum StoreCommand: Hashable, Sendable {
     var grows: Bool {
         switch self {
         case .transaction(let transaction): transaction.mayGrow
-        case .leaseGrant, .members, .published: true
+        case .leaseGrant, .members: true
         default: false
         }
     }

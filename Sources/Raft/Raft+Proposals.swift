@@ -15,10 +15,17 @@ extension Raft {
         }
     }
 
+    /// Rises within a run; when the lower half is used up, a new run begins.
     mutating func nextSequence() -> UInt64 {
+        if sequence == UInt64(UInt32.max) {
+            run = Self.drawRun(&random)
+            sequence = 0
+        }
         sequence += 1
         return run | sequence
     }
+
+    static func drawRun(_ random: inout SplitMix64) -> UInt64 { random.next() & ~UInt64(UInt32.max) }
 
     /// A sequence is taken at most once, and only in its term: what then is not in the log when a later term begins
     /// never will be, and its proposer may ask again.

@@ -21,7 +21,7 @@ package struct Raft: Sendable {
     var log: RaftLog
     var random: SplitMix64
     /// Drawn for this run of the process; the upper half of ids that must not repeat over restarts.
-    let run: UInt64
+    var run: UInt64
     /// The last lower half.
     var sequence: UInt64 = 0
     var now: UInt64 = 0
@@ -85,7 +85,7 @@ package struct Raft: Sendable {
         sinceHeard = options.leaseReads ? 0 : options.electionTicks
         ledTerm = hardState.vote == id ? hardState.term : 0
         random = SplitMix64(seed: options.seed ^ id &* 0xD1B5_4A32_D192_ED03)
-        run = random.next() & ~UInt64(UInt32.max)
+        run = Self.drawRun(&random)
         pendingChanges = entries.filter { $0.kind == .configuration && $0.index > commit }.map(\.index)
         // A leader appends a change only after it applied the one before, which therefore is committed. Without
         // this, one that forgot the commit could campaign in a configuration that is two changes old.

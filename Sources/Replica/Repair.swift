@@ -7,7 +7,8 @@ import Raft
 /// it grants no vote and does not campaign (`Raft.Options.isRepairing`).
 ///
 /// That is safe because every entry it acknowledged and lost is committed only if others hold it who, together,
-/// meet every majority that elects without this member; and it keeps its term, so no vote is given twice.
+/// meet every majority that elects without this member; and it keeps its term, so no vote is given twice. Where no header of a
+/// segment can be read nothing tells the term: then nothing is set aside, and the member is to be replaced.
 ///
 /// The file `recovering` says so across crashes:
 ///
@@ -107,6 +108,13 @@ struct Repair: Sendable {
                     at += 8
                 }
             }
+        }
+        guard log != nil || segments.isEmpty else {
+            throw .corrupt(
+                file: "\(directory)/\(segments[0].0)", offset: 0, """
+                    its header is damaged, and no other segment tells what it said: this member may have voted in a term that it does not know \
+                    any more, and must not vote again; replace it (plasma chainfire member replace), with an empty directory
+                    """)
         }
         return term
     }

@@ -99,6 +99,42 @@ struct LeaseTests {
         #expect(bench.machine.state.withLock { $0.lessor.sortedIDs } == [])
     }
 
+    @Test func `time that was recorded passes once, however often it is recorded and whoever leads afterwards`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        try bench.apply(.leaseGrant(id: 7, ttl: 3_600))
+        try bench.put("a", lease: 7)
+        bench.time.advance(by: .seconds(10))
+        bench.term = 2
+        let second = Leadership(term: 2, since: bench.time.now())
+        try bench.tick(.zero, second)
+        func left() -> Int64? { bench.machine.state.withLock { $0.lessor.remaining(7, now: bench.time.now()) } }
+        for _ in 0..<100 {
+            try bench.tick(.seconds(12), second)
+            // Its whole time from the beginning of this leadership on.
+            #expect(left() == 3_600 - Int64((bench.time.now() - second.since) / .seconds(1)))
+        }
+        // It is known up to the last recording, and what passed since then is given again.
+        let third = Leadership(term: 3, since: bench.time.now())
+        bench.term = 3
+        try bench.tick(.zero, third)
+        try bench.put("a", lease: 7)
+        #expect((2_400...2_700).contains(try #require(left())), "\(left() ?? 0)")
+        try bench.tick(.seconds(try #require(left()) - 1), third)
+        #expect(try bench.keys() == ["a"])
+        try bench.tick(.seconds(2), third)
+        #expect(try bench.keys() == [])
+    }
+
+    @Test func `what is left is recorded in whole seconds, not one too few`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        try bench.tick(.zero, leading)
+        try bench.apply(.leaseGrant(id: 7, ttl: 1_000))
+        let commands = try bench.tick(.milliseconds(300_100), leading)
+        #expect(commands.contains(.leasesRecord([.init(sight: LeaseSight(id: 7, renewed: 2), seconds: 700)])), "\(commands)")
+    }
+
     @Test func `no more than five hundred leases end at once, and a thousand in a second`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

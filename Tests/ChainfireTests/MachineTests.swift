@@ -37,6 +37,35 @@ struct MachineTests {
         #expect(try again.keys().count == 100)
     }
 
+    @Test func `an entry that cannot be applied is not written as if it were`() throws {
+        let directory = try TemporaryDirectory()
+        let bench = try Bench(directory.path)
+        try bench.put("a", [1])
+        try bench.machine.flush()
+        #expect(throws: ChainfireError.self) { try bench.machine.apply([Command(index: bench.index + 1, term: 1, bytes: [99, 1])]) }
+        #expect(throws: ChainfireError.self) { try bench.machine.flush() }
+        #expect(throws: ChainfireError.self) { _ = try bench.machine.checkpoint() }
+        #expect(throws: StoreError.self) { _ = try bench.keys() }
+        try bench.machine.storage.close()
+        let again = try Bench(directory.path)
+        #expect(again.index == bench.index)
+        #expect(try again.keys() == ["a"])
+    }
+
+    @Test func `what a killed process wrote counts as durable only once it was made so`() throws {
+        let directory = try TemporaryDirectory()
+        let first = try Bench(directory.path)
+        for number in 0..<50 { try first.put(Key("k\(number)"), [UInt8](repeating: 7, count: 3_000)) }
+        try first.machine.flush()
+        // As a process that was killed leaves it.
+        let here = try TemporaryDirectory()
+        for name in ["state.db", "state.db-wal"] { try FileManager.default.copyItem(atPath: directory.path + "/" + name, toPath: here.path + "/" + name) }
+        let again = try Bench(here.path, pagesMax: 1)
+        #expect(again.index == first.index)
+        try again.put("more", [UInt8](repeating: 1, count: 30_000))
+        #expect(try again.machine.checkpoint() == 0, "the disk is full: the log must keep all of it")
+    }
+
     @Test func `the quota raises an alarm that refuses puts, lets deletes through, and clears itself`() throws {
         let directory = try TemporaryDirectory()
         var options = ChainfireOptions()
@@ -108,6 +137,39 @@ struct MachineTests {
         #expect(told == Array(30...51))
         try target.machine.storage.close()
         #expect(try Bench(there.path).machine.applied.position == head.position)
+    }
+
+    @Test func `a copy that is made while another state is put in place is of the one or of the other`() async throws {
+        let here = try TemporaryDirectory()
+        let there = try TemporaryDirectory()
+        let source = try Bench(here.path)
+        for number in 0..<200 { try source.put(Key("new\(number)"), [UInt8](repeating: 1, count: 2_000)) }
+        let head = try source.machine.snapshot(to: here.path + "/copy")
+        let target = try Bench(there.path)
+        for number in 0..<200 { try target.put(Key("old\(number)"), [UInt8](repeating: 2, count: 2_000)) }
+        try target.machine.flush()
+        let machine = target.machine
+        final class Flag: Sendable { let isSet = Atomic(false) }
+        let (done, path) = (Flag(), there.path + "/backup")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while true {
+                    _ = try machine.storage.snapshot(to: path)
+                    let problems = try Storage.check(path)
+                    var kinds: Set<Substring> = []
+                    try Storage.readRows(path) { kinds.insert($0.key.description.prefix(3)) }
+                    #expect(problems.isEmpty && kinds.count == 1, "\(problems) \(kinds)")
+                    if done.isSet.load(ordering: .relaxed) { break }
+                }
+            }
+            for _ in 0..<20 {
+                try FileManager.default.copyItem(atPath: here.path + "/copy", toPath: there.path + "/copy")
+                try machine.prepare(there.path + "/copy", head)
+                try machine.install(there.path + "/copy", head)
+            }
+            done.isSet.store(true, ordering: .relaxed)
+            try await group.waitForAll()
+        }
     }
 
     @Test func `a snapshot that was moved into place and not opened yet is found after a crash`() throws {
@@ -295,7 +357,7 @@ struct MachineTests {
         #expect(try Chainfire.check(directory: target).isSound)
         #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: target) }
         // Further than revisions go: nothing is made.
-        for bump: Revision in [.max, .max / 2] {
+        for bump: Revision in [.max, .max / 2, 1 << 42, 10_000_000_000_000] {
             #expect(throws: ChainfireError.self) { try Chainfire.restore(snapshot: copy, to: there.path + "/far", bumpRevision: bump) }
         }
         #expect(!FileManager.default.fileExists(atPath: there.path + "/far"))

@@ -1,4 +1,7 @@
+import Chainfire
 import Foundation
+import Host
+import Logging
 import Manifest
 import Simulation
 import Store
@@ -32,6 +35,21 @@ struct MemberConfigurationTests {
             let stretched = Admission.stretched(token)
             #expect(stretched.count == 64 && stretched != token && Admission.stretched(stretched) == stretched)
         }
+    }
+
+    @Test func `who begins alone, and is stopped before its cluster has begun, begins the same one again; and no other once it has`() async throws {
+        let folder = try Folder()
+        let text = "name: one\ndata_dir: \(folder.path)\n"
+        let read = try MemberConfiguration.read(Array(text.utf8), file: "member.yaml", directory: folder.path, hostName: "node01")
+        let admission = Admission(configuration: read, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let first = try await admission.membership()
+        let identity = try #require(first.identity)
+        #expect(try await admission.membership().identity == identity)
+        // As far as a first start had come that ended when it opened its ports.
+        _ = try Chainfire.open(directory: folder.path, time: SystemTime(), disk: SystemDisk(), membership: first, logger: admission.logger)
+        #expect(try await admission.membership().identity == identity)
+        admission.settle()
+        #expect(try await admission.membership() == .existing)
     }
 
     private static func shown(_ read: MemberConfiguration) -> String {

@@ -16,6 +16,17 @@ import Testing
         #expect(net.faults.isEmpty)
     }
 
+    @Test func `after as many forwards as have numbers, the next ones are taken as well`() throws {
+        var net = Net.led()
+        net.nodes[2]?.raft.sequence = UInt64(UInt32.max) - 2
+        for _ in 0..<6 {
+            net.propose(2)
+            net.settle()
+        }
+        #expect(net.names.count == 6)
+        #expect(net.faults.isEmpty)
+    }
+
     @Test func `a forward of an earlier term is never taken`() throws {
         var net = Net.led()
         net.step(2, .propose([Proposal(bytes: Net.bytes(1))]))

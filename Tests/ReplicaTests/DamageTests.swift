@@ -1,4 +1,5 @@
 import Host
+import Raft
 @testable import Replica
 import Simulation
 import Testing
@@ -87,6 +88,27 @@ import Testing
                 written.disk.flip(part.file, at: part.range.lowerBound + 3, mask: 1)
             }
         }
+    }
+
+    @Test func `who cannot know its term any more does not begin anew, however many others there are`() throws {
+        let disk = SimulatedDisk(seed: 5)
+        let group = Membership.bootstrap(Configuration(voters: [1, 2, 3]))
+        func open() throws -> ReplicaCore<Notebook> {
+            var options = small()
+            options.id = 1
+            return try ReplicaCore.open(directory: "/log", disk: disk, machine: Notebook(disk: disk), options: options, identity: 3, membership: group)
+        }
+        _ = try open()
+        var scan = LogScan(directory: "/log")
+        try scan.run(disk)
+        let name = try #require(scan.segments.first?.name)
+        #expect(scan.segments.count == 1)
+        disk.flip("/log/\(name)", at: 57, mask: 4)
+        for _ in 0..<2 {
+            let error = #expect(throws: ReplicaError.self) { _ = try open() }
+            #expect(error?.description.contains("must not vote again") == true, "\(error.map { "\($0)" } ?? "")")
+        }
+        #expect(try disk.list("/log").contains(name), "what is left of it stays")
     }
 
     @Test func `a missing, foreign or misnamed segment is refused`() throws {

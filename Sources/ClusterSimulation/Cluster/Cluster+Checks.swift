@@ -196,7 +196,10 @@ extension Cluster {
         case .housekeeping: return Expectation(answer: .done(seconds: 0))
         case .remaining(let leases):
             try spend(command)
-            for (lease, seconds) in leases { leaseClock.checkpoint(lease, left: seconds) }
+            for (lease, renewed, seconds) in leases where leaseClock.renewal(of: lease) == renewed {
+                counts.recordings += 1
+                if let problem = leaseClock.checkpoint(lease, left: seconds, at: now, haste: 12) { throw Breach(.lease, problem) }
+            }
             return Expectation(answer: .done(seconds: 0))
         case .expire(let leases):
             try spend(command)

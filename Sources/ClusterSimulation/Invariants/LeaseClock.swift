@@ -26,7 +26,16 @@ struct LeaseClock {
     /// The entry that granted or last renewed a lease.
     func renewal(of lease: Int64) -> UInt64? { lives[lease]?.entry }
 
-    mutating func checkpoint(_ lease: Int64, left: Int64) { lives[lease]?.left = left }
+    /// - Returns: what is wrong with so many seconds being left now, if anything.
+    mutating func checkpoint(_ lease: Int64, left: Int64, at time: Micros, haste: Int64) -> String? {
+        guard let life = lives[lease] else { return nil }
+        lives[lease]?.left = left
+        guard time - life.since + .seconds(Int(left)) < Self.least(life.seconds, haste) else { return nil }
+        return "lease \(lease) of \(life.seconds) s is said to have \(left) s left \(time - life.since) µs after it was granted or renewed"
+    }
+
+    /// How long so many seconds of a leader's clock last at the least.
+    private static func least(_ seconds: Int64, _ haste: Int64) -> Micros { .seconds(Int(seconds)) * 100 / (100 + haste) - .milliseconds(60) }
 
     mutating func revoke(_ lease: Int64) { lives[lease] = nil }
 
@@ -36,11 +45,10 @@ struct LeaseClock {
     /// - Returns: what is wrong with the lease ending now, if anything.
     mutating func expire(_ lease: Int64, at time: Micros, ledSince: Micros, haste: Int64) -> String? {
         guard let life = lives.removeValue(forKey: lease) else { return "lease \(lease) ended, but was not there" }
-        func least(_ seconds: Int64) -> Micros { .seconds(Int(seconds)) * 100 / (100 + haste) - .milliseconds(60) }
-        if time - life.since < least(life.seconds) {
+        if time - life.since < Self.least(life.seconds, haste) {
             return "lease \(lease) of \(life.seconds) s ended \(time - life.since) µs after it was granted or renewed"
         }
-        if time - ledSince < least(life.left) {
+        if time - ledSince < Self.least(life.left, haste) {
             return "lease \(lease) with \(life.left) s left ended \(time - ledSince) µs after its leader began to lead"
         }
         return nil

@@ -13,6 +13,7 @@ final class ChainfireSubject: Subject {
         // So little that values are read from the storage and the ring of events overflows.
         options.cacheBytes = 200
         options.compaction = CompactionPolicy(keep: 400)
+        options.leaseRecordsEvery = .milliseconds(1_500)
         options.ring.eventsMax = 24
         options.ring.batchEventsMax = 5
         let clock = member.localClock
@@ -43,7 +44,7 @@ final class ChainfireSubject: Subject {
         case .leasesRevoke(let ids): .request(.revoke(lease: ids.first ?? 0))
         case .leasesRenew(let ids): .request(.renew(lease: ids.first ?? 0))
         case .leasesEnd(let sights): .expire(sights.map { ($0.id, $0.renewed) })
-        case .leasesRecord(let times): .remaining(times.map { ($0.sight.id, $0.seconds) })
+        case .leasesRecord(let times): .remaining(times.map { ($0.sight.id, $0.sight.renewed, $0.seconds) })
         case .members, .alarm, .founded, .published: .housekeeping
         }
     }

@@ -10,6 +10,7 @@ package struct Counts: Sendable, CustomStringConvertible {
     package var snapshots = 0
     package var changes = 0
     package var expiries = 0
+    package var recordings = 0
     package var batches = 0
     package var strangers = 0
     /// Voters that lost power as their vote left, and appends of old leaders that came after it.
@@ -22,7 +23,7 @@ package struct Counts: Sendable, CustomStringConvertible {
     private static let fields: [(String, WritableKeyPath<Counts, Int> & Sendable)] = [
         ("events", \.events), ("steps", \.steps), ("calls answered", \.answered), ("given up", \.unknown),
         ("refused", \.refused), ("crashes", \.crashes), ("elections", \.elections), ("snapshots", \.snapshots),
-        ("changes of members", \.changes), ("leases ended", \.expiries), ("watch batches", \.batches),
+        ("changes of members", \.changes), ("leases ended", \.expiries), ("leases' times recorded", \.recordings), ("watch batches", \.batches),
         ("messages of strangers", \.strangers), ("voters ambushed", \.ambushes), ("late appends", \.lateAppends), ("late votes", \.lateVotes),
         ("stayed broken", \.lame),
     ]

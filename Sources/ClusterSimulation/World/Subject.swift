@@ -10,7 +10,7 @@ enum Act: Sendable {
     /// Leases that the leader found to have ended, and the entry that it knew to have renewed each last.
     case expire([(lease: Int64, renewed: UInt64)])
     /// What is left of leases, in seconds.
-    case remaining([(lease: Int64, seconds: Int64)])
+    case remaining([(lease: Int64, renewed: UInt64, seconds: Int64)])
     /// Nothing that a client sees.
     case housekeeping
 }

@@ -15,16 +15,24 @@ struct Admission {
 
     /// The answer to a join is kept here until the state itself knows, so that a restart does not join twice.
     private var ticketFile: String { configuration.directory + "/join.json" }
+    /// What a member that begins alone makes its cluster of, until the state knows: one that was killed in the middle of its first start
+    /// begins again.
+    private var tokenFile: String { configuration.directory + "/alone.token" }
 
     func membership() async throws -> ClusterMembership {
         let isKnown = try Chainfire.identity(directory: configuration.directory, disk: SystemDisk()) != nil
         switch configuration.beginning {
         case .alone:
-            if isKnown { return .existing }
+            let kept = FileManager.default.contents(atPath: tokenFile).map { String(decoding: $0, as: UTF8.self) }
+            if isKnown && kept == nil { return .existing }
             // A random token: a random cluster.
+            let token = kept ?? UUID().uuidString
+            if kept == nil {
+                do throws(DiskError) { try keep(Array(token.utf8), in: tokenFile) } catch { throw Failure("\(tokenFile) cannot be written: \(error)") }
+            }
             return .bootstrap(
                 name: configuration.name, members: [FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer)],
-                token: UUID().uuidString)
+                token: token)
         case .bootstrap(let founders):
             // Given at each start: one that was killed in the middle of its first begins again.
             return .bootstrap(
@@ -47,15 +55,27 @@ struct Admission {
         return Hex.encode(digest)
     }
 
-    /// Whole or not at all, also when the power fails.
-    private func keep(_ ticket: [UInt8]) throws(DiskError) {
+    /// The state knows who begins the cluster: who loses it from now on does not begin it again.
+    func settle() {
+        guard FileManager.default.fileExists(atPath: tokenFile) else { return }
         let disk = SystemDisk()
-        let draft = ticketFile + ".new"
+        do throws(DiskError) {
+            try disk.remove(tokenFile)
+            try disk.syncDirectory(configuration.directory)
+        } catch {
+            logger.warning("\(tokenFile) cannot be removed", metadata: ["why": "\(error)"])
+        }
+    }
+
+    /// Whole or not at all, also when the power fails.
+    private func keep(_ content: [UInt8], in path: String) throws(DiskError) {
+        let disk = SystemDisk()
+        let draft = path + ".new"
         let file = try disk.open(draft, .create)
         try file.truncate(to: 0)
-        try file.write(ticket, at: 0)
+        try file.write(content, at: 0)
         try file.sync()
-        try disk.rename(draft, to: ticketFile)
+        try disk.rename(draft, to: path)
         try disk.syncDirectory(configuration.directory)
     }
 
@@ -80,7 +100,7 @@ struct Admission {
                 switch answer.status {
                 case 200..<300:
                     let ticket = try Result { try Self.ticket(document, from: address) }.mapError { GRPCStatus(.dataLoss, "\($0)") }.get()
-                    do throws(DiskError) { try keep(document.encoded()) } catch {
+                    do throws(DiskError) { try keep(document.encoded(), in: ticketFile) } catch {
                         throw GRPCStatus(.dataLoss, "\(ticketFile) cannot be written: \(error)")
                     }
                     logger.notice("joined", metadata: ["through": "\(address)", "member": "\(hex(ticket.memberID))", "cluster": "\(hex(ticket.clusterID))"])

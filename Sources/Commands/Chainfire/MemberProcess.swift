@@ -38,7 +38,8 @@ struct MemberProcess {
     }
 
     private func run(over transport: PeerTransport, scratch: String) async throws {
-        let membership = try await Admission(configuration: configuration, logger: logger, manager: manager).membership()
+        let admission = Admission(configuration: configuration, logger: logger, manager: manager)
+        let membership = try await admission.membership()
         let time = SystemTime()
         let store = try Chainfire.open(
             directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
@@ -58,6 +59,11 @@ struct MemberProcess {
         var group = ServiceGroupConfiguration(services: [.init(service: server)], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(20)
         group.maximumCancellationDuration = .seconds(10)
+        let settling = Task {
+            try await store.founded()
+            admission.settle()
+        }
+        defer { settling.cancel() }
         try await ServiceGroup(configuration: group).run()
         logger.notice("member \(configuration.name) stopped")
     }
