@@ -36,6 +36,7 @@ private func explainTLS(_ text: String) -> String {
         ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "it shows no certificate"),
         ("WRONG_VERSION_NUMBER", "it does not speak TLS"),
         ("HTTP_REQUEST", "it does not speak TLS"),
+        ("EOF during handshake", "it closed the connection during the TLS handshake: perhaps it does not speak TLS, or wants a certificate of ours"),
     ]
     return causes.first { text.contains($0.0) }?.1 ?? text
 }

@@ -11,7 +11,7 @@ extension Chainfire {
     /// Until the task is cancelled: writes what waits in quiet moments, tells the others this member's name, client URLs and
     /// disk, promotes learners that have caught up.
     func keepHouse() async {
-        var isPublished = false
+        var (isPublished, wasFull) = (false, false)
         var seen = machine.revision.load(ordering: .relaxed)
         var (flushed, flushes) = (time.now(), 0)
         while !Task.isCancelled {
@@ -26,9 +26,29 @@ extension Chainfire {
                 flushed = time.now()
             }
             seen = revision
+            tellOfRoom(&wasFull)
             if !isPublished { isPublished = await publish() }
             await promoteLearners()
         }
+    }
+
+    /// Until the task is cancelled: throws when this member is none any more, and the others have had time to hear of it.
+    func endWhenRemoved() async throws {
+        while !isRemoved { try await time.sleep(for: Self.round) }
+        let end = time.now() + .seconds(2)
+        repeat { try await time.sleep(for: Self.round * 5) } while replica.status.role == .leader && time.now() < end
+        throw removal
+    }
+
+    var isRemoved: Bool { machine.state.withLock { $0.facts.removed.contains(machine.identity.memberID) } }
+    var removal: ChainfireError { .log(.mismatch(PeerRefusal.removed(member: machine.identity.memberID).endsThisMember)) }
+
+    /// Tells, once each time, that the disk has no room, and that it has again.
+    private func tellOfRoom(_ wasFull: inout Bool) {
+        let why = machine.isFull.load(ordering: .relaxed) ? "\(ChainfireError.full(machine.storage.name))" : replica.status.trouble.map { "\($0)" }
+        guard (why != nil) != wasFull else { return }
+        wasFull = why != nil
+        if let why { logger.error("writes are refused: \(why)") } else { logger.notice("there is room on the disk again: writes go on") }
     }
 
     /// Returns when the log itself tells who began the cluster.
@@ -93,9 +113,10 @@ extension Chainfire {
     func followMembers() {
         guard let transport else { return }
         let mine = machine.identity.memberID
-        machine.onMembersChanged { [weak replica] members in
+        machine.onMembersChanged { [weak replica] members, removed in
             replica?.learn(
-                Dictionary(uniqueKeysWithValues: members.map { ($0.id, $0.incarnation) }), voters: members.count { !$0.isLearner })
+                Dictionary(uniqueKeysWithValues: members.map { ($0.id, $0.incarnation) }), removed: removed,
+                voters: members.count { !$0.isLearner })
             transport.setPeers(members.filter { $0.id != mine }.map { member in
                 Peer(id: member.id, addresses: member.peerURLs.compactMap { PeerAddress(url: $0) })
             })

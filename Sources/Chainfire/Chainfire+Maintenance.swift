@@ -74,8 +74,9 @@ extension Chainfire {
             status.unmet = log.unmet.map { id in members[id].flatMap { $0.name.isEmpty ? nil : $0.name } ?? String(id, radix: 16) }
         }
         if log.leader == nil { status.errors.append("etcdserver: no leader") }
-        if let founding = status.founding { status.errors.append(founding) }
-        for alarm in status.alarms { status.errors.append("memberID:\(alarm.memberID) alarm:NOSPACE ") }
+        status.isRecovering = log.isRecovering
+        for reason in [status.founding, status.recovery] { if let reason { status.errors.append(reason) } }
+        for alarm in status.alarms { status.errors.append("memberID:\(alarm.memberID) alarm:\(alarm.kind == .noSpace ? "NOSPACE" : "CORRUPT") ") }
         if machine.isFull.load(ordering: .relaxed) { status.errors.append("\(ChainfireError.full(machine.storage.name))") }
         if let trouble = log.trouble { status.errors.append("\(trouble)") }
         return status

@@ -59,11 +59,12 @@ extension Chainfire {
             clusterID: machine.identity.clusterID, memberID: id, members: machine.state.withLock { $0.facts.sortedMembers })
     }
 
-    /// Adds a learner that promotes itself, or finds the one that was added with the same words and has not come yet.
+    /// Adds a learner that promotes itself, or finds the one that was added with the same words, or without a name as etcd's tools do it, and
+    /// has not come yet.
     package func joinMember(name: String, peerURLs: [String]) async throws(StoreError) -> JoinTicket {
         try await barrier()
         let known = membersSeen().first {
-            $0.name == name && $0.peerURLs == peerURLs && $0.clientURLs.isEmpty && $0.record.incarnation == 0
+            ($0.name == name || $0.name.isEmpty) && $0.peerURLs == peerURLs && $0.clientURLs.isEmpty && $0.record.incarnation == 0
         }
         if let known { return try joinTicket(for: known.id) }
         return try joinTicket(for: try await addMember(peerURLs: peerURLs, isLearner: true, promotes: true, name: name).id)
@@ -153,6 +154,9 @@ extension Chainfire {
 }
 
 extension Chainfire {
+    /// As this member knows them, from its own state alone.
+    package var knownMembers: [MemberRecord] { machine.state.withLock { $0.facts.sortedMembers } }
+
     static let notInSync = "etcdserver: can only promote a learner member which is in sync with leader"
 
     func membersSeen() -> [Member] {
@@ -227,8 +231,11 @@ extension Chainfire {
         guard !peerURLs.isEmpty, peerURLs.allSatisfy({ PeerAddress(url: $0) != nil }) else {
             throw .invalid("etcdserver: given member URLs are invalid")
         }
-        if members.contains(where: { !Set($0.peerURLs).isDisjoint(with: peerURLs) }) {
-            throw .precondition("etcdserver: Peer URLs already exists")
+        if let other = members.first(where: { !Set($0.peerURLs).isDisjoint(with: peerURLs) }) {
+            throw .precondition("etcdserver: Peer URLs already exists", detail: """
+                member \(hex(other.id))\(other.name.isEmpty ? "" : " (\(other.name))") is at \(other.peerURLs.joined(separator: ", ")); where that is the same \
+                member without its data: plasma chainfire member replace \(hex(other.id)) NAME --peer-urls URL
+                """)
         }
     }
 }

@@ -58,6 +58,17 @@ extension Chainfire {
         }
     }
 
+    /// Puts what lies in a database's write-ahead log, which is beside it under its own name, into the database.
+    package static func absorbLog(ofDatabase path: String) throws(ChainfireError) {
+        do {
+            let storage = try Storage(path: path)
+            try storage.checkpoint()
+            try storage.close()
+        } catch {
+            throw Storage.problem(error, path)
+        }
+    }
+
     /// Makes a new data directory of a snapshot: a new cluster with the keys of the old one.
     ///
     /// The cluster's and its members' ids are new, so that no old member ever talks to it. The revision is raised by

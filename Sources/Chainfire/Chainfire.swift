@@ -65,6 +65,7 @@ package final class Chainfire: Store, Service {
         do throws(DiskError) { try disk.syncDirectory(directory) } catch { throw .storage(error.description) }
         let chainfire = Chainfire(
             machine: machine, replica: replica, transport: transport, time: time, options: options, lock: lock, logger: logger)
+        guard !chainfire.isRemoved else { throw chainfire.removal }
         chainfire.followMembers()
         let status = chainfire.status
         logger.info("store opened", metadata: [
@@ -100,6 +101,13 @@ package final class Chainfire: Store, Service {
             return Founding(identity: identity, members: [])
         }
         let founding = try membership.founding()
+        let names = (try? disk.list(directory)) ?? []
+        if let left = names.first(where: { $0 == "state.db" || $0 == "log" }) {
+            throw .mismatch("""
+                \(directory) holds a store (\(left)), but not the file member, which says whose: bring \(directory)/member back from a backup, or, \
+                where a restore was interrupted or the store is given up, empty the directory
+                """)
+        }
         try founding.identity.write(directory, disk)
         return founding
     }
@@ -134,6 +142,7 @@ package final class Chainfire: Store, Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { [self] in try await replica.run() }
                 group.addTask { [self] in await keepHouse() }
+                group.addTask { [self] in try await endWhenRemoved() }
                 group.addTask { [self] in
                     try await gracefulShutdown()
                     await gate.drain()

@@ -33,12 +33,19 @@ package struct ChainfireStatus: Hashable, Sendable {
     package var quotaBytes = 0
     /// Names of those that begin the cluster with this member and were not met yet: nobody leads before they are.
     package var unmet: [String] = []
+    /// Its log was damaged and set aside: it neither votes nor reads until a leader has caught it up.
+    package var isRecovering = false
     /// What is wrong now, in words; etcd's where it has them.
     package var errors: [String] = []
 
     /// Why nobody leads yet; nil where that is not for want of founders.
     package var founding: String? {
-        unmet.isEmpty ? nil : "the cluster begins with all its members, and \(unmet.joined(separator: ", ")) was not met yet"
+        unmet.isEmpty ? nil : "the cluster begins with all its members, and \(unmet.joined(separator: ", ")) \(unmet.count == 1 ? "was" : "were") not met yet"
+    }
+
+    /// Why this member does not count for now; nil: it does.
+    package var recovery: String? {
+        isRecovering ? "this member's log was damaged and set aside (log/damaged-N): it does not vote until a leader has given it what it lacks" : nil
     }
 
     /// etcd's names.

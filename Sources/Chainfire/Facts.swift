@@ -7,6 +7,8 @@ struct Facts: Hashable, Sendable {
     var isFounded = false
     var clusterID: UInt64 = 0
     var members: [UInt64: MemberRecord] = [:]
+    /// Members no longer. They are told so, and take no part.
+    var removed: Set<UInt64> = []
     var alarms: Set<Alarm> = []
     /// nil: not known yet, this member waits for a leader.
     var configuration: Configuration?
@@ -21,6 +23,8 @@ struct Facts: Hashable, Sendable {
     mutating func follow(_ configuration: Configuration) {
         self.configuration = configuration
         let ids = configuration.members
+        removed.formUnion(members.keys.filter { !ids.contains($0) })
+        removed.subtract(ids)
         members = members.filter { ids.contains($0.key) }
         for id in ids { members[id]?.isLearner = configuration.isLearner(id) }
         for id in configuration.voters {
@@ -34,7 +38,7 @@ struct Facts: Hashable, Sendable {
 ///
 ///     cluster         id, whether it was founded (1)
 ///     configuration   voters, outgoing, learners, learners next: each a count and varints; leaves by itself (1)
-///     members         count, records
+///     members         count, records; then, where a version wrote it that knows of them, count, ids of those that were removed
 ///     alarms          count, each a member and a kind (1)
 ///     base            index, term
 ///     lease/HEX       granted seconds, remaining seconds (0: all), index of the entry that renewed it
@@ -77,6 +81,8 @@ extension Facts {
         case .members:
             out.count(members.count)
             for member in sortedMembers { member.write(to: &out) }
+            out.count(removed.count)
+            for id in removed.sorted() { out.writeVarint(id) }
         case .alarms:
             out.count(alarms.count)
             for alarm in alarms.sorted() {
@@ -112,6 +118,8 @@ extension Facts {
                 let member = try MemberRecord(reading: &input)
                 members[member.id] = member
             }
+            guard input.remaining > 0 else { break }
+            for _ in 0..<(try input.count()) { removed.insert(try input.unsigned()) }
         case .alarms:
             for _ in 0..<(try input.count()) {
                 let member = try input.unsigned()

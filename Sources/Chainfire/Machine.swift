@@ -83,7 +83,7 @@ package final class Machine: StateMachine {
     let isAlone: Atomic<Bool>
     /// It has been alone without a break since something made sure that it knows all that was acknowledged before.
     let hasRead = Atomic<Bool>(false)
-    private let membersChanged = Mutex<(@Sendable ([MemberRecord]) -> Void)?>(nil)
+    private let membersChanged = Mutex<(@Sendable (_ members: [MemberRecord], _ removed: Set<UInt64>) -> Void)?>(nil)
     let metrics = MachineMetrics()
 
     /// Reads the state that the storage holds. Blocks.
@@ -154,14 +154,14 @@ package final class Machine: StateMachine {
     }
 
     /// Calls `body` with the members now and after every change, on the thread that applied it.
-    func onMembersChanged(_ body: @escaping @Sendable ([MemberRecord]) -> Void) {
+    func onMembersChanged(_ body: @escaping @Sendable (_ members: [MemberRecord], _ removed: Set<UInt64>) -> Void) {
         membersChanged.withLock { $0 = body }
         tellMembers()
     }
 
     func tellMembers() {
-        let members = state.withLock { $0.facts.sortedMembers }
-        membersChanged.withLock { $0 }?(members)
+        let (members, removed) = state.withLock { ($0.facts.sortedMembers, $0.facts.removed) }
+        membersChanged.withLock { $0 }?(members, removed)
     }
 
     /// Ends the watches; reads are refused from now on.

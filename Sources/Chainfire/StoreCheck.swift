@@ -30,6 +30,14 @@ package struct StoreCheck: Sendable, CustomStringConvertible {
             if let log, mark.appliedIndex > log.lastIndex, log.problem == nil {
                 problems.append("\(state) has applied entry \(mark.appliedIndex), but the log ends with \(log.lastIndex)")
             }
+            var facts = Facts()
+            for (name, bytes) in try Storage.look(state).facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
+            if log == nil, mark.appliedIndex > facts.base?.index ?? 0 {
+                problems.append("\(directory)/log is missing: \(state) has applied entry \(mark.appliedIndex); bring it back from a backup, or replace this member")
+            }
+            if log != nil, let identity, facts.members[identity.memberID]?.incarnation ?? 0 != 0, (try? disk.list(directory + "/log"))?.contains("identity") == false {
+                problems.append("\(directory)/log/identity is missing: it tells this disk from another, and the others will not let this member in; bring it back from a backup")
+            }
         } catch {
             problems.append("\(error)")
         }

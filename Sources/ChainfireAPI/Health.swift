@@ -27,7 +27,7 @@ struct Health: Sendable {
             return answer(.bad("ALARM \(alarm.kind.name)"))
         }
         guard isSerializable || status.leader != 0 else {
-            return answer(.bad("RAFT NO LEADER" + (status.founding.map { ": \($0)" } ?? "")))
+            return answer(.bad("RAFT NO LEADER" + ((status.founding ?? status.recovery).map { ": \($0)" } ?? "")))
         }
         let probe = RangeRequest(.single("health"), limit: 1, keysOnly: true)
         store.range(probe, serializable: isSerializable) { result in

@@ -61,7 +61,7 @@ package final class EtcdClient: Sendable {
             } catch {
                 failure = error
             }
-            let mayRepeat = failure.isUnsent || (isRead && (failure.code == .unavailable || failure.code == .deadlineExceeded))
+            let mayRepeat = failure.isUnwritten || (isRead && (failure.code == .unavailable || failure.code == .deadlineExceeded))
             attempt += 1
             // A wrong certificate does not become right.
             let isBad = mayRepeat || failure.code == .unavailable || failure.code == .deadlineExceeded

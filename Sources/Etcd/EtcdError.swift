@@ -70,7 +70,14 @@ extension StoreError {
     }
 }
 
+extension GRPCStatus {
+    /// Nothing was written: the call may be made again, elsewhere, whatever it does. etcd and Chainfire say that there is no leader only of
+    /// what they have not proposed.
+    package var isUnwritten: Bool { isUnsent || (code == .unavailable && message == EtcdText.noLeader) }
+}
+
 enum EtcdText {
+    static let noLeader = "etcdserver: no leader"
     static let compacted = "etcdserver: mvcc: required revision has been compacted"
     static let future = "etcdserver: mvcc: required revision is a future revision"
     static let noSpace = "etcdserver: mvcc: database space exceeded"

@@ -5,8 +5,8 @@ package struct Limits: Sendable {
     /// The largest body of an HTTP/1.1 request.
     package var bodyBytesMax = 2 << 20
     package var connectionsMax = 20_000
-    /// Calls at once on one connection.
-    package var streamsMax = 4096
+    /// Calls at once on one connection. Thousands may wait for a lock, and one more is to let it go.
+    package var streamsMax = 32_768
     /// How much a client may send ahead: of one stream, of all of a connection.
     package var streamWindowBytes = 1 << 20
     package var connectionWindowBytes = 8 << 20

@@ -1,4 +1,5 @@
 import Bytes
+import Causes
 import Glibc
 import Logging
 import NIOCore
@@ -67,7 +68,7 @@ package final class PortServer: Sendable {
             watchLoad(listener.eventLoop)
             return listener.localAddress?.port ?? port
         } catch {
-            throw .cannotListen("\(host):\(port)", "\(error)")
+            throw .cannotListen("\(host):\(port)", explain(error))
         }
     }
 

@@ -27,6 +27,8 @@ package final class PeerBook: Sendable {
         var known: [(member: UInt64, incarnation: UInt64)] = []
         /// What the group says of members that came here with another disk.
         var contradicted: [UInt64: UInt64] = [:]
+        /// Members no longer, as the group says.
+        var removed: Set<UInt64> = []
         /// As far as is known here; 0: not at all.
         var voters = 0
         /// What was learned is in the file.
@@ -121,8 +123,8 @@ package final class PeerBook: Sendable {
     private static func end(_ refusal: PeerRefusal) -> ReplicaError {
         .mismatch("""
             this disk is not the one that the others know this member with, so it takes no part: \(refusal). Where no majority has \
-            its disks any more, take a snapshot from a member that has (its database file will do) and restore it as a new cluster: \
-            plasma chainfire snapshot restore. Where this cluster never held anything, empty the directories of all members, this one's too
+            its disks any more, take a snapshot from a member that has (or, where it does not run, its state.db and state.db-wal) and restore it as a new cluster: \
+            plasma chainfire snapshot restore (for a state.db: --skip-hash-check). Where this cluster never held anything, empty the directories of all members, this one's too
             """)
     }
 
@@ -138,6 +140,7 @@ package final class PeerBook: Sendable {
             }
             if hello.to != own.member { return .wrongMember(wanted: hello.to, here: own.member) }
             if hello.from == own.member { return .other("member \(Self.hex(own.member)) is this one; two of them run") }
+            if state.removed.contains(hello.from) { return .removed(member: hello.from) }
             let (at, isKnown) = state.place(of: hello.from)
             if isKnown {
                 let met = state.known[at].incarnation
@@ -163,11 +166,12 @@ package final class PeerBook: Sendable {
     /// written is known all the same until this member ends, and is told again when it starts.
     /// - Parameters:
     ///   - incarnations: by member; 0: nobody knows yet.
+    ///   - removed: who is a member no longer.
     ///   - voters: how many there are, for the text of a refusal.
     /// - Returns: of whom the group says otherwise than this book, each told once; and why the book could not be written.
-    package func learn(_ incarnations: [UInt64: UInt64], voters: Int) -> (contradictions: [PeerRefusal], trouble: ReplicaError?) {
+    package func learn(_ incarnations: [UInt64: UInt64], removed: Set<UInt64> = [], voters: Int) -> (contradictions: [PeerRefusal], trouble: ReplicaError?) {
         state.withLock { state in
-            state.voters = voters
+            (state.voters, state.removed) = (voters, removed)
             if incarnations[state.identity.member] == state.identity.incarnation { state.isAgreed = true }
             var contradictions: [PeerRefusal] = []
             for (member, incarnation) in incarnations.sorted(by: { $0.key < $1.key })
@@ -197,6 +201,7 @@ package final class PeerBook: Sendable {
     package func refused(_ refusal: PeerRefusal) -> ReplicaError? {
         state.withLock { state in
             let own = state.identity
+            if case .removed(own.member) = refusal { return .mismatch(refusal.endsThisMember) }
             guard case .incarnation(own.member, let known, own.incarnation, let voters) = refusal, known != own.incarnation, !state.isAgreed
             else { return nil }
             var writer = ByteWriter()

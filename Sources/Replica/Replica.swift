@@ -51,6 +51,11 @@ package final class Replica<Machine: StateMachine>: Sendable {
         inbox = Inbox(bytesMax: options.waitingBytesMax)
         commandBytesMax = core.commandBytesMax
         let status = core.status
+        if let damage = core.damage {
+            logger.error("\(damage). The others have all of it: the log is set aside (\(directory)/damaged-N, to be deleted when it is of no more use), and this member votes again when a leader has given it what it lacks")
+        } else if status.isRecovering {
+            logger.warning("this member's log was damaged and set aside: it votes again when a leader has given it what it lacks")
+        }
         published = Mutex(status)
         publishedTerm = Atomic(status.term)
         self.core = Mutex(consume core)
@@ -153,10 +158,12 @@ package final class Replica<Machine: StateMachine>: Sendable {
 
     /// What the machine says of the members' disks: called before `run` with what it holds, and whenever that has changed,
     /// before anything else is made of it. Whoever came with another disk is spoken with no more. May block on the disk.
-    /// - Parameter incarnations: by member; 0: not known yet.
-    package func learn(_ incarnations: [UInt64: UInt64], voters: Int) {
+    /// - Parameters:
+    ///   - incarnations: by member; 0: not known yet.
+    ///   - removed: who is a member no longer.
+    package func learn(_ incarnations: [UInt64: UInt64], removed: Set<UInt64>, voters: Int) {
         guard let book else { return }
-        let (contradictions, trouble) = book.learn(incarnations, voters: voters)
+        let (contradictions, trouble) = book.learn(incarnations, removed: removed, voters: voters)
         for case .incarnation(let member, let known, let theirs, let voters) in contradictions {
             logger.error("\(PeerRefusal.incarnation(member: member, known: known, theirs: theirs, voters: voters))")
             transport?.disconnect(member)

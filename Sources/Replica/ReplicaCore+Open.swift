@@ -7,6 +7,8 @@ struct Opened: ~Copyable {
     var raft: Raft
     var applied: Position
     var isRecovering: Bool
+    /// Why its log was set aside now.
+    var damage: ReplicaError?
 }
 
 extension ReplicaCore {

@@ -62,6 +62,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var incomingNumber = 0
     var snapshotNumber = 0
 
+    /// Why the log was set aside when it was opened; nil: it was not.
+    package private(set) var damage: ReplicaError?
     var isRecovering: Bool
     /// The question after which this member may count itself as caught up, and when it was asked.
     var repairRead: (number: UInt64, asked: UInt64)?
@@ -86,6 +88,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         applied = opened.applied
         unapplied = Deque(opened.raft.entries(after: opened.applied.index, through: opened.raft.last.index))
         isRecovering = opened.isRecovering
+        damage = opened.damage
         if opened.raft.isFounding { unmet = Set(opened.raft.configuration.members).subtracting([options.id]) }
         log = opened.log
         self.machine = machine

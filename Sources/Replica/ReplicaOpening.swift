@@ -13,12 +13,15 @@ struct ReplicaOpening<Machine: StateMachine> {
     func run() throws(ReplicaError) -> Opened {
         let repair = Repair(directory, disk: disk)
         var state = try repair.state()
+        var damage: ReplicaError?
         if state == .none || state == .recovering {
             do throws(ReplicaError) {
                 return try open(beginning: HardState(term: options.base.term), after: options.base, isRecovering: state == .recovering)
             } catch {
                 switch error {
-                case .corrupt, .mismatch: guard hasPeers else { throw error }
+                case .corrupt, .mismatch:
+                    guard hasPeers else { throw error }
+                    damage = error
                 default: throw error
                 }
             }
@@ -26,9 +29,10 @@ struct ReplicaOpening<Machine: StateMachine> {
         // Damaged, and others have all of it.
         let applied = machine.applied.position
         let term = max(try repair.setAside(), applied.term)
-        let opened = try open(beginning: HardState(term: term), after: applied, isRecovering: true)
+        var opened = try open(beginning: HardState(term: term), after: applied, isRecovering: true)
         try repair.begun(term: term)
         state = .recovering
+        opened.damage = damage
         return opened
     }
 

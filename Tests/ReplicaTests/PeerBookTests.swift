@@ -63,7 +63,7 @@ import Testing
             // Of others, of another disk, or for another reason: nothing to do with this one.
             for refusal: PeerRefusal in [
                 .incarnation(member: 2, known: 5, theirs: 100, voters: 3), .incarnation(member: 1, known: 5, theirs: 101, voters: 3),
-                .incarnation(member: 1, known: 100, theirs: 100, voters: 3), .removed(member: 1), .other("no"),
+                .incarnation(member: 1, known: 100, theirs: 100, voters: 3), .removed(member: 2), .other("no"),
             ] { #expect(book.refused(refusal) == nil, "\(refusal)") }
             let end = book.refused(.incarnation(member: 1, known: 5, theirs: 100, voters: 3))
             #expect("\(end.map { "\($0)" } ?? "")".contains("there are 3 voters, and 2 must agree"))
@@ -73,6 +73,14 @@ import Testing
         // An empty directory is another disk, whatever lies beside.
         try disk.remove("log/identity")
         #expect(try PeerBook.open("log", disk: disk, cluster: 7, member: 1, incarnation: 102).identity.incarnation == 102)
+    }
+
+    @Test func `who was removed is told so, and ends`() throws {
+        let book = try open(SimulatedDisk(seed: 1))
+        #expect(book.admit(hello(2, 200)) == nil)
+        _ = book.learn([1: 100], removed: [2], voters: 1)
+        #expect(book.admit(hello(2, 200)) == .removed(member: 2))
+        #expect("\(book.refused(.removed(member: 1)).map { "\($0)" } ?? "")".contains("was removed from this cluster"))
     }
 
     @Test func `one member that met another disk does not disown whom the group knows`() throws {

@@ -143,8 +143,14 @@ def announced(world, member, *flags):
 def removed(world, member, left):
     world.plasma("member", "remove", member.name, endpoints=left)
     until(20, f"voters without {member.name}", lambda: voters(world) == left)
-    if member.is_running:
-        member.stop(signal.SIGKILL)
+    ends(world, member)
+
+
+def ends(world, member):
+    """Who was removed ends by itself, and does not start again."""
+    expect(member.wait(10) == 1 and "was removed from this cluster" in member.tail(), f"it goes on:\n{member.tail()}")
+    world.start(member.name, join=member.join)
+    expect(member.wait(10) == 1 and "was removed from this cluster" in member.tail(), f"it starts again:\n{member.tail()}")
 
 
 def listed(world, name):
@@ -199,8 +205,23 @@ def joining(world):
         load.wait_for(50)
         world.plasma("member", "remove", "four", endpoints=["one", "two"])
         until(20, "three voters", lambda: voters(world) == ["one", "three", "two"])
+        ends(world, four)
         load.wait_for(50)
-    return load.check()
+    note = load.check()
+    # One that does not run when it is removed, and does not know it when it starts.
+    five = world.member("five")
+    world.start("five", join={"leader_url": world.members["two"].client})
+    until(40, "a voter of five", lambda: voters(world) == ["five", "one", "three", "two"])
+    five.stop(signal.SIGKILL)
+    world.plasma("member", "remove", "five", endpoints=["one", "two"])
+    until(20, "three voters", lambda: voters(world) == ["one", "three", "two"])
+    ends(world, five)
+    # One that etcd's tool has added, without a name.
+    six = world.member("six")
+    world.ctl("member", "add", "six", "--peer-urls", six.peer, endpoints=["one", "two", "three"])
+    world.start("six", join={"leader_url": world.members["two"].client})
+    until(40, "a voter of six", lambda: voters(world) == ["one", "six", "three", "two"])
+    return note
 
 
 def voters(world):

@@ -20,7 +20,11 @@ struct ClusterClient: Sendable {
                 return try await ask(endpoint, call, request)
             } catch {
                 told.append("\(endpoint): \(error.message)")
-                guard error.isUnsent || (repeats && error.code == .unavailable) else { break }
+                if error.isUnwritten || (repeats && error.code == .unavailable) { continue }
+                if !repeats, error.code == .unavailable || error.code == .deadlineExceeded {
+                    told.append("it is not known whether that was carried out: look before you ask again")
+                }
+                break
             }
         }
         throw Failure(told.joined(separator: "\nplasma: "))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Etcd
 import Foundation
+import GRPC
 import Manifest
 
 /// Which keys: one, or all that begin with it.
@@ -65,21 +66,30 @@ struct PutKeyCommand: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               plasma chainfire put /a hello
+              plasma chainfire put /a < file
 
             EXIT CODES
               0  durable on a majority    1  refused, or not known: the message says which
             """)
     @Argument(help: "The key.") var key: String
-    @Argument(help: "The value.") var value: String
+    @Argument(help: "The value; without it, all of the standard input.") var value: String?
     @OptionGroup var endpoints: EndpointOptions
 
     func run() async throws {
         Interrupt.endsTheProcess()
         var request = Etcdserverpb_PutRequest()
         request.key = Data(key.utf8)
-        request.value = Data(value.utf8)
+        try Self.checkWords()
+        request.value = try value.map { Data($0.utf8) } ?? FileHandle.standardInput.readToEnd() ?? Data()
         let answer = try await (try endpoints.client()).ask(Calls.put, request)
         Output.write("revision \(answer.header.revision)\n")
+    }
+
+    /// What is no text became another one before it came here.
+    private static func checkWords() throws {
+        for case let word? in UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc)) where String(validatingCString: word) == nil {
+            throw Failure("a word of the command line is not UTF-8 (\(String(cString: word).debugDescription)); give such a value on the standard input")
+        }
     }
 }
 
@@ -110,13 +120,13 @@ struct WatchKeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Follows the changes of keys until Ctrl-C.",
         discussion: """
-            One line a change: revision, PUT or DELETE, key, value.
+            One line a change: revision, PUT or DELETE, key, value. When a member goes away it goes on at another, and misses nothing.
 
             EXAMPLES
               plasma chainfire watch --prefix / --revision 1
 
             EXIT CODES
-              1  the watch broke    130  Ctrl-C
+              1  refused, or nobody can be reached    130  Ctrl-C
             """)
     @OptionGroup var keys: KeySelection
     @Option(help: ArgumentHelp("From this revision on; 0 from now.", valueName: "number")) var revision: Int64 = 0
@@ -124,23 +134,44 @@ struct WatchKeyCommand: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
-        let client = try await (try endpoints.client()).connect()
+        let cluster = try endpoints.client()
+        var next = revision
+        while true {
+            let client = try await cluster.connect()
+            do throws(GRPCStatus) {
+                try await follow(client, &next)
+                Output.complain("plasma: the member has ended the watch; it goes on at another")
+            } catch {
+                await client.close()
+                guard error.code == .unavailable else { throw Failure("the watch was ended: \(error.message)") }
+                Output.complain("plasma: the watch broke (\(error.message)); it goes on at another member")
+            }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+    }
+
+    /// - Parameter next: the revision to go on from; 0: now.
+    private func follow(_ client: GRPCClient, _ next: inout Int64) async throws(GRPCStatus) {
         let stream = client.stream(
             "/etcdserverpb.Watch/Watch", sending: Etcdserverpb_WatchRequest.self, receiving: Etcdserverpb_WatchResponse.self)
         var create = Etcdserverpb_WatchCreateRequest()
         create.key = keys.start
         create.rangeEnd = keys.end
-        create.startRevision = revision
+        create.startRevision = next
         var request = Etcdserverpb_WatchRequest()
         request.createRequest = create
         try await stream.send(request)
         while let answer = try await stream.next() {
-            if answer.canceled { throw Failure("the watch was ended: \(answer.cancelReason.isEmpty ? "revision \(revision) was compacted (\(answer.compactRevision) is the oldest)" : answer.cancelReason)") }
+            if answer.canceled {
+                let why = answer.cancelReason.isEmpty ? "revision \(next) was compacted (\(answer.compactRevision) is the oldest)" : answer.cancelReason
+                throw GRPCStatus(.aborted, why)
+            }
+            if next == 0 { next = answer.header.revision + 1 }
             for event in answer.events {
+                next = event.kv.modRevision + 1
                 let kind = event.type == .delete ? "DELETE" : "PUT"
                 Output.write("\(event.kv.modRevision)\t\(kind)\t\(printable(String(decoding: event.kv.key, as: UTF8.self)))\t\(printable(String(decoding: event.kv.value, as: UTF8.self)))\n")
             }
         }
-        throw Failure("the watch was ended by the member")
     }
 }

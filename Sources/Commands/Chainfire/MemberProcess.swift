@@ -44,6 +44,7 @@ struct MemberProcess {
         let store = try Chainfire.open(
             directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
             transport: transport, logger: logger)
+        try checkDirectory(of: store)
         let header = store.header
         let server = try ChainfireServer(
             store: store, options: serverOptions(scratch), time: time, logger: logger,
@@ -66,6 +67,21 @@ struct MemberProcess {
         defer { settling.cancel() }
         try await ServiceGroup(configuration: group).run()
         logger.notice("member \(configuration.name) stopped")
+    }
+
+    /// A member may be called otherwise than before, but not as another one: then this is that one's configuration, and not its directory.
+    private func checkDirectory(of store: Chainfire) throws {
+        let own = store.header.memberID, members = store.knownMembers
+        guard let mine = members.first(where: { $0.id == own }) else { return }
+        let advertised = Set(configuration.advertisePeer)
+        guard let other = members.first(where: { other in
+            other.id != own && (other.name == configuration.name && mine.name != configuration.name
+                || !advertised.isDisjoint(with: other.peerURLs) && advertised.isDisjoint(with: mine.peerURLs))
+        }) else { return }
+        throw Failure("""
+            \(configuration.directory) is the directory of member \(hex(own)) (\(mine.name), \(mine.peerURLs.joined(separator: ", "))), but the configuration is of \
+            member \(hex(other.id)) (\(other.name), \(other.peerURLs.joined(separator: ", "))) of the same cluster: give each its own data_dir
+            """)
     }
 
     /// The peers' port is open before anybody is asked: members that begin together find each other sooner.

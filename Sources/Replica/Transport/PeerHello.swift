@@ -44,7 +44,7 @@ package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
             that with an empty directory
             """
         case .removed(let member):
-            "member \(Self.hex(member)) was removed from this cluster; wipe its data and join it under a new id"
+            "member \(Self.hex(member)) was removed from this cluster; empty its directory, and it may join as a new member"
         case .wrongMember(let wanted, let here):
             "member \(Self.hex(wanted)) was looked for, but here is member \(Self.hex(here)); correct the peer address"
         case .version(let theirs, let ours):
@@ -53,6 +53,9 @@ package enum PeerRefusal: Error, Hashable, Sendable, CustomStringConvertible {
             text
         }
     }
+
+    /// Why the member that is refused so ends.
+    package var endsThisMember: String { "this member takes no part any more: \(self)" }
 
     private static func hex(_ id: UInt64) -> String { String(id, radix: 16) }
 }
