@@ -91,7 +91,7 @@ extension Chainfire {
         var founding = try membership.founding()
         if case .bootstrap(_, let members, let token) = membership {
             // Another cluster than the one that was founded with the same words; the same on all members.
-            let salt = Array("\(token)/restored/\(hex(report.clusterID))/\(report.revision)/\(report.hash)/\(members.count)".utf8)
+            let salt = Array("\(token)/restored/\(hex(report.clusterID))/\(report.revision)/\(report.hash)/\(members.count)/\(hex(founding.identity.clusterID))".utf8)
             founding.identity.clusterID = ClusterMembership.number(salt)
         }
         let state = directory + "/state.db"

@@ -1,3 +1,4 @@
+import Dispatch
 import Replica
 import Store
 import Synchronization
@@ -39,6 +40,11 @@ extension Chainfire {
     package func range(
         _ request: RangeRequest, serializable: Bool, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void
     ) {
+        // What many keys are made into takes long, and this may be the thread that the members hear from.
+        let answer: @Sendable (Result<RangeResult, StoreError>) -> Void = { result in
+            guard case .success(let found) = result, found.entries.count > Self.entriesAtOnce else { return answer(result) }
+            DispatchQueue.global(qos: .userInitiated).async { answer(result) }
+        }
         if serializable || mayReadAtOnce { return machine.range(request, answer) }
         barrier { [machine] result in
             switch result {
@@ -47,6 +53,8 @@ extension Chainfire {
             }
         }
     }
+
+    private static let entriesAtOnce = 500
 
     private func readTransaction(
         _ transaction: Transaction, serializable: Bool, _ answer: @escaping @Sendable (Result<TransactionResult, StoreError>) -> Void

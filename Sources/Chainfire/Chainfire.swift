@@ -167,10 +167,10 @@ package final class Chainfire: Store, Service {
         logger.info("store closed")
     }
 
-    /// Runs what blocks on the machine's own thread.
+    /// Runs what blocks for long where reads do not wait for it.
     func offThread<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
-            machine.inBackground { continuation.resume(with: Result { try body() }) }
+            machine.inUpkeep { continuation.resume(with: Result { try body() }) }
         }
     }
 }

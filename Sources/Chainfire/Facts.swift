@@ -21,10 +21,11 @@ struct Facts: Hashable, Sendable {
 
     /// The record and the configuration never contradict each other.
     mutating func follow(_ configuration: Configuration) {
-        self.configuration = configuration
         let ids = configuration.members
-        removed.formUnion(members.keys.filter { !ids.contains($0) })
+        // Only of those that this log had: records may tell of some that come later in it.
+        if let before = self.configuration { removed.formUnion(before.members.filter { !ids.contains($0) }) }
         removed.subtract(ids)
+        self.configuration = configuration
         members = members.filter { ids.contains($0.key) }
         for id in ids { members[id]?.isLearner = configuration.isLearner(id) }
         for id in configuration.voters {

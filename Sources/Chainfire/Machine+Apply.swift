@@ -213,8 +213,12 @@ extension Facts {
         switch command {
         case .members(let records):
             for var record in records where changes || members[record.id] != nil {
-                // What a member has told of its disk nobody else takes back.
-                if let known = members[record.id]?.incarnation, known != 0 { record.incarnation = known }
+                // What a member has told of itself nobody else takes back, who read it before.
+                if let known = members[record.id] {
+                    if known.incarnation != 0 { record.incarnation = known.incarnation }
+                    if !known.name.isEmpty { record.name = known.name }
+                    record.clientURLs = known.clientURLs
+                }
                 members[record.id] = record
             }
         case .alarm(let isRaised, let alarm): if isRaised { alarms.insert(alarm) } else { alarms.remove(alarm) }

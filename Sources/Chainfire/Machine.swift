@@ -72,6 +72,8 @@ package final class Machine: StateMachine {
     /// Those that wrote something.
     let flushes = Atomic<Int>(0)
     private let background: DispatchQueue?
+    /// For what takes long and nobody reads by.
+    private let upkeep = DispatchQueue(label: "plasma.chainfire.upkeep")
     /// The newest revision, for those who do not want to wait for the lock. Only rises.
     let revision: Atomic<Int64>
     /// Writes would wait without end: the storage has no room.
@@ -139,6 +141,9 @@ package final class Machine: StateMachine {
     func inBackground(_ body: @escaping @Sendable () -> Void) {
         if let background { background.async(execute: body) } else { body() }
     }
+
+    /// Runs on a thread of its own, after what was given to it before.
+    func inUpkeep(_ body: @escaping @Sendable () -> Void) { upkeep.async(execute: body) }
 
     /// One at a time writes the storage. Where nobody waits for the thread, it takes its time with that, until one who serves others
     /// waits for it here.

@@ -61,9 +61,9 @@ struct AdminPages: Sendable {
     }
 
     private func add(_ message: AdminMessages.Add) async throws -> [UInt8] {
-        let promotes = message.promotes ?? (message.isLearner == nil)
+        let promotes = message.promotes ?? (message.isLearner != true)
         let member = try await store.addMember(
-            peerURLs: try Self.urls(message.peerURLs), isLearner: message.isLearner ?? true, promotes: promotes,
+            peerURLs: try Self.urls(message.peerURLs), isLearner: true, promotes: promotes,
             name: message.name ?? "")
         return try await ticket(for: member.record.id)
     }

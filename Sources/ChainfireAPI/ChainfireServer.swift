@@ -31,6 +31,8 @@ package final class ChainfireServer: Service {
             limits.bodyBytesMax = 4 << 20
             limits.stopping = .stopped
             limits.overloaded = GRPCStatus(.resourceExhausted, "etcdserver: too many requests")
+            // What etcd says of what it does not know.
+            limits.unanswered = GRPCStatus(.unavailable, "etcdserver: request timed out")
         }
     }
 

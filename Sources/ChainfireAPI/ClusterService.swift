@@ -33,7 +33,8 @@ struct ClusterService: Sendable {
     ) {
         guard let urls = MemberURLs.sorted(request.peerUrls) else { return answer(.failure(.memberBadURLs)) }
         errands.answer(answer) {
-            let member = try await store.addMember(peerURLs: urls, isLearner: request.isLearner)
+            // Nobody votes before it has come: one that is to vote becomes a voter by itself, as soon as it has caught up.
+            let member = try await store.addMember(peerURLs: urls, isLearner: true, promotes: !request.isLearner)
             let members = try await messages()
             return .with {
                 $0.header = header

@@ -58,10 +58,14 @@ struct Contest: Sendable {
         }
     }
 
-    /// Gives the place up without waiting for the answer; the lease ends it otherwise.
+    /// Gives the place up without waiting for the answer; the lease ends it otherwise. One that another call of the same lease had taken
+    /// is not given up where it holds what everybody waits for: that call was answered, perhaps.
     func leave(_ place: Place) {
-        store.commit(Transaction(
-            if: [Compare(place.key, .equal, .createRevision(place.created))], then: [.delete(place.key)])) { _ in }
+        let isThere = Compare(place.key, .equal, .createRevision(place.created))
+        let going = Transaction(if: [isThere], then: [.delete(place.key)])
+        guard place.heldBefore != nil else { return store.commit(going) { _ in } }
+        let isFirst = Compare(allOf: .prefix(prefix), .greater, .createRevision(place.created - 1))
+        store.commit(Transaction(if: [isFirst], then: [], otherwise: [.transaction(going)])) { _ in }
     }
 
     /// Who came first, with the revision of the look; nil: nobody is there.

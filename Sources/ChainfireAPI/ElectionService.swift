@@ -7,6 +7,7 @@ import Store
 /// `v3electionpb.Election`: who has the oldest key under the name leads, and its value is what it proclaims.
 struct ElectionService: Sendable {
     private static let noLeader = GRPCStatus(.unknown, "election: no leader")
+    private static let expired = GRPCStatus(.unknown, "election: session is expired")
     private static let notLeader = GRPCStatus(.unknown, "election: not leader")
     private static let leaderMissing = GRPCStatus(.unknown, #""leader" field must be provided"#)
 
@@ -59,6 +60,8 @@ struct ElectionService: Sendable {
             _ = try await replaceValue(of: key, [UInt8](request.value))
         }
         _ = try await contest.waitForTurn(place)
+        // The lease may have ended while it waited, and with it the place.
+        guard try await store.get(place.key)?.createRevision == place.created else { throw Self.expired }
         return .with {
             // As etcd's: of when it took its place, whatever it waited for.
             $0.header = .init(store.header, revision: place.revision)

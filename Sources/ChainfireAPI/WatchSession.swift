@@ -29,7 +29,7 @@ final class WatchSession: Session, WatchListener {
             switch request.requestUnion {
             case .createRequest(let create): session.state.value.create(create, listener: session)
             case .cancelRequest(let cancel): session.state.value.cancel(cancel.watchID)
-            case .progressRequest: session.state.value.progressWanted += 1
+            case .progressRequest: session.state.value.wantProgress()
             // As etcd: a message that says nothing is passed over.
             case nil: return
             }

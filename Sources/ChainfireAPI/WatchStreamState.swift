@@ -67,7 +67,7 @@ struct WatchStreamState {
     /// `whenWritable` was asked, and has not called yet.
     var waitsForReader = false
     /// Progress requests not answered yet.
-    var progressWanted = 0
+    private var progressWanted = 0
     var progressTask: RepeatedTask?
     private(set) var isOpen = true
 
@@ -253,6 +253,9 @@ struct WatchStreamState {
             }
         }
     }
+
+    /// Requests that wait are answered at once: who does not read is not to ask for more and more.
+    mutating func wantProgress() { progressWanted = min(progressWanted + 1, 64) }
 
     /// A progress notice may not pass events that are not sent yet (etcd #15220): it is put off until none are.
     private mutating func answerProgress() {

@@ -81,8 +81,8 @@ package final class EtcdClient: Sendable {
         try await link.client().stream(method, metadata: metadata)
     }
 
-    /// The endpoint in use is not good: the next call takes the next.
-    func moveOn() async { await link.leave(nil) }
+    /// The endpoint that a stream was opened at is not good: the next call takes the next, where it would be that one.
+    func moveOn(from client: GRPCClient) async { await link.leave(client) }
 }
 
 /// The one connection, made when it is needed.
@@ -135,8 +135,8 @@ private actor EtcdLink {
     }
 
     /// Goes to the next endpoint, unless another caller has done so already. Calls under way on the old one go on.
-    func leave(_ client: GRPCClient?) {
-        guard client == nil || client === current else { return }
+    func leave(_ client: GRPCClient) {
+        guard client === current else { return }
         current = nil
         place += 1
     }

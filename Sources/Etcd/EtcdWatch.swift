@@ -146,12 +146,12 @@ final class EtcdWatch: Sendable {
 
     /// Waits a little longer after each failure, and goes to the next endpoint.
     private func pause(after error: GRPCStatus? = nil) async {
-        let failures = state.withLock { state in
+        let (failures, used) = state.withLock { state in
             state.failures += 1
-            return state.failures
+            return (state.failures, state.stream?.client)
         }
         // An endpoint that could not be connected to was left already: of two, the same one would come again, for ever.
-        if error?.isUnsent != true { await client.moveOn() }
+        if error?.isUnsent != true, let used { await client.moveOn(from: used) }
         do {
             try await Task.sleep(for: min(.seconds(2), client.options.pause * (1 << min(failures, 6))))
         } catch {

@@ -16,9 +16,14 @@ package final class ClientStream<Request: Message, Response: Message>: AsyncSequ
     }
     private let state = Mutex(State())
     private let outbox: Outbox<ClientCall.Item>
+    /// It is open as long as this is, also when nobody else uses it any more.
+    package let client: GRPCClient
     private let call = Mutex<ClientCall?>(nil)
 
-    init(outbox: Outbox<ClientCall.Item>) { self.outbox = outbox }
+    init(outbox: Outbox<ClientCall.Item>, client: GRPCClient) {
+        self.outbox = outbox
+        self.client = client
+    }
 
     func begin(_ call: ClientCall) { self.call.withLock { $0 = call } }
 

@@ -95,7 +95,10 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         decoding.maxHeaderFieldCount = 100
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(
-            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)))
+            ByteToMessageHandler(
+                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding),
+                // Who asks for another protocol is not read any further, and what it sends all the same is kept nowhere.
+                maximumBufferSize: 2 * decoding.maxHeaderListSize))
         try pipeline.addHandler(HTTPConnection(http: http, limits: limits, peer: peer(context), meters: meters))
     }
 

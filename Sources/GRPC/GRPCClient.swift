@@ -193,7 +193,7 @@ package final class GRPCClient: Sendable {
         receiving: Response.Type = Response.self
     ) -> ClientStream<Request, Response> {
         let outbox = nextOutbox()
-        let stream = ClientStream<Request, Response>(outbox: outbox)
+        let stream = ClientStream<Request, Response>(outbox: outbox, client: self)
         let sink = ClientCall.Sink.stream(
             message: { [weak stream] in stream?.received($0) }, end: { [weak stream] in stream?.ended($0) })
         let call = ClientCall(sink: sink, deadline: within.map { .now() + TimeAmount($0) })

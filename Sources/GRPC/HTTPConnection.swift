@@ -135,7 +135,8 @@ final class HTTPConnection: ChannelDuplexHandler {
             meters.overloaded.increment()
             return refuse(.serviceUnavailable)
         }
-        keepsAlive = head.isKeepAlive && !isStopping
+        // There is no other protocol here, and after such a request nothing more is read.
+        keepsAlive = head.isKeepAlive && !isStopping && head.method != .CONNECT && !head.headers.contains(name: "upgrade")
         isHeadOnly = head.method == .HEAD
         hasHead = false
         let reply = HTTPReply(outbox: outbox)

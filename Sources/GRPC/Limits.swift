@@ -24,6 +24,8 @@ package struct Limits: Sendable {
     package var incompleteBytesMax = 32 << 20
     package var incompleteBytesOfAllMax = 256 << 20
     package var overloaded = GRPCStatus(.resourceExhausted, "too much waits to be sent; try again later")
+    /// What comes in the place of an answer that is not given for that: the call was carried out, perhaps.
+    package var unanswered = GRPCStatus(.unavailable, "too much waits to be sent; whether it was carried out is not known")
     /// From the first byte of a connection, or of a request, to the end of its headers.
     package var headersWithin: Duration = .seconds(10)
     /// An HTTP/1.1 connection without a request is closed then.

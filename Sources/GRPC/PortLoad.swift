@@ -7,10 +7,9 @@ final class PortLoad: Sendable {
     let refusal: GRPCStatus
     private let bytes = Atomic<Int>(0)
 
-    /// - Parameter words: of the refusal. The call may have been carried out, which its code leaves open.
-    init(bytesMax: Int, words: String) {
+    init(bytesMax: Int, refusal: GRPCStatus) {
         self.bytesMax = bytesMax
-        refusal = GRPCStatus(.unavailable, words)
+        self.refusal = refusal
     }
 
     /// An answer that is smaller is given, unless more than that waits for its connection already.

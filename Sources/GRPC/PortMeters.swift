@@ -19,8 +19,8 @@ struct PortMeters: Sendable {
     let unaryCalls = CallsUnderWay()
 
     init(_ port: String, _ limits: Limits) {
-        unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax, words: limits.overloaded.message)
-        incomplete = PortLoad(bytesMax: limits.incompleteBytesOfAllMax, words: limits.overloaded.message)
+        unsent = PortLoad(bytesMax: limits.unsentBytesOfAllMax, refusal: limits.unanswered)
+        incomplete = PortLoad(bytesMax: limits.incompleteBytesOfAllMax, refusal: limits.overloaded)
         let labels = [("port", port)]
         connections = Counter(label: "port_connections_total", dimensions: labels)
         refused = Counter(label: "port_connections_refused_total", dimensions: labels)

@@ -71,7 +71,8 @@ extension ServerConnection {
                 if isLast { handler.halfClose() }
             case .nowhere: break
             }
-            if incompleteBytes > limits.incompleteBytesMax {
+            // What is whole is in its handler's hands, whatever others lack.
+            if incompleteBytes > limits.incompleteBytesMax, streams.values[place].pendingBytes > 0 {
                 throw GRPCStatus(.resourceExhausted, "grpc: too many messages of this connection are incomplete")
             }
             if meters.incomplete.isOver, streams.values[place].pendingBytes > 0 {
@@ -79,7 +80,8 @@ extension ServerConnection {
                 throw GRPCStatus(.resourceExhausted, "grpc: too many messages are incomplete")
             }
         } catch {
-            call.finish(error)
+            // Its handler has not ended it, and is to know.
+            call.abort(error)
         }
     }
 

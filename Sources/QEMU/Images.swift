@@ -48,9 +48,10 @@ package struct Images: Sendable {
     }
 
     /// Works while a machine has it open. `nil` when there is no such file.
-    package func inspect(_ path: String) async throws(MachineError) -> Image? {
+    /// - Parameter format: nil: what it looks like.
+    package func inspect(_ path: String, format: String? = nil) async throws(MachineError) -> Image? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
-        let result = try await qemuImage(["info", "--output=json", "-U", "--", path], about: path)
+        let result = try await qemuImage(["info", "--output=json", "-U"] + (format.map { ["-f", $0] } ?? []) + ["--", path], about: path)
         return try Image(readingInfo: result, path: path)
     }
 
@@ -67,28 +68,29 @@ package struct Images: Sendable {
         do { try files.createDirectory(atPath: parent, withIntermediateDirectories: true) } catch {
             throw .file(path: parent, "could not be made: \(error.localizedDescription)")
         }
-        let draft = path + ".new"
-        try? files.removeItem(atPath: draft)
+        // A name that is nobody's disk, and no directory is ever removed for it.
+        let draft = "\(parent)/.\((path as NSString).lastPathComponent).plasma-new"
+        unlink(draft)
         var arguments = ["create", "-q", "-f", format]
         if let backing { arguments += ["-b", backing.path, "-F", backing.format] }
         arguments += ["--", draft]
         if let bytes { arguments.append(String(bytes)) }
         do throws(MachineError) { _ = try await qemuImage(arguments, about: path) } catch {
-            try? files.removeItem(atPath: draft)
+            unlink(draft)
             throw error
         }
         guard chmod(draft, 0o600) == 0 else {
             let why = errnoText(errno)
-            try? files.removeItem(atPath: draft)
+            unlink(draft)
             throw .image(path: path, "could not be kept from others: \(why)")
         }
         // link(2), not rename(2): it fails where a file has come to be in the meantime.
         guard link(draft, path) == 0 else {
             let why = errnoText(errno)
-            try? files.removeItem(atPath: draft)
+            unlink(draft)
             throw .image(path: path, why)
         }
-        try? files.removeItem(atPath: draft)
+        unlink(draft)
     }
 
     /// Only ever grows: qemu-img refuses to shrink without a flag that is never given. The machine must be off.

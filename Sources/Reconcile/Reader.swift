@@ -85,6 +85,7 @@ struct Subscriptions {
     func isInterested(_ key: String, in change: LedgerChange) -> Bool {
         guard let reads = reads[key] else { return false }
         return reads.contains(.object(change.reference)) || reads.contains(.kind(change.reference.kind))
+            || reads.contains(.follower(change.reference))
             || ((change.before?.mentions ?? []) + (change.after?.mentions ?? [])).contains { reads.contains(.mentions($0)) }
     }
 

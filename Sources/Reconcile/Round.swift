@@ -29,15 +29,16 @@ package struct Round<P: Planner>: Sendable {
         actions = plan.actions
         happenings = failure == nil ? plan.happenings : []
         var phase: String?
+        var detail = plan.status
         if let failure {
             condition = .failing(failure.message, attempt: failure.attempt)
             actions = []
         } else if let foreign = children.foreign.first {
             condition = .stalled("\(foreign) exists and belongs to somebody else; delete or rename it")
-            actions = []
+            (actions, detail) = ([], plan.statusIfHeld ?? plan.status)
         } else if isSuspended {
             let isHeldBack = !actions.isEmpty || !ChildChanges(of: resource, wanted: plan.children, in: ledger, now: now, makeUID: makeUID).isEmpty
-            actions = []
+            (actions, detail) = ([], plan.statusIfHeld ?? plan.status)
             phase = "Suspended"
             if condition != .ready || resource.metadata.isLeaving || isHeldBack {
                 condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(condition == .ready && isHeldBack ? "what its spec changes is held back" : plan.condition.summary))")
@@ -59,7 +60,7 @@ package struct Round<P: Planner>: Sendable {
             conditions: condition.records(
                 generation: resource.metadata.generation, now: now, previous: resource.status?.conditions ?? [], isStuck: isStuck),
             phase: phase ?? condition.phase(isLeaving: resource.metadata.isLeaving), attempt: failure?.attempt,
-            nextAttempt: failure?.next.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded()) }, detail: plan.status)
+            nextAttempt: failure?.next.map { Date(timeIntervalSince1970: $0.timeIntervalSince1970.rounded()) }, detail: detail)
         status = shown.status == resource.status ? nil : shown
     }
 }

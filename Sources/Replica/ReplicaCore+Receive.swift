@@ -5,7 +5,7 @@ extension ReplicaCore {
         guard message.to == raft.id, message.from != raft.id, !isStuck else { return drop() }
         switch message.body {
         case .raft(let inner):
-            guard inner.from == message.from, inner.to == message.to, Self.isPossible(inner), !raft.contradicts(inner) else {
+            guard inner.from == message.from, inner.to == message.to, isPossible(inner), !raft.contradicts(inner) else {
                 return drop()
             }
             try receive(inner, send)
@@ -21,9 +21,13 @@ extension ReplicaCore {
     /// No log reaches such numbers.
     static var numberMax: UInt64 { 1 << 62 }
 
+    /// Further ahead than that no group comes while a member is away: a term is an election.
+    static var termsAheadMax: UInt64 { 1 << 32 }
+
     /// Terms and indexes are those of some log, and entries follow one another. Who says otherwise is broken, and must not break us.
-    private static func isPossible(_ message: Message) -> Bool {
-        guard message.from != 0, message.term < numberMax else { return false }
+    private func isPossible(_ message: Message) -> Bool {
+        let numberMax = Self.numberMax
+        guard message.from != 0, message.term < numberMax, message.term <= raft.hardState.term + Self.termsAheadMax else { return false }
         guard case .append(let previous, let entries, _) = message.body else { return true }
         return previous.index < numberMax && previous.term <= message.term && entries.enumerated().allSatisfy { at, entry in entry.index == previous.index + 1 + UInt64(at) }
     }

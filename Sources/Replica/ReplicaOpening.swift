@@ -15,6 +15,7 @@ struct ReplicaOpening<Machine: StateMachine> {
         var state = try repair.state()
         var damage: ReplicaError?
         if state == .none || state == .recovering {
+            try checkLog()
             do throws(ReplicaError) {
                 return try open(beginning: HardState(term: options.base.term), after: options.base, isRecovering: state == .recovering)
             } catch {
@@ -34,6 +35,17 @@ struct ReplicaOpening<Machine: StateMachine> {
         state = .recovering
         opened.damage = damage
         return opened
+    }
+
+    /// A log that is gone as a whole took its term along: nothing is begun in its place.
+    private func checkLog() throws(ReplicaError) {
+        let applied = machine.applied.position.index
+        guard applied > options.base.index else { return }
+        let names = (try? disk.list(directory)) ?? []
+        guard !names.contains(where: { SegmentHeader.sequence(of: $0) != nil }) else { return }
+        throw .mismatch(
+            "the state holds entries up to \(applied), but \(directory) holds no segment of a log: they do not belong together; bring back the log "
+                + "that is missing, or restore a backup; a member of several is replaced (plasma chainfire member replace), as it may have voted in a term that it does not know any more")
     }
 
     private var hasPeers: Bool {

@@ -72,9 +72,29 @@ extension Transaction {
 
 extension Transaction.Touched {
     fileprivate func isApart(from other: Self) -> Bool {
-        puts.isDisjoint(with: other.puts)
-            && !other.puts.contains { key in deletes.contains { $0.contains(key) } }
-            && !puts.contains { key in other.deletes.contains { $0.contains(key) } }
+        puts.isDisjoint(with: other.puts) && !Self.someLie(other.puts, in: deletes) && !Self.someLie(puts, in: other.deletes)
+    }
+
+    /// Thousands of keys and thousands of ranges are not to be compared each with each.
+    private static func someLie(_ keys: Set<Key>, in ranges: [KeyRange]) -> Bool {
+        guard keys.count > 0, ranges.count > 16, keys.count > 16 else { return keys.contains { key in ranges.contains { $0.contains(key) } } }
+        let sorted = ranges.sorted { $0.lower < $1.lower }
+        // Of all that begin up to there, the one that goes furthest.
+        var furthest: [KeyRange] = []
+        for range in sorted {
+            let last = furthest.last
+            let isFurther = last.map { before in before.upper.map { end in range.upper.map { $0 > end } ?? true } ?? false } ?? true
+            furthest.append(isFurther ? range : last ?? range)
+        }
+        return keys.contains { key in
+            var (low, high) = (0, sorted.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if sorted[middle].lower <= key { low = middle + 1 } else { high = middle }
+            }
+            guard low > 0 else { return false }
+            return furthest[low - 1].upper.map { key < $0 } ?? true
+        }
     }
 }
 

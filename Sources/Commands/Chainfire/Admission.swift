@@ -22,17 +22,10 @@ struct Admission {
     func membership() async throws -> ClusterMembership {
         let isKnown = try Chainfire.identity(directory: configuration.directory, disk: SystemDisk()) != nil
         switch configuration.beginning {
-        case .alone:
-            let kept = FileManager.default.contents(atPath: tokenFile).map { String(decoding: $0, as: UTF8.self) }
-            if isKnown && kept == nil { return .existing }
-            // A random token: a random cluster.
-            let token = kept ?? UUID().uuidString
-            if kept == nil {
-                do throws(DiskError) { try keep(Array(token.utf8), in: tokenFile) } catch { throw Failure("\(tokenFile) cannot be written: \(error)") }
-            }
-            return .bootstrap(
-                name: configuration.name, members: [FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer)],
-                token: token)
+        case .alone: return try beginsAlone(isKnown, FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer))
+        // Nobody else is to find the same id: and who lost its disk must not be the old one again, beside those that joined it.
+        case .bootstrap(let founders) where founders.count == 1 && founders[0].name == configuration.name:
+            return try beginsAlone(isKnown, FoundingMember(name: founders[0].name, peerURLs: [founders[0].peerURL]))
         case .bootstrap(let founders):
             // Given at each start: one that was killed in the middle of its first begins again.
             return .bootstrap(
@@ -44,6 +37,17 @@ struct Admission {
             }
             return isKnown ? .existing : .joined(try await join(url))
         }
+    }
+
+    private func beginsAlone(_ isKnown: Bool, _ founder: FoundingMember) throws -> ClusterMembership {
+        let kept = FileManager.default.contents(atPath: tokenFile).map { String(decoding: $0, as: UTF8.self) }
+        if isKnown && kept == nil { return .existing }
+        // A random token: a random cluster.
+        let token = kept ?? UUID().uuidString
+        if kept == nil {
+            do throws(DiskError) { try keep(Array(token.utf8), in: tokenFile) } catch { throw Failure("\(tokenFile) cannot be written: \(error)") }
+        }
+        return .bootstrap(name: founder.name, members: [founder], token: token)
     }
 
     /// The cluster's id is made of this and told to everybody: the token must not be found by trying. What a person may have

@@ -23,9 +23,11 @@ struct MemberProcess {
 
     /// Runs until SIGTERM or SIGINT, or until it fails.
     func run() async throws {
-        let directory = configuration.directory
-        let scratch = directory + "/scratch"
-        try makeEmpty(scratch)
+        // Nothing of it is for others: not even SQLite's files, in a directory that others may read.
+        umask(0o077)
+        // Until the services run there is nothing to be given back; and who is process 1 of a container must say so.
+        for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(0) } }
+        let scratch = configuration.directory + "/scratch"
         DescriptorLimit.raise(logger)
         Heap.serveMany()
         let transport = try await openPeerPort()
@@ -45,6 +47,8 @@ struct MemberProcess {
             directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
             transport: transport, logger: logger)
         try checkDirectory(of: store)
+        // Not before the directory is this process' alone.
+        try makeEmpty(scratch)
         let header = store.header
         let server = try ChainfireServer(
             store: store, options: serverOptions(scratch), time: time, logger: logger,

@@ -50,12 +50,20 @@ struct SaveSnapshot: AsyncParsableCommand {
             try handle.synchronize()
             try handle.close()
             let digest = try SnapshotDigest.verify(part)
-            guard rename(part, file) == 0 else { throw Failure("\(file) cannot be written: \(String(cString: strerror(errno)))") }
+            guard rename(part, file) == 0, Self.syncDirectory(of: file) else { throw Failure("\(file) cannot be written: \(String(cString: strerror(errno)))") }
             Output.write("saved \(file): \(StatusCommand.size(Int64(digest.bytes))), sha256 \(digest.text)\n")
         } catch {
             unlink(part)
             throw error
         }
+    }
+
+    private static func syncDirectory(of file: String) -> Bool {
+        let parent = (file as NSString).deletingLastPathComponent
+        let descriptor = open(parent.isEmpty ? "." : parent, O_RDONLY | O_DIRECTORY)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return fsync(descriptor) == 0
     }
 }
 
@@ -79,7 +87,8 @@ struct RestoreSnapshot: AsyncParsableCommand {
             The cluster gets a new identity, so that no old member meets it, and the revision jumps ahead, so that no \
             client takes an old watch for a new one: watches from before end as compacted, and clients read anew.
 
-            With three members: restore the same file on each with its own configuration, then start all three.
+            With three members: restore the same file on each with its own configuration, then start all three. Restored from the same file \
+            for the same members once more, it is the same cluster again: empty all its directories first.
 
             --skip-hash-check takes a file without a digest as well: state.db of a member that does not run, with its state.db-wal beside it \
             where there is one. What no majority had is in it, perhaps, and what was in the log alone is not.
@@ -115,10 +124,12 @@ struct RestoreSnapshot: AsyncParsableCommand {
             case .alone:
                 .bootstrap(
                     name: configuration.name, members: [FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer)],
-                    token: token)
+                    // Who was restored from the same file before is another.
+                    token: token + UUID().uuidString)
             case .join: throw Failure("a restored cluster begins anew: the configuration must say bootstrap: true, not leader_url")
             }
-        let parent = (directory as NSString).deletingLastPathComponent
+        let beside = (directory as NSString).deletingLastPathComponent
+        let parent = access(beside, W_OK) == 0 ? beside : NSTemporaryDirectory()
         let report = try SnapshotDigest.withBody(file, in: parent) {
             if skipHashCheck { try Chainfire.absorbLog(ofDatabase: $0) }
             return try Chainfire.restore(snapshot: $0, to: directory, membership: membership, bumpRevision: bump, disk: SystemDisk())

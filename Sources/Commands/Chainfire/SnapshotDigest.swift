@@ -61,6 +61,7 @@ struct SnapshotDigest: Hashable, Sendable {
         defer { for suffix in ["", "-wal", "-shm", "-journal"] { unlink(copy + suffix) } }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: path, toPath: copy)
+        chmod(copy, 0o600)
         if FileManager.default.fileExists(atPath: path + "-wal") { try FileManager.default.copyItem(atPath: path + "-wal", toPath: copy + "-wal") }
         guard let file = FileHandle(forUpdatingAtPath: copy) else { throw Failure("\(copy) cannot be written") }
         let size = try file.seekToEnd()

@@ -24,7 +24,10 @@ extension Disk {
             let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
             // What stays need not be looked at, and what no image can be is nobody's to remove.
             if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory.boolValue { return Sight(path: path, image: nil) }
-            guard isThere, let image = try await images.inspect(path) else { return Sight(path: path, image: nil) }
+            // What a guest wrote at the beginning of its raw disk must not make another format of it.
+            let known = goal.resource.status?.detail
+            let isOwnRaw = known?.isOurs == true && known?.path ?? path == path && known?.format == Format.raw.rawValue
+            guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil) }
             let size = image.format == Format.raw.rawValue ? try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 : nil
             return Sight(path: path, image: Sight.Seen(
                 format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,

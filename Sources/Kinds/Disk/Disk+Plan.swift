@@ -100,11 +100,13 @@ extension Disk {
             let old = disk.status?.detail
             // Before the act, as everything that is to be known of it if we are stopped in between.
             var made = status
-            made.isOurs = true
+            (made.isOurs, made.format) = (true, disk.spec.format.rawValue)
             let action = Action.create(path: seen.path, format: disk.spec.format, bytes: disk.spec.size.bytes, backing: disk.spec.backing)
             guard old?.size != nil else {
                 let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .none)
-                return Plan(.converging("creating"), [action], status: made, differences: [difference])
+                var plan = Plan<Disk, Action>(.converging("creating"), [action], status: made, differences: [difference])
+                plan.statusIfHeld = status
+                return plan
             }
             // There was an image and what it held: a blank one in its place is a loss that somebody must want.
             let difference = Difference("image", seen: nil, wanted: .string(seen.path), impact: .wipe)
@@ -127,7 +129,7 @@ extension Disk {
                     .stalled("\(what); \(misfit(given, status))put it there, or consent to a blank one: plasma annotate disk/\(disk.name) \(Disk.consentAnnotation)=\(consent)"),
                     status: status, differences: [difference])
             }
-            return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]))
+            return spend(consent, Plan(.converging("creating"), [action], status: made, differences: [difference]), ifHeld: status)
         }
 
         private static func keep(
@@ -195,14 +197,14 @@ extension Disk {
             }
             return spend(
                 consent,
-                Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences))
+                Plan(.converging("wiping"), [.wipe(path: seen.path, consent: consent)], status: status, differences: differences), ifHeld: status)
         }
 
         /// The plan that a consent allows: its status says beforehand that the consent is used up and that nothing
         /// is missed any more.
-        private static func spend(_ consent: String, _ plan: Plan<Disk, Action>) -> Plan<Disk, Action> {
+        private static func spend(_ consent: String, _ plan: Plan<Disk, Action>, ifHeld: Status) -> Plan<Disk, Action> {
             var plan = plan
-            plan.statusIfHeld = plan.status
+            plan.statusIfHeld = ifHeld
             plan.status.spentConsents.append(consent)
             plan.status.size = nil
             return plan

@@ -39,10 +39,11 @@ extension InstallationRound {
         if let why = unprepared { return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: Self.patience) }
         if let obstacle = obstacle() { return Plan(obstacle, status: status, differences: [uninstalled], lookAgain: Self.patience) }
         let facts: NodeFacts
-        var isInstaller = true
+        var (isInstaller, isKnown) = (true, true)
         switch seen.machine {
         case .installer(let found)?: facts = found
-        case .stranger(let found)? where spec.phases.contains(.kexec), .system(let found)? where spec.phases.contains(.kexec): (facts, isInstaller) = (found, false)
+        case .system(let found)? where spec.phases.contains(.kexec): (facts, isInstaller) = (found, false)
+        case .stranger(let found)? where spec.phases.contains(.kexec): (facts, isInstaller, isKnown) = (found, false, false)
         case .stranger(let found)?:
             return Plan(
                 .stalled("\(found.id) answers at its address, not the installer, and spec.phases has no kexec to get from there to it"),
@@ -78,7 +79,7 @@ extension InstallationRound {
                 status: status, differences: [uninstalled])
         }
         var started = status
-        switch permission(facts, status, isResumed: again != nil) {
+        switch permission(facts, status, isResumed: again != nil, isKnown: isKnown) {
         case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: .seconds(15))
         case .granted(let consent, let disks):
             if let consent { started.spentConsents.append(consent) }
@@ -133,8 +134,9 @@ extension InstallationRound {
         if let netBoot = spec.netBoot {
             let reference = Reference(NetBoot.self, netBoot.scalarText)
             guard let record = reader.get(reference) else { return .waiting(on: reference, "there is no such object; apply one of that name") }
-            // It may wait for others of its nodes; what stalls it is everybody's trouble.
-            if record.summary?.condition("Stalled")?.status == .yes { return .waiting(on: reference, reason(record)) }
+            // It may wait for others of its nodes, or one of them not boot; what stalls it otherwise is everybody's trouble.
+            let isOthers = reader.get(NetBoot.self, netBoot.scalarText)?.isStalledByAnother(than: name) == true
+            if record.summary?.condition("Stalled")?.status == .yes, !isOthers { return .waiting(on: reference, reason(record)) }
         }
         return nil
     }
@@ -173,6 +175,8 @@ extension InstallationRound {
                 && reader.get(Installation.self, other)?.status?.detail.system != nil
         }
         guard let through else { return (nil, []) }
+        // A disk that is not formatted keeps its member.
+        guard spec.wipes else { return (nil, []) }
         let own = members.filter { $0.name == name }
         let former = own.filter(\.hasStarted).map(\.id)
         // A founder that has never come yet is waited for as one.

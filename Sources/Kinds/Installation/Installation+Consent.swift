@@ -22,20 +22,25 @@ extension InstallationRound {
 
     /// Blank disks are nobody's. What an earlier run of this very installation began is its own to begin again. For
     /// everything else a person must consent, to these disks as they are now, once.
-    /// - Parameter isResumed: the run was decided on, under whatever consent it needed, and nothing of it was started.
-    func permission(_ facts: NodeFacts, _ status: Installation.Status, isResumed: Bool) -> Permission {
+    /// - Parameters:
+    ///   - isResumed: the run was decided on, and nothing of it was started: the consent that it was given is good as long as it stands.
+    ///   - isKnown: who answers is the node's installer, or its own system, and not a machine that nobody knows.
+    func permission(_ facts: NodeFacts, _ status: Installation.Status, isResumed: Bool, isKnown: Bool) -> Permission {
         guard spec.wipes else { return .granted(consent: nil, disks: "") }
         guard let devices = facts.devices else {
             return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
         }
-        // Of a flake that nobody here knows every disk is a target, and a consent says which.
-        let laidOut = node.spec.disks.contains { $0.layout != nil }
-        let kept = node.spec.disks.filter { laidOut && $0.wipePolicy == .never }.map(\.device.scalarText)
+        let kept = node.spec.disks.filter { $0.wipePolicy == .never }.map(\.device.scalarText)
         var found: [BlockDevice] = []
         var named: [String: String] = [:]
         for path in targets(devices) {
             // One disk may have several names.
             let own = facts.kernelPath(of: path)
+            if !isLaidOut, let kept = kept.first(where: { facts.kernelPath(of: $0) == own }) {
+                return .denied(
+                    "nobody here knows which disks \(spec.flake.map { "the flake \($0)" } ?? "its system") formats, and the wipePolicy of \(kept) is Never; take that off "
+                        + "(what is on it is asked for then), lay the disks out in spec.disks of Node/\(name) and let plasma render its system, or set diskoMode to mount")
+            }
             if let other = kept.first(where: { $0 != path && facts.kernelPath(of: $0) == own }) {
                 return .denied("\(path) is the same disk as \(other), whose wipePolicy is Never; leave one of them out of spec.disks of Node/\(name)")
             }
@@ -52,9 +57,11 @@ extension InstallationRound {
         let disks = found.map(identity).joined(separator: ", ")
         let holding = found.filter { !isBlank($0, facts) }
         if holding.isEmpty { return .granted(consent: nil, disks: disks) }
-        if status.disks == disks, isResumed || status.formattedBy != nil { return .granted(consent: nil, disks: disks) }
-        let consent = consent(for: holding, facts, status)
+        let (word, consent) = consent(for: holding, facts, status)
         let annotation = installation.metadata.annotations[Installation.consentAnnotation]
+        // One that was spent on this run, was not taken back, and says the same as it would now.
+        let stands = annotation.map { $0 == status.spentConsents.last && ($0 == word || $0.hasPrefix(word + "-")) } ?? false
+        if status.disks == disks, isResumed && stands || isKnown && status.formattedBy != nil { return .granted(consent: nil, disks: disks) }
         if annotation == consent { return .granted(consent: consent, disks: disks) }
         let spent = annotation.map { status.spentConsents.contains($0) ? "; the consent \($0) is spent" : "; the consent \($0) is for something else" } ?? ""
         let what = holding.map { "\($0.path) (\(identity($0))) holds \(contents($0, facts))" }.joined(separator: "; ")
@@ -63,11 +70,12 @@ extension InstallationRound {
                 + "plasma annotate installation/\(installation.name) \(Installation.consentAnnotation)=\(consent)")
     }
 
-    /// The disks that disko destroys: those that are laid out, but for the ones that must not be wiped. Of a flake that
-    /// nobody here knows, it may be any.
+    /// Whether plasma itself says which disks are formatted: of a flake that nobody here knows it may be any.
+    private var isLaidOut: Bool { spec.flake == nil && node.spec.disks.contains { $0.layout != nil } }
+
+    /// The disks that disko destroys: those that are laid out, but for the ones that must not be wiped; or all.
     private func targets(_ devices: [BlockDevice]) -> [String] {
-        let laidOut = node.spec.disks.filter { $0.layout != nil }
-        if !laidOut.isEmpty { return laidOut.filter { $0.wipePolicy != .never }.map(\.device.scalarText) }
+        if isLaidOut { return node.spec.disks.filter { $0.layout != nil && $0.wipePolicy != .never }.map(\.device.scalarText) }
         return devices.filter { $0.type == "disk" && !$0.name.hasPrefix("zram") && !$0.name.hasPrefix("ram") }.map(\.path)
     }
 
@@ -89,11 +97,12 @@ extension InstallationRound {
     }
 
     /// Names the life, the spec, and the disks with what they hold: good for nothing else, and once.
-    private func consent(for holding: [BlockDevice], _ facts: NodeFacts, _ status: Installation.Status) -> String {
+    private func consent(for holding: [BlockDevice], _ facts: NodeFacts, _ status: Installation.Status) -> (word: String, next: String) {
         let text = holding.map { "\(identity($0)): \(contents($0, facts))" }.joined(separator: "\n")
         let digest = SHA256.hash(data: Data(text.utf8)).prefix(4).map { String($0, radix: 16).leftPadded(2) }.joined()
         let metadata = installation.metadata
-        return numbered("wipe-\(metadata.uid.prefix(8))-\(metadata.generation)-\(digest)", status)
+        let word = "wipe-\(metadata.uid.prefix(8))-\(metadata.generation)-\(digest)"
+        return (word, numbered(word, status))
     }
 
     func reinstallWord(_ status: Installation.Status) -> String {

@@ -112,7 +112,7 @@ extension Installation {
                 return Plan(.waiting(on: Reference(Node.self, node), "there is no such object; apply one of that name"), status: status)
             }
             let run = seen.runs.first { $0.run == status.run }
-            note(run, seen, &status)
+            note(run, seen, wipes: installation.spec.wipes, &status)
             noteBoot(seen.boot, &status)
             let round = InstallationRound(installation: installation, node: record, seen: seen, run: run, reader: reader)
             if let run, run.state == .running { return round.follow(run, status) }
@@ -121,6 +121,8 @@ extension Installation {
             guard let run, run.state != .prepared else {
                 // The status of a run is written before the run is started: it may be that it never was.
                 if let code = status.exitCode { return round.judge(nil, isDone: code == 0, status) }
+                // What was seen to run is not begun again under its name, wherever its directory is now.
+                if run == nil, status.startedAt != nil { return round.judge(nil, isDone: false, status) }
                 return round.begin(status, again: status.run)
             }
             return round.judge(run, isDone: run.state == .exited(0) || run.progress.hasInstalled, status)
@@ -165,7 +167,7 @@ extension Installation {
         }
 
         /// What the run says goes into the status.
-        private static func note(_ run: RunSight?, _ seen: Sight, _ status: inout Status) {
+        private static func note(_ run: RunSight?, _ seen: Sight, wipes: Bool, _ status: inout Status) {
             guard let run else { return }
             func date(_ seconds: Double?) -> Date? { seconds.map { Date(timeIntervalSince1970: $0.rounded(.down)) } }
             let phase = Phase(rawValue: run.progress.phase.rawValue) ?? (run.progress.phase == .done ? .reboot : nil)
@@ -179,7 +181,7 @@ extension Installation {
             status.timeline[Milestone.finished] = run.finishedAt.map { Moment(Date(timeIntervalSince1970: $0)) }
             status.log = run.log
             if case .exited(let code) = run.state { status.exitCode = code } else { status.exitCode = nil }
-            if run.progress.hasFormatted { status.formattedBy = run.run }
+            if run.progress.hasFormatted, wipes { status.formattedBy = run.run }
         }
     }
 }

@@ -95,7 +95,10 @@ struct InstallationRound {
     }
 
     private func failure(of run: RunSight?, _ status: Installation.Status) -> String {
-        guard let run else { return "it exited with code \(status.exitCode ?? -1), and its log is gone" }
+        guard let run else {
+            guard let code = status.exitCode else { return "it had started, and this host knows nothing of it any more: its directory is gone, or it runs on another host" }
+            return "it exited with code \(code), and its log is gone"
+        }
         let place = run.progress.step.map { "at \"\($0)\"" } ?? "before its first step"
         switch run.state {
         case .exited(let code): return "it exited with code \(code) \(place): \(run.progress.lastWords)"

@@ -169,7 +169,7 @@ extension NetBoot {
 
         private static func standing(_ seen: Sight, _ status: Status) -> Condition {
             if let why = seen.unfit { return .stalled(why) }
-            if let machine = status.machines.first(where: { $0.problem != nil }) { return .stalled("\(machine.node): \(machine.problem ?? "")") }
+            if let trouble = status.machines.first(where: { $0.problem != nil })?.trouble { return .stalled(trouble) }
             return .ready
         }
 
@@ -189,5 +189,17 @@ extension NetBoot {
 
     static func nodes(_ machines: [BootMachine]) -> String {
         machines.isEmpty ? "no node" : Set(machines.map(\.node)).sorted().joined(separator: ", ")
+    }
+}
+
+extension NetBoot.Machine {
+    fileprivate var trouble: String { "\(node): \(problem ?? "")" }
+}
+
+extension Resource where K == NetBoot {
+    /// Whether all that is wrong with it is that another node's machine does not boot.
+    func isStalledByAnother(than node: String) -> Bool {
+        guard let stalled = summary?.condition("Stalled"), stalled.status == .yes, let machines = status?.detail.machines else { return false }
+        return machines.contains { $0.problem != nil && $0.node != node && stalled.message == $0.trouble } && !machines.contains { $0.problem != nil && $0.node == node }
     }
 }

@@ -102,9 +102,11 @@ extension Network {
             guard let device = seen.device else {
                 let difference = Difference("interface", seen: nil, wanted: .string(segment.interface), impact: .none)
                 // Written before the device is made: it is known for ours even if we die in between.
-                var status = status
-                status.made = segment.device
-                return Plan(.converging("creating"), [.create(segment)], status: status, differences: [difference])
+                var made = status
+                made.made = segment.device
+                var plan = Plan<Network, Action>(.converging("creating"), [.create(segment)], status: made, differences: [difference])
+                plan.statusIfHeld = status
+                return plan
             }
             var differences: [Difference] = []
             if device.address != segment.hostAddress {

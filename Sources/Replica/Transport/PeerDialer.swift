@@ -26,6 +26,8 @@ final class PeerDialer {
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
     private var attempts = 0
+    /// Since it was connected last.
+    private(set) var hasFailed = false
     /// What was last said about this member; said once.
     private var news: String?
     private var lastUse = NIODeadline.now()
@@ -63,6 +65,7 @@ final class PeerDialer {
 
     func cameUp(_ connection: PeerConnection) {
         state = .connected(connection, upSince: .now())
+        hasFailed = false
         lastUse = .now()
         guard lane == .raft else { return }
         hub.logger.info("connected to member \(String(peer, radix: 16)) at \(place)")
@@ -75,6 +78,7 @@ final class PeerDialer {
         if let upSince {
             if .now() - upSince >= Self.steadyAfter { backoff.reset() }
         } else {
+            hasFailed = true
             tell(connection.reason ?? "it closed the connection at once")
         }
         again()
@@ -122,6 +126,7 @@ final class PeerDialer {
     private func failed(_ error: any Error) {
         guard case .dialling = state else { return }
         state = .idle
+        hasFailed = true
         tell(explain(error, host: dialled?.host))
         again()
     }

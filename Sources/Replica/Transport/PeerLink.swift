@@ -44,7 +44,8 @@ final class PeerLink {
         if let connection = dialers[lane]?.connection, connection.isUp { return connection }
         switch lane {
         case .raft: return inbound[.raft]
-        case .bulk: return dialers[.bulk] == nil ? inbound[.bulk] ?? inbound[.raft] : nil
+        // While it may still be dialled, a snapshot does not go before heartbeats.
+        case .bulk: return dialers[.bulk].map(\.hasFailed) ?? true ? inbound[.bulk] ?? inbound[.raft] : nil
         }
     }
 
