@@ -82,7 +82,7 @@ package final class EtcdClient: Sendable {
     }
 
     /// The endpoint that a stream was opened at is not good: the next call takes the next, where it would be that one.
-    func moveOn(from client: GRPCClient) async { await link.leave(client) }
+    package func moveOn(from client: GRPCClient) async { await link.leave(client) }
 }
 
 /// The one connection, made when it is needed.

@@ -148,7 +148,8 @@ def removed(world, member, left):
 
 def ends(world, member):
     """Who was removed ends by itself, and does not start again."""
-    expect(member.wait(10) == 1 and "was removed from this cluster" in member.tail(), f"it goes on:\n{member.tail()}")
+    if member.process is not None:
+        expect(member.wait(10) == 1 and "was removed from this cluster" in member.tail(), f"it goes on:\n{member.tail()}")
     world.start(member.name, join=member.join)
     expect(member.wait(10) == 1 and "was removed from this cluster" in member.tail(), f"it starts again:\n{member.tail()}")
 
@@ -352,6 +353,27 @@ def remote_store(world):
     strangers = [unb64(k["key"]) for k in found["kvs"] if not unb64(k["key"]).startswith(("/plasma.cloud/", "somebody"))]
     expect(not [s for s in strangers if "far" in s or "registry" in s], f"keys outside the prefix: {strangers[:5]}")
     expect(any(unb64(k["key"]).startswith("/plasma.cloud/registry/") for k in found["kvs"]), "no key below the prefix")
+    # Another one waits, says for whom, and goes on when that has ended, or was killed.
+    beside = os.path.join(world.home, "beside")
+    other = [beside if word == data else word for word in command]
+    with open(os.path.join(world.home, "beside.log"), "w") as log:
+        second = subprocess.Popen(other, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    world.loose.append(second)
+    ask = {**environment, "PLASMA_SERVER": f"unix://{beside}/plasma.sock"}
+
+    def refused():
+        done = run([BINARY, "apply", "-f", manifest], environment=ask, timeout=60)
+        return done if done.code != 0 and f"process {server.pid}" in done.err else None
+    until(30, "a refusal that names the server that works", refused)
+    expect(plasma("get", "hosts").out.count("far") == 5, "the first goes on")
+    server.terminate()
+    expect(server.wait(30) == 0, f"the server ended with {server.returncode}")
+    until(10, "the second server's turn", lambda: run([BINARY, "apply", "-f", manifest], environment=ask, timeout=60).code == 0)
+    second.send_signal(signal.SIGKILL)
+    second.wait(10)
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    world.loose.append(server)
+    until(10, "the first one's turn again: who was killed here is not waited for", lambda: run([BINARY, "apply", "-f", manifest], environment=environment, timeout=60).code == 0)
     server.terminate()
     expect(server.wait(30) == 0, f"the server ended with {server.returncode}")
 

@@ -159,6 +159,8 @@ class Member:
         os.makedirs(self.folder, exist_ok=True)
         self.data = os.path.join(self.folder, "data")
         self.log = os.path.join(self.folder, "log")
+        # What it was told last of how to join.
+        self.join = None
         self.certificate, self.key = os.path.join(self.folder, "tls.crt"), os.path.join(self.folder, "tls.key")
         self.config = os.path.join(self.folder, "chainfire.yaml")
         self.process = None
@@ -234,6 +236,7 @@ class World:
         """Starts members that are set up together; `existing` is the initial cluster of one that joins the etcd way."""
         for name in names or [n for n in self.members if not self.members[n].is_running]:
             member = self.members[name]
+            member.join = join or member.join
             command = self.etcd_command(member, existing) if self.against == "etcd" else self.plasma_command(member, data, join)
             member.spawn(command, environment)
 

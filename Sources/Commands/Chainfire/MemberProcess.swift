@@ -27,6 +27,9 @@ struct MemberProcess {
         umask(0o077)
         // Until the services run there is nothing to be given back; and who is process 1 of a container must say so.
         for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(0) } }
+        do throws(DiskError) { try SystemDisk().makeDirectory(configuration.directory) } catch {
+            throw Failure("\(configuration.directory) cannot be made: \(error)")
+        }
         let scratch = configuration.directory + "/scratch"
         DescriptorLimit.raise(logger)
         Heap.serveMany()

@@ -83,7 +83,9 @@ struct Daemon {
 
     /// The store, and what must run for it.
     private func openStore(_ time: any Time) throws -> (store: any Store, services: [any ServiceLifecycle.Service]) {
-        if let remoteStore { return try remoteStore.open(logger: logger) }
+        if let remoteStore {
+            return try remoteStore.open(for: StoreClaim.Holder(host: host, directory: directory.path), logger: logger)
+        }
         let chainfire = try Chainfire.open(directory: directory.path + "/chainfire", time: time, disk: SystemDisk(), logger: logger)
         return (chainfire, [chainfire])
     }

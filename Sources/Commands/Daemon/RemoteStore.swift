@@ -15,9 +15,11 @@ struct RemoteStore: Hashable, Sendable, CustomStringConvertible {
 
     var description: String { endpoints.map(\.scalarText).joined(separator: ",") + prefix }
 
-    func open(logger: Logger) throws -> (store: any Store, services: [any ServiceLifecycle.Service]) {
+    /// - Parameter holder: who works on it; another server waits.
+    func open(for holder: StoreClaim.Holder, logger: Logger) throws -> (store: any Store, services: [any ServiceLifecycle.Service]) {
         let client = try EtcdClient(endpoints: endpoints.map(\.scalarText), tls: tls, logger: logger)
-        return (PrefixStore(EtcdStore(client), prefix: Key(prefix)), [HangUp(client: client)])
+        let claim = StoreClaim(client, key: Key(prefix + "/server"), holder: holder, logger: logger)
+        return (ClaimedStore(base: PrefixStore(EtcdStore(client), prefix: Key(prefix)), claim: claim), [HangUp(client: client), claim])
     }
 
     /// Closes the connections when the server ends.
@@ -35,7 +37,9 @@ struct RemoteStore: Hashable, Sendable, CustomStringConvertible {
 struct RemoteStoreOptions: ParsableArguments {
     @Option(
         name: .customLong("store"),
-        help: ArgumentHelp("Keep the desired state in this Chainfire or etcd cluster: client URLs with commas between.", valueName: "urls"))
+        help: ArgumentHelp(
+            "Keep the desired state in this Chainfire or etcd cluster: client URLs with commas between. One server works on it; another waits until that has ended.",
+            valueName: "urls"))
     var endpoints: String?
 
     @Option(

@@ -81,6 +81,61 @@ import Testing
         #expect(Installation.Planning.plan(Goal(later), given: try sight(words), reader).actions == [])
     }
 
+    @Test func `what is suspended spends no consent, and one that was taken back is good for nothing`() throws {
+        let words = PlanCases.Words(values: ["machine": "installer", "disk": "full", "consent": "right"])
+        var (installation, reader) = try records(words)
+        let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        func round(_ installation: Resource<Installation>) -> Round<Installation.Planning> {
+            Round(installation, plan: plan, ledger: Ledger(), now: Date(timeIntervalSince1970: 0)) { "uid" }
+        }
+        #expect(round(installation).status?.status?.detail.spentConsents.count == 1)
+        installation.metadata.annotations[Annotation.suspended] = "true"
+        let held = try #require(round(installation).status?.status?.detail)
+        #expect(round(installation).actions == [] && held.spentConsents == [] && held.run == nil && held.isRunning != true)
+        // Decided on, and then the consent was taken back before anything was started.
+        installation.metadata.annotations = [:]
+        installation.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "", detail: plan.status)
+        let again = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        #expect(again.actions == [] && again.condition.message.contains("is not blank"))
+    }
+
+    @Test func `a run that was seen is not begun again under its name, wherever its directory is`() throws {
+        let words = PlanCases.Words(values: ["machine": "installer", "disk": "blank"])
+        var (installation, reader) = try records(words)
+        let detail = #"{"run": "uid-node-1-1", "attempts": 1, "startedAt": "1970-01-01T00:01:00Z"}"#
+        installation.status = try status(installation.metadata, detail)
+        let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        #expect(plan.status.failure?.contains("this host knows nothing of it any more") == true)
+        #expect(plan.actions.map(\.description) == ["install node with nixos-anywhere (run uid-node-1-2)"])
+    }
+
+    @Test func `of a flake that nobody here knows every disk may be formatted`() throws {
+        // The one that is laid out is blank, and another is there.
+        var words = PlanCases.Words(values: ["machine": "installer", "disk": "full", "spec": "flake:_path:/etc/plasma"])
+        func plan() throws -> Plan<Installation, Installation.Action> {
+            let (installation, reader) = try records(words)
+            return Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        }
+        #expect(try plan().condition.message.contains("/dev/vda (vda 4294967296 bytes serial vda) holds Windows"))
+        words.values["disk"] = "blank"
+        #expect(try plan().actions.count == 1)
+        words.values["nolayout"] = ""
+        words.values["never"] = ""
+        let refused = try plan()
+        #expect(refused.actions == [] && refused.condition.message.contains("the wipePolicy of /dev/vda is Never"), "\(refused.condition.message)")
+        words.values["spec"] = "flake:_path:/etc/plasma,_diskoMode:_mount"
+        #expect(try plan().actions.count == 1)
+    }
+
+    @Test func `a machine that nobody knows is not formatted for a run of ours having begun to`() throws {
+        var words = PlanCases.Words(values: ["machine": "installer", "disk": "full", "run": "exit1", "log": "format", "formatted": ""])
+        let (installation, reader) = try records(words)
+        #expect(Installation.Planning.plan(Goal(installation), given: try sight(words), reader).actions.count == 1)
+        words.values["machine"] = "stranger"
+        let plan = Installation.Planning.plan(Goal(installation), given: try sight(words), reader)
+        #expect(plan.actions == [] && plan.condition.message.contains("is not blank"), "\(plan.condition.message)")
+    }
+
     @Test func `a node with a system makes its installation, and is ready only with it`() throws {
         let text = """
             apiVersion: plasma.cloud/v1alpha1
