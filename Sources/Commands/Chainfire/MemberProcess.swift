@@ -142,7 +142,7 @@ extension MemberConfiguration {
         options.cacheBytes = cacheBytes
         options.compaction = CompactionPolicy(keep: compactionKeep)
         options.quotaBytes = Int(quota)
-        options.clientURLs = advertiseClient
+        (options.name, options.clientURLs) = (name, advertiseClient)
         // As etcd: no lease may end within an election (etcd `minTTL`).
         options.leaseTTLMin = max(2, (2 * election.milliseconds + 999) / 1000)
         // Two ticks a heartbeat: a member hears a missing one soon enough.
