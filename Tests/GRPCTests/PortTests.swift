@@ -115,6 +115,17 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "GET /x HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\n",
+    ]) func `who asks for another protocol is answered, and not read any further`(_ request: String) async throws {
+        try await withServer(http: Self.http) { _, server, port in
+            // More than would ever be kept, and the connection is closed all the same.
+            let bytes = Array(request.utf8) + [UInt8](repeating: 0x78, count: 8 << 20)
+            try? await sendRaw(bytes, to: port)
+            while server.connections > 0 { await Task.yield() }
+        }
+    }
+
     @Test func `more connections than allowed are closed, and places are given back`() async throws {
         var limits = Limits()
         limits.connectionsMax = 2

@@ -137,6 +137,18 @@ extension [UInt8] {
         }
     }
 
+    @Test(arguments: [[1, 0, 0, 0, 0], [0, 0xFF, 0xFF, 0xFF, 0xFF]]) func `who is served by a stream hears of its end, whatever the client did wrong`(_ bytes: [UInt8]) async throws {
+        try await withServer { echo, _, port in
+            try await onThread {
+                let client = try FrameClient(port)
+                try client.call(1, "/test.Echo/Stream")
+                client.send(MuteClient.frame(0, stream: 1, bytes))
+                #expect(try ["8", "12"].contains(client.answer(1).status))
+            }
+            await echo.noticed { $0.cancelled == ["stream"] }
+        }
+    }
+
     @Test func `more calls at once than allowed are refused`() async throws {
         var limits = Limits()
         limits.streamsMax = 2
