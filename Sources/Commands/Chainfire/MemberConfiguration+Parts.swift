@@ -62,7 +62,11 @@ extension MemberConfiguration {
                 return files
             }
             let peer = tls.optionalObject("peer", "The port of the members, always with certificates on both sides.") { part -> TLS? in
+                let names: [String] = part.scalars(
+                    "allowed_names", 0...64,
+                    "Common or alternative names, one of which a member's certificate bears: where other certificates for servers are of the same ca. Default: any that is good for the member's address.")
                 guard var files = certificate(&part, absolute) else { return nil }
+                files.allowedNames = names
                 if files.ca == nil { part.note("is required: members are known by their certificates", at: "ca") }
                 files.clientAuthentication = .required
                 return files

@@ -27,6 +27,8 @@ struct MemberConfiguration: Hashable, Sendable {
         var ca: String?
         /// Revocation lists of those.
         var crl: String?
+        /// Of members: one of these their certificates bear; empty: any that is good for the member's address.
+        var allowedNames: [String] = []
         var clientAuthentication: ClientAuthentication
     }
 

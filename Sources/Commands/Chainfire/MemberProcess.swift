@@ -94,10 +94,11 @@ struct MemberProcess {
     /// The peers' port is open before anybody is asked: members that begin together find each other sooner.
     private func openPeerPort() async throws -> PeerTransport {
         let listen = configuration.listenPeer
-        let transport = try PeerTransport(
-            PeerTransportOptions(
-                listen: PeerAddress(host: listen.host, port: listen.port),
-                tls: configuration.peerTLS.map { TLSFiles(certificate: $0.certificate, key: $0.key, ca: $0.ca ?? "", crl: $0.crl) }), logger: logger)
+        var options = PeerTransportOptions(
+            listen: PeerAddress(host: listen.host, port: listen.port),
+            tls: configuration.peerTLS.map { TLSFiles(certificate: $0.certificate, key: $0.key, ca: $0.ca ?? "", crl: $0.crl) })
+        options.allowedNames = configuration.peerTLS?.allowedNames ?? []
+        let transport = try PeerTransport(options, logger: logger)
         _ = try await transport.listen()
         return transport
     }

@@ -65,6 +65,8 @@ extension PeerHub {
         guard options.tls != nil else { return nil }
         guard let certificate = connection.certificate else { return .certificate("\(who(peer)) shows no certificate") }
         if isRevoked(certificate) { return .certificate("the certificate of \(who(peer)) was revoked") }
+        // Members are servers to each other. Clients' certificates are often of the same authority.
+        if certificate.fields?.isForServers == false { return .certificate("the certificate of \(who(peer)) is one for clients: a member's is for servers as well") }
         let names = options.allowedNames
         if !names.isEmpty {
             guard !certificate.isNamed(in: names) else { return nil }

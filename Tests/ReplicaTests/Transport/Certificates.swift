@@ -25,10 +25,10 @@ final class Certificates {
 
     /// `name.pem` and `name.key`.
     /// - Parameter names: as in `DNS:localhost,IP:127.0.0.1`.
-    func make(_ name: String, by ca: String, names: String = "IP:127.0.0.1", days: Int = 2) throws -> TLSFiles {
+    func make(_ name: String, by ca: String, names: String = "IP:127.0.0.1", days: Int = 2, usage: String = "serverAuth,clientAuth") throws -> TLSFiles {
         try openssl(
             "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /O=Lab/CN=\(name) -keyout \(name).key -out \(name).csr")
-        let extensions = "subjectAltName=\(names)\nextendedKeyUsage=serverAuth,clientAuth\n"
+        let extensions = "subjectAltName=\(names)\nextendedKeyUsage=\(usage)\n"
         try extensions.write(toFile: path("\(name).ext"), atomically: true, encoding: .utf8)
         try openssl(
             "x509 -req -in \(name).csr -CA \(ca).pem -CAkey \(ca).key -CAcreateserial -days \(days) -extfile \(name).ext -out \(name).pem")

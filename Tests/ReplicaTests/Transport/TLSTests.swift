@@ -66,6 +66,17 @@ import Testing
         #expect(a.commits(from: 4).isEmpty)
     }
 
+    @Test func `a client's certificate makes no member, whoever it says it is`() async throws {
+        let certificates = try Certificates()
+        try certificates.makeCA("ca")
+        let files = try certificates.make("a", by: "ca")
+        let a = try await Member(1, tls: files)
+        let client = try await Member(9, tls: certificates.make("client", by: "ca", usage: "clientAuth"))
+        client.transport.setPeers([a.peer()])
+        #expect(await eventually { !client.book.lines(with: "it refuses us: the certificate of member 9 is one for clients").isEmpty }, "\(client.book.all)")
+        #expect(a.counts.connected == 0)
+    }
+
     @Test func `who speaks without TLS, or TLS without a certificate, is garbage`() async throws {
         let certificates = try Certificates()
         try certificates.makeCA("ca")
