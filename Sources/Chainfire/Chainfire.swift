@@ -101,7 +101,8 @@ package final class Chainfire: Store, Service {
             return Founding(identity: identity, members: [])
         }
         let founding = try membership.founding()
-        let names = (try? disk.list(directory)) ?? []
+        let names: [String]
+        do throws(DiskError) { names = try disk.list(directory) } catch { throw .storage(error.description) }
         if let left = names.first(where: { $0 == "state.db" || $0 == "log" }) {
             throw .mismatch("""
                 \(directory) holds a store (\(left)), but not the file member, which says whose: bring \(directory)/member back from a backup, or, \

@@ -9,6 +9,8 @@ final class EtcdWatch: Sendable {
     typealias Stream = ClientStream<Etcdserverpb_WatchRequest, Etcdserverpb_WatchResponse>
     private struct State {
         var stream: Stream?
+        /// Where the last one was opened, also when nothing came of it.
+        var place: GRPCClient?
         /// The first revision not told yet; nil until the server said what "now" is. Bookmarks do not move it: etcd before
         /// 3.4.25 and 3.5.8 sends some ahead of events (etcd #15220).
         var next: Revision?
@@ -76,6 +78,7 @@ final class EtcdWatch: Sendable {
     private func open() async throws(GRPCStatus) {
         guard !range.isEmpty else { return try await openEmpty() }
         let stream: Stream = try await client.stream("/etcdserverpb.Watch/Watch", metadata: [("hasleader", "true")])
+        state.withLock { $0.place = stream.client }
         let wire = WireRange(range)
         let next = state.withLock { $0.next }
         try await stream.send(.with {
@@ -148,7 +151,8 @@ final class EtcdWatch: Sendable {
     private func pause(after error: GRPCStatus? = nil) async {
         let (failures, used) = state.withLock { state in
             state.failures += 1
-            return (state.failures, state.stream?.client)
+            defer { state.place = nil }
+            return (state.failures, state.place)
         }
         // An endpoint that could not be connected to was left already: of two, the same one would come again, for ever.
         if error?.isUnsent != true, let used { await client.moveOn(from: used) }

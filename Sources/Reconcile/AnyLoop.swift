@@ -59,7 +59,9 @@ struct Imagined: Sendable {
             foreseen, plan: plan, ledger: reader.ledger, now: resource.metadata.creationTimestamp,
             makeUID: { "" })
         record = round.status ?? foreseen
-        isDetailNews = plan.status != resource.status?.detail
+        // Of what is suspended, as it stands while it is.
+        let isSuspended = resource.metadata.annotations[Annotation.suspended] == "true"
+        isDetailNews = (isSuspended ? plan.statusIfHeld ?? plan.status : plan.status) != resource.status?.detail
         isNews = round.status != nil || round.isGone
         isGone = round.isGone
         condition = round.condition

@@ -41,7 +41,7 @@ struct ReplicaOpening<Machine: StateMachine> {
     private func checkLog() throws(ReplicaError) {
         let applied = machine.applied.position.index
         guard applied > options.base.index else { return }
-        let names = (try? disk.list(directory)) ?? []
+        let names = try translating { () throws(DiskError) in try disk.list(directory) }
         guard !names.contains(where: { SegmentHeader.sequence(of: $0) != nil }) else { return }
         throw .mismatch(
             "the state holds entries up to \(applied), but \(directory) holds no segment of a log: they do not belong together; bring back the log "

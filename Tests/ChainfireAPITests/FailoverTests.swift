@@ -1,5 +1,7 @@
 import Chainfire
 import Etcd
+import GRPC
+import NIOCore
 import Store
 import Testing
 @testable import ChainfireAPI
@@ -46,6 +48,37 @@ import Testing
             }
             // Most rounds were not disturbed at all.
             #expect(least > 30, "\(least)")
+        }
+    }
+
+    /// Refuses every watch, and stays connected.
+    private final class Refusal: CallHandler {
+        private let call: ServerCall
+
+        init(_ call: ServerCall) { self.call = call }
+
+        func receive(_ payload: ByteBuffer) { call.finish(GRPCStatus(.unavailable, "etcdserver: no leader")) }
+        func halfClose() {}
+        func cancel() {}
+    }
+
+    @Test func `a watch leaves an endpoint that refuses it, though its connection is good`() async throws {
+        try await withMember { member in
+            var router = Router()
+            router.stream("/etcdserverpb.Watch/Watch") { Refusal($0) }
+            let sick = try PortServer(host: "127.0.0.1", port: 0, router: router, logger: quiet)
+            let port = try await sick.start()
+            var options = EtcdClient.Options()
+            options.pause = .milliseconds(5)
+            let client = try EtcdClient(endpoints: ["http://127.0.0.1:\(port)", "http://127.0.0.1:\(member.port)"], options: options, logger: quiet)
+            let store = EtcdStore(client)
+            var watch = try await store.watch(.all, from: nil).makeAsyncIterator()
+            try await member.put("a", "b")
+            var told: [Event] = []
+            while told.isEmpty, let batch = try await watch.next() { told = batch.events }
+            #expect(told.count == 1)
+            await store.close()
+            await sick.stop()
         }
     }
 

@@ -82,7 +82,7 @@ struct MemberProcess {
         guard let mine = members.first(where: { $0.id == own }) else { return }
         let advertised = Set(configuration.advertisePeer)
         guard let other = members.first(where: { other in
-            other.id != own && (other.name == configuration.name && mine.name != configuration.name
+            other.id != own && (other.name == configuration.name && !["", configuration.name].contains(mine.name)
                 || !advertised.isDisjoint(with: other.peerURLs) && advertised.isDisjoint(with: mine.peerURLs))
         }) else { return }
         throw Failure("""

@@ -130,7 +130,7 @@ struct RestoreSnapshot: AsyncParsableCommand {
             }
         let beside = (directory as NSString).deletingLastPathComponent
         let parent = access(beside, W_OK) == 0 ? beside : NSTemporaryDirectory()
-        let report = try SnapshotDigest.withBody(file, in: parent) {
+        let report = try SnapshotDigest.withBody(file, in: parent, withLog: skipHashCheck) {
             if skipHashCheck { try Chainfire.absorbLog(ofDatabase: $0) }
             return try Chainfire.restore(snapshot: $0, to: directory, membership: membership, bumpRevision: bump, disk: SystemDisk())
         }

@@ -56,13 +56,14 @@ struct SnapshotDigest: Hashable, Sendable {
     }
 
     /// Calls `body` with the path of a copy without the digest, which is gone afterwards.
-    static func withBody<T>(_ path: String, in directory: String, _ body: (String) throws -> T) throws -> T {
+    /// - Parameter withLog: what stands in a write-ahead log beside it is its, too; its digest says nothing of that.
+    static func withBody<T>(_ path: String, in directory: String, withLog: Bool = false, _ body: (String) throws -> T) throws -> T {
         let copy = (directory as NSString).appendingPathComponent(".snapshot-\(UUID().uuidString)")
         defer { for suffix in ["", "-wal", "-shm", "-journal"] { unlink(copy + suffix) } }
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: path, toPath: copy)
         chmod(copy, 0o600)
-        if FileManager.default.fileExists(atPath: path + "-wal") { try FileManager.default.copyItem(atPath: path + "-wal", toPath: copy + "-wal") }
+        if withLog, FileManager.default.fileExists(atPath: path + "-wal") { try FileManager.default.copyItem(atPath: path + "-wal", toPath: copy + "-wal") }
         guard let file = FileHandle(forUpdatingAtPath: copy) else { throw Failure("\(copy) cannot be written") }
         let size = try file.seekToEnd()
         if isWithDigest(size) { try file.truncate(atOffset: size - UInt64(count)) }

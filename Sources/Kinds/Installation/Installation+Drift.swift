@@ -10,12 +10,13 @@ extension InstallationRound {
         var status = status
         status.wantsNetBoot = false
         if let word = installation.metadata.annotations[Installation.reinstallAnnotation], word == reinstallWord(status) {
+            let before = status
             status.spentConsents.append(word)
-            return anew(status, "beginning anew")
+            return anew(status, "beginning anew", ifHeld: before)
         }
         guard case .system(let facts)? = seen.machine else {
             status.drift = []
-            if let disk = blankedDisk(status) { return anew(status, "beginning anew; Disk/\(disk) was made blank under a consent") }
+            if let disk = blankedDisk(status) { return anew(status, "beginning anew; Disk/\(disk) was made blank under a consent", ifHeld: status) }
             return absent(status)
         }
         if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current, status.system != accepted {
@@ -60,12 +61,14 @@ extension InstallationRound {
         return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
     }
 
-    private func anew(_ old: Installation.Status, _ phase: String) -> Decision {
+    private func anew(_ old: Installation.Status, _ phase: String, ifHeld before: Installation.Status) -> Decision {
         var status = old
         (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
-        (status.run, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, [])
+        (status.run, status.startedAt, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, nil, [])
         (status.wantsNetBoot, status.isReinstalling, status.delivered, status.configuration) = (true, true, nil, nil)
-        return Plan(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
+        var plan = Decision(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
+        plan.statusIfHeld = before
+        return plan
     }
 
     /// A disk that a person let be made blank since the system was installed: whoever consented to that wants another one.

@@ -92,6 +92,12 @@ import Testing
         installation.metadata.annotations[Annotation.suspended] = "true"
         let held = try #require(round(installation).status?.status?.detail)
         #expect(round(installation).actions == [] && held.spentConsents == [] && held.run == nil && held.isRunning != true)
+        // Nor is a word to begin anew.
+        let installed = PlanCases.Words(values: ["machine": "system", "system": "", "reinstall": ""])
+        let (other, ledger) = try records(installed)
+        let anew = Installation.Planning.plan(Goal(other), given: try sight(installed), ledger)
+        #expect(anew.status.isReinstalling == true && anew.status.spentConsents.count == 1)
+        #expect(anew.statusIfHeld?.isReinstalling != true && anew.statusIfHeld?.spentConsents == [] && anew.statusIfHeld?.system == "/nix/store/one")
         // Decided on, and then the consent was taken back before anything was started.
         installation.metadata.annotations = [:]
         installation.status = StatusRecord(observedGeneration: 1, conditions: [], phase: "", detail: plan.status)
