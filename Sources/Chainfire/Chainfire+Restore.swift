@@ -46,8 +46,7 @@ extension Chainfire {
             var keyspace = Keyspace(cacheBytes: 0)
             try Storage.readRows(path) { keyspace.take($0) }
             _ = try keyspace.restore(compacted: image.mark.compacted)
-            var facts = Facts()
-            for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
+            let facts = try image.cluster()
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
             return SnapshotReport(
                 bytes: size ?? 0, revision: image.mark.revision, compacted: image.mark.compacted, keys: keyspace.liveKeys,

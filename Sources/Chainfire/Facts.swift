@@ -62,6 +62,15 @@ enum FactCodec {
     }
 }
 
+extension StorageImage {
+    /// What it knows beside keys and leases.
+    func cluster() throws(CommandProblem) -> Facts {
+        var known = Facts()
+        for (name, bytes) in facts { if let name = Facts.Name(rawValue: name) { try known.read(name, bytes) } }
+        return known
+    }
+}
+
 extension Facts {
     enum Name: String, CaseIterable, Sendable { case alarms, base, cluster, configuration, members }
 

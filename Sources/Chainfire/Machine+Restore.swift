@@ -51,9 +51,7 @@ extension Machine {
     }
 
     static func head(_ image: StorageImage, _ path: String) throws -> SnapshotHead {
-        var facts = Facts()
-        for (name, bytes) in image.facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
-        guard let configuration = facts.configuration else {
+        guard let configuration = try image.cluster().configuration else {
             throw ChainfireError.corrupt(file: path, "it does not say who the members are")
         }
         return SnapshotHead(

@@ -25,13 +25,12 @@ package struct StoreCheck: Sendable, CustomStringConvertible {
         let state = directory + "/state.db"
         do {
             problems += try Storage.check(state)
-            let mark = try Storage.look(state).mark
+            let image = try Storage.look(state)
+            let (mark, facts) = (image.mark, try image.cluster())
             summary.append("\(state): revision \(mark.revision), compacted through \(mark.compacted), entry \(mark.appliedIndex)")
             if let log, mark.appliedIndex > log.lastIndex, log.problem == nil {
                 problems.append("\(state) has applied entry \(mark.appliedIndex), but the log ends with \(log.lastIndex)")
             }
-            var facts = Facts()
-            for (name, bytes) in try Storage.look(state).facts { if let name = Facts.Name(rawValue: name) { try facts.read(name, bytes) } }
             if log == nil, mark.appliedIndex > facts.base?.index ?? 0 {
                 problems.append("\(directory)/log is missing: \(state) has applied entry \(mark.appliedIndex); bring it back from a backup, or replace this member")
             }

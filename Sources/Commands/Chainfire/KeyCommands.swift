@@ -140,6 +140,7 @@ struct WatchKeyCommand: AsyncParsableCommand {
             let client = try await cluster.connect()
             do throws(GRPCStatus) {
                 try await follow(client, &next)
+                await client.close()
                 Output.complain("plasma: the member has ended the watch; it goes on at another")
             } catch {
                 await client.close()

@@ -26,6 +26,9 @@ final class StoreClaim: ServiceLifecycle.Service {
             kernel = "\(boot.trimmingCharacters(in: .whitespacesAndNewlines)) \(numbers)"
         }
 
+        /// One that ran here, and was killed: nobody need wait for its lease.
+        func isGone(from own: Holder) -> Bool { kernel == own.kernel && kill(process, 0) != 0 && errno == ESRCH }
+
         var description: String { "of \(host) (process \(process), \(directory))" }
     }
     private enum State {
@@ -115,6 +118,12 @@ final class StoreClaim: ServiceLifecycle.Service {
     }
 
     private func take() async {
+        // Who waits writes nothing.
+        do throws(StoreError) {
+            if let entry = try await store.get(key), let holder = holder(in: entry), !holder.isGone(from: own) { return wait(reason(holder)) }
+        } catch {
+            return wait("the store does not answer: \(error)")
+        }
         let asked = ContinuousClock.now
         do throws(GRPCStatus) {
             let request = Etcdserverpb_LeaseGrantRequest.with { $0.ttl = Self.seconds }
@@ -139,16 +148,21 @@ final class StoreClaim: ServiceLifecycle.Service {
             let done = try await store.commit(Transaction(if: [Compare(key, .equal, .createRevision(0))], then: [put], otherwise: [look]))
             if done.succeeded { return nil }
             guard case .range(let found)? = done.results.first, let entry = found.entries.first else { return "it changed just now" }
-            let holder = try? JSONDecoder().decode(Holder.self, from: Data(entry.value))
-            // One that was here, and was killed: nobody need wait for its lease.
-            if let holder, holder.kernel == own.kernel, kill(holder.process, 0) != 0, errno == ESRCH {
+            let holder = holder(in: entry)
+            if holder?.isGone(from: own) == true {
                 let taken = try await store.commit(Transaction(if: [Compare(key, .equal, .modRevision(entry.modRevision))], then: [put]))
                 if taken.succeeded { return nil }
             }
-            return "the plasma server \(holder.map { "\($0)" } ?? "that has \(key)") works on it; this one goes on when that has ended (\(Self.seconds) s after it was killed)"
+            return reason(holder)
         } catch {
             return "the store does not answer: \(error)"
         }
+    }
+
+    private func holder(in entry: Entry) -> Holder? { try? JSONDecoder().decode(Holder.self, from: Data(entry.value)) }
+
+    private func reason(_ holder: Holder?) -> String {
+        "the plasma server \(holder.map { "\($0)" } ?? "that has \(key)") works on it; this one goes on when that has ended (\(Self.seconds) s after it was killed)"
     }
 
     /// nil: nobody knows.
