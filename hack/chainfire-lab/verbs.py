@@ -61,6 +61,28 @@ def looks(world):
     expect(nobody.code == 1 and "127.0.0.1:1" in nobody.text, f"{nobody}")
     wrong = run([BINARY, "chainfire", "member", "transfer", "tow", *certificates(world)])
     expect(wrong.code == 1 and 'did you mean "two"' in wrong.err, f"{wrong}")
+    # A watch at the first endpoint, which is killed: it goes on at another, and tells all in order.
+    urls = ",".join(world.members[name].client for name in ("one", "two", "three"))
+    seen = os.path.join(world.home, "watched")
+    with open(seen, "w") as out:
+        watch = subprocess.Popen([BINARY, "chainfire", "watch", "--prefix", "w/", *certificates(world)[2:], "--endpoints", urls],
+                                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.DEVNULL)
+    world.loose.append(watch)
+
+    def watched():
+        with open(seen) as file:
+            return [line.split("\t")[-1].strip() for line in file]
+
+    def begun():
+        world.plasma("put", "w/a", "begun", endpoints=["two", "three"])
+        return watched()
+    until(10, "a first event", begun)
+    world.members["one"].stop(signal.SIGKILL)
+    wanted = [str(number) for number in range(20)]
+    for number in wanted:
+        until(10, "a put", lambda number=number: world.plasma("put", "w/a", number, endpoints=["two", "three"]))
+    until(15, "all events, each once", lambda: [word for word in watched() if word != "begun"] == wanted)
+    watch.terminate()
 
 
 def certificates(world):
