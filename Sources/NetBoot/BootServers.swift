@@ -13,16 +13,13 @@ package struct BootServers: Sendable {
     private final class Table: Sendable {
         struct State {
             var segments: [String: BootSegment] = [:]
-            var listeners: [Int: AsyncStream<String>.Continuation] = [:]
-            var next = 0
+            var listeners = Listeners<String>()
             var isEnding = false
         }
 
         let state = Mutex(State())
 
-        func tell(_ name: String) {
-            for listener in state.withLock({ Array($0.listeners.values) }) { listener.yield(name) }
-        }
+        func tell(_ name: String) { state.withLock { $0.listeners.tell(name) } }
     }
 
     package init(loaders: Loaders = Loaders(), time: any Time, logger: Logger) {
@@ -82,16 +79,7 @@ package struct BootServers: Sendable {
     package var missingLoaders: (names: [String], directories: [String]) { (loaders.missing, loaders.directories) }
 
     /// Names of NetBoots of which there is news: a machine came further, an unknown one asked, a server failed.
-    package func wakes() -> AsyncStream<String> {
-        let (stream, continuation) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(256))
-        let number = table.state.withLock { state in
-            state.next += 1
-            state.listeners[state.next] = continuation
-            return state.next
-        }
-        continuation.onTermination = { [table] _ in table.state.withLock { _ = $0.listeners.removeValue(forKey: number) } }
-        return stream
-    }
+    package func wakes() -> AsyncStream<String> { table.state.withLock { $0.listeners.add(keeping: .bufferingNewest(256)) } }
 
     /// Until its task is cancelled; then stops all.
     package func run() async throws {

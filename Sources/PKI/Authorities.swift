@@ -142,10 +142,11 @@ package struct Authorities: Sendable {
             try kept.signLists(now)
             return []
         }
-        listeners.state.withLock { state in
+        let bell = listeners.state.withLock { state in
             state.changed.insert(name)
-            state.bell?.yield()
+            return state.bell
         }
+        bell?.yield()
     }
 
     /// Names of authorities whose lists were changed on behalf of others; of many changes within a second one is told.

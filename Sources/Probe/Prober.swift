@@ -20,7 +20,7 @@ package final class Prober: Sendable {
         var subjects: [String: [Key: ProbeEntry]] = [:]
         var serial: UInt64 = 0
         var mailbox: AsyncStream<Event>.Continuation?
-        var listeners: [UInt64: AsyncStream<String>.Continuation] = [:]
+        var listeners = Listeners<String>()
 
         func findings(of subject: String) -> ProbeFindings {
             var findings = ProbeFindings()
@@ -76,23 +76,14 @@ package final class Prober: Sendable {
             entry.forgetMembers(serial: state.serial)
             state.subjects[subject]?[key] = entry
             state.mailbox?.yield(.due(key, state.serial))
-            for listener in state.listeners.values { listener.yield(subject) }
+            state.listeners.tell(subject)
         }
     }
 
     package func findings(of subject: String) -> ProbeFindings { state.withLock { $0.findings(of: subject) } }
 
     /// Subjects whose findings changed.
-    package func wakes() -> AsyncStream<String> {
-        let (stream, continuation) = AsyncStream.makeStream(of: String.self)
-        let id = state.withLock { state in
-            state.serial += 1
-            state.listeners[state.serial] = continuation
-            return state.serial
-        }
-        continuation.onTermination = { [weak self] _ in self?.state.withLock { $0.listeners[id] = nil } }
-        return stream
-    }
+    package func wakes() -> AsyncStream<String> { state.withLock { $0.listeners.add() } }
 
     /// Runs until cancelled.
     package func run() async throws {
@@ -149,7 +140,7 @@ package final class Prober: Sendable {
             entry.note(answer, at: now, date: date)
             entry.write(&after)
             state.subjects[key.subject]?[key] = entry
-            if after != before { for listener in state.listeners.values { listener.yield(key.subject) } }
+            if after != before { state.listeners.tell(key.subject) }
             return entry.pause
         }
     }

@@ -18,8 +18,7 @@ final class Monitor: Sendable {
     private struct State {
         var held: [String: Held] = [:]
         var poweringDown: [ProcessIdentity: Instant] = [:]
-        var subscribers: [UInt64: AsyncStream<MachineEvent>.Continuation] = [:]
-        var nextSubscriber: UInt64 = 0
+        var listeners = Listeners<MachineEvent>()
     }
 
     /// Seconds until a greeting is given up.
@@ -37,23 +36,9 @@ final class Monitor: Sendable {
         self.logger = logger
     }
 
-    func events() -> AsyncStream<MachineEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(of: MachineEvent.self, bufferingPolicy: .bufferingNewest(Self.eventsMax))
-        let number = state.withLock { state in
-            state.nextSubscriber += 1
-            state.subscribers[state.nextSubscriber] = continuation
-            return state.nextSubscriber
-        }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.subscribers.removeValue(forKey: number) }
-        }
-        return stream
-    }
+    func events() -> AsyncStream<MachineEvent> { state.withLock { $0.listeners.add(keeping: .bufferingNewest(Self.eventsMax)) } }
 
-    func tell(_ event: MachineEvent) {
-        let subscribers = state.withLock { state in state.subscribers.sorted { $0.key < $1.key }.map(\.value) }
-        for subscriber in subscribers { subscriber.yield(event) }
-    }
+    func tell(_ event: MachineEvent) { state.withLock { $0.listeners.tell(event) } }
 
     /// The held connection to this very process, or a new one. Two callers get the same.
     func connection(

@@ -30,9 +30,12 @@ package final class Mirror: Service {
         var ledger = Ledger()
         var isSynced = false
         var isStopped = false
-        var listeners: [Int: AsyncStream<LedgerChange>.Continuation] = [:]
-        var listenersSoFar = 0
-        var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
+        var listeners = Listeners<LedgerChange>()
+    }
+
+    private struct Waiter {
+        var revision: Int64
+        var continuation: CheckedContinuation<Void, Never>
     }
 
     private let store: any Store
@@ -40,6 +43,8 @@ package final class Mirror: Service {
     private let time: any Time
     private let logger: Logger
     private let state = Mutex(State())
+    /// By number. Apart from the state, under whose lock others are told: cancellation takes this one.
+    private let waiters = Mutex<(next: Int, waiting: [Int: Waiter])>((0, [:]))
 
     package init(store: any Store, kinds: KindTable, time: any Time, logger: Logger) {
         self.store = store
@@ -53,32 +58,41 @@ package final class Mirror: Service {
 
     /// Everything known now, then every change, without a gap between the two.
     package func changes() -> AsyncStream<LedgerChange> {
-        let (stream, continuation) = AsyncStream.makeStream(of: LedgerChange.self)
-        let id = state.withLock { state in
-            for record in state.ledger.all {
-                continuation.yield(LedgerChange(reference: record.reference, before: nil, after: record))
-            }
-            state.listenersSoFar += 1
-            state.listeners[state.listenersSoFar] = continuation
-            return state.listenersSoFar
+        state.withLock { state in
+            state.listeners.add(first: state.ledger.all.map { LedgerChange(reference: $0.reference, before: nil, after: $0) })
         }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.listeners.removeValue(forKey: id) }
-        }
-        return stream
     }
 
     /// Returns once the ledger shows the change under `/registry/` that was committed at `revision`,
-    /// or when the mirror has stopped.
+    /// or when the mirror has stopped or the task is cancelled.
     package func caughtUp(to revision: Int64) async {
-        await withCheckedContinuation { continuation in
-            let isThere = state.withLock { state in
-                if state.isStopped || state.ledger.revision >= revision { return true }
-                state.waiters.append((revision, continuation))
-                return false
-            }
-            if isThere { continuation.resume() }
+        if isThere(revision) { return }
+        let number = waiters.withLock { waiters in
+            waiters.next += 1
+            return waiters.next
         }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                waiters.withLock { $0.waiting[number] = Waiter(revision: revision, continuation: continuation) }
+                // What came before it waited woke nobody.
+                if isThere(revision) || Task.isCancelled { wake(number) }
+            }
+        } onCancel: {
+            wake(number)
+        }
+    }
+
+    private func isThere(_ revision: Int64) -> Bool { state.withLock { $0.isStopped || $0.ledger.revision >= revision } }
+
+    private func wake(_ number: Int) { waiters.withLock { $0.waiting.removeValue(forKey: number) }?.continuation.resume() }
+
+    private func wakeAll(upTo revision: Int64) {
+        let ready = waiters.withLock { waiters in
+            let ready = waiters.waiting.filter { $0.value.revision <= revision }
+            for number in ready.keys { waiters.waiting[number] = nil }
+            return ready
+        }
+        for waiter in ready.values { waiter.continuation.resume() }
     }
 
     /// Returns once the ledger shows `revision`, or after this long: other writers' revisions may
@@ -94,9 +108,7 @@ package final class Mirror: Service {
     package func lookAgain(at reference: Reference) {
         state.withLock { state in
             let record = state.ledger[reference]
-            for listener in state.listeners.values {
-                listener.yield(LedgerChange(reference: reference, before: record, after: record, isRequest: true))
-            }
+            state.listeners.tell(LedgerChange(reference: reference, before: record, after: record, isRequest: true))
         }
     }
 
@@ -115,14 +127,11 @@ package final class Mirror: Service {
                 break
             }
         }
-        let (waiters, listeners) = state.withLock { state in
-            defer { (state.waiters, state.listeners) = ([], [:]) }
+        state.withLock { state in
             state.isStopped = true
-            return (state.waiters, state.listeners.values.map { $0 })
+            state.listeners.finish()
         }
-        // Outside of the lock: a stream that ends takes it to sign itself off.
-        for listener in listeners { listener.finish() }
-        for waiter in waiters { waiter.continuation.resume() }
+        wakeAll(upTo: .max)
     }
 
     /// A store that stays away is asked less and less often, and told of once a minute.
@@ -174,22 +183,17 @@ package final class Mirror: Service {
     }
 
     private func take(_ changes: [(Reference, (any AnyResource)?)], revision: Int64) {
-        let ready = state.withLock { state in
+        state.withLock { state in
             for (reference, after) in changes {
                 let before = state.ledger[reference]
                 if before == nil, after == nil { continue }
                 if let before, let after, before.metadata.resourceVersion == after.metadata.resourceVersion { continue }
                 state.ledger[reference] = after
-                for listener in state.listeners.values {
-                    listener.yield(LedgerChange(reference: reference, before: before, after: after))
-                }
+                state.listeners.tell(LedgerChange(reference: reference, before: before, after: after))
             }
             state.ledger.revision = max(state.ledger.revision, revision)
-            let (ready, later) = (state.waiters.filter { $0.revision <= revision }, state.waiters.filter { $0.revision > revision })
-            state.waiters = later
-            return ready
         }
-        for waiter in ready { waiter.continuation.resume() }
+        wakeAll(upTo: revision)
     }
 
     private func reference(_ key: Key) -> Reference? {

@@ -345,7 +345,15 @@ def remote_store(world):
                "--store-cert-file", world.client_certificate, "--store-key-file", world.client_key]
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
     world.loose.append(server)
-    log.close()
+
+    def ended(server):
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            with open(log.name, errors="replace") as file:
+                raise Failure(f"SIGTERM did not end the server within 20 s:\n{''.join(file.readlines()[-15:])}") from None
+        expect(server.returncode == 0, f"the server ended with {server.returncode}")
 
     def plasma(*arguments, code=0):
         done = run([BINARY, *arguments], environment=environment, timeout=60)
@@ -378,8 +386,8 @@ def remote_store(world):
     # Another one waits, says for whom, and goes on when that has ended, or was killed.
     beside = os.path.join(world.home, "beside")
     other = [beside if word == data else word for word in command]
-    with open(os.path.join(world.home, "beside.log"), "w") as log:
-        second = subprocess.Popen(other, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+    with open(os.path.join(world.home, "beside.log"), "w") as its_log:
+        second = subprocess.Popen(other, stdin=subprocess.DEVNULL, stdout=its_log, stderr=its_log, env=environment)
     world.loose.append(second)
     ask = {**environment, "PLASMA_SERVER": f"unix://{beside}/plasma.sock"}
 
@@ -388,16 +396,14 @@ def remote_store(world):
         return done if done.code != 0 and f"process {server.pid}" in done.err else None
     until(30, "a refusal that names the server that works", refused)
     expect(plasma("get", "hosts").out.count("far") == 5, "the first goes on")
-    server.terminate()
-    expect(server.wait(30) == 0, f"the server ended with {server.returncode}")
+    ended(server)
     until(10, "the second server's turn", lambda: run([BINARY, "apply", "-f", manifest], environment=ask, timeout=60).code == 0)
     second.send_signal(signal.SIGKILL)
     second.wait(10)
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
     world.loose.append(server)
     until(10, "the first one's turn again: who was killed here is not waited for", lambda: run([BINARY, "apply", "-f", manifest], environment=environment, timeout=60).code == 0)
-    server.terminate()
-    expect(server.wait(30) == 0, f"the server ended with {server.returncode}")
+    ended(server)
 
 
 def pages(world):

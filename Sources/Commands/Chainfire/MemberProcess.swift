@@ -25,8 +25,7 @@ struct MemberProcess {
     func run() async throws {
         // Nothing of it is for others: not even SQLite's files, in a directory that others may read.
         umask(0o077)
-        // Until the services run there is nothing to be given back; and who is process 1 of a container must say so.
-        for number in [SIGTERM, SIGINT] { signal(number) { _ in _exit(0) } }
+        EarlyEnd.isFine()
         do throws(DiskError) { try SystemDisk().makeDirectory(configuration.directory) } catch {
             throw Failure("\(configuration.directory) cannot be made: \(error)")
         }

@@ -27,6 +27,7 @@ struct Daemon {
     /// Runs until SIGTERM or SIGINT, or until a part fails. Machines are left running.
     /// - Parameter beside: run once everything has started; when it throws, the server stops.
     func run(beside body: (@Sendable () async throws -> Void)? = nil) async throws {
+        EarlyEnd.isFine()
         try prepareDirectory()
         DescriptorLimit.raise(logger)
         let time = SystemTime()
