@@ -1,6 +1,7 @@
 import Hummingbird
 import Manifest
 import NIOCore
+import ServiceLifecycle
 
 /// Reads the body of a request and what it says of its form.
 enum Body {
@@ -16,10 +17,32 @@ enum Body {
         }
         if let length = request.headers[.contentLength].flatMap(Int.init), length > bytesMax { throw tooLarge("\(length) bytes are") }
         do {
-            let buffer = try await request.body.collect(upTo: bytesMax)
+            let buffer = try await cancelWhenGracefulShutdown { try await collect(request.body) }
             return (Array(buffer.readableBytesView), type)
         } catch is NIOTooManyBytesError {
             throw tooLarge("this is")
+        }
+    }
+
+    /// Who begins a body and does not go on is waited for no longer than this.
+    private static let within = Duration.seconds(60)
+
+    /// - Throws: `CancellationError` also where the client was too slow: nobody reads an answer to half a request.
+    private static func collect(_ body: RequestBody) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+            group.addTask {
+                let buffer = try await body.collect(upTo: bytesMax)
+                // What a cancelled reader has is not all of it.
+                try Task.checkCancellation()
+                return buffer
+            }
+            group.addTask {
+                try await Task.sleep(for: within)
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw CancellationError() }
+            return first
         }
     }
 

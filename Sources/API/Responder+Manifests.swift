@@ -1,6 +1,7 @@
 import Hummingbird
 import Manifest
 import Resource
+import ServiceLifecycle
 
 extension Responder {
     func apply(_ asked: Asked) async throws -> Response {
@@ -32,11 +33,21 @@ extension Responder {
         if let text = selection.selector {
             do { _ = try LabelSelector(text) } catch { throw Refusal.badRequest("\(error)") }
         }
-        guard let drafts else { return try Answer.json(try await hooks.diff(nil, selection)) }
+        // Many nodes may be asked, and some not answer: a server that is to end does not wait for them.
+        func diff(_ wish: Wish?) async throws -> Response {
+            let report = try await cancelWhenGracefulShutdown { [hooks] in
+                let report = try await hooks.diff(wish, selection)
+                // What was looked at for a part only is no report.
+                try Task.checkCancellation()
+                return report
+            }
+            return try Answer.json(report)
+        }
+        guard let drafts else { return try await diff(nil) }
         let options = ApplyOptions(dryRun: true, prune: selection.prune, fieldManager: selection.fieldManager)
         try refuseEmptyPrune(drafts, options)
         try await check(drafts)
-        return try Answer.json(try await hooks.diff(try await objects.wish(drafts, options: options), selection))
+        return try await diff(try await objects.wish(drafts, options: options))
     }
 
     private func refuseEmptyPrune(_ drafts: [Draft], _ options: ApplyOptions) throws(Refusal) {

@@ -1,3 +1,4 @@
+import Host
 import Store
 import Synchronization
 
@@ -47,14 +48,22 @@ extension Chainfire {
 
     /// Renewals that come while one is on its way share the next entry of the log.
     package func renewLease(_ id: Int64, _ answer: @escaping @Sendable (Result<Int64, StoreError>) -> Void) {
-        if let batch = renewals.add(id, answer) { renew(batch) }
+        if let batch = renewals.add(id, answer, now: time.now()) { renew(batch) }
+    }
+
+    /// Until the task is cancelled: those that wait for one that is overdue go without it.
+    func keepRenewing() async {
+        while true {
+            do { try await time.sleep(for: RenewalDesk.patience / 2) } catch { return }
+            if let batch = renewals.overdue(now: time.now()) { renew(batch) }
+        }
     }
 
     private func renew(_ batch: [RenewalDesk.Wish]) {
         // The same lease twice is one renewal.
         let ids = Set(batch.map(\.id)).sorted()
         propose(.leasesRenew(ids)) { [self] result in
-            let next = renewals.next()
+            let next = renewals.next(now: time.now())
             var granted: [Int64: Int64?] = [:]
             if case .success(.renewed(let seconds)) = result {
                 for (id, seconds) in zip(ids, seconds) { granted[id] = .some(seconds) }
@@ -91,7 +100,8 @@ extension Chainfire {
     }
 }
 
-/// Collects renewals while one entry of them is on its way.
+/// Collects renewals while one entry of them is on its way; one that is lost on the way to the leader is given up after seconds only, and is not
+/// waited for so long: to renew twice does no harm.
 final class RenewalDesk: Sendable {
     struct Wish: Sendable {
         var id: Int64
@@ -99,30 +109,41 @@ final class RenewalDesk: Sendable {
     }
     private struct State {
         var waiting: [Wish] = []
-        var isUnderWay = false
+        /// Entries on their way, and when the last of them left.
+        var underWay = 0
+        var leftAt = Instant(sinceStart: .zero)
+
+        mutating func leave(now: Instant) -> [Wish] {
+            underWay += 1
+            leftAt = now
+            defer { waiting = [] }
+            return waiting
+        }
     }
+    static let patience = Duration.milliseconds(500)
     private let state = Mutex(State())
 
     /// - Returns: what to propose now, if nothing is on its way.
-    func add(_ id: Int64, _ answer: @escaping @Sendable (Result<Int64, StoreError>) -> Void) -> [Wish]? {
+    func add(_ id: Int64, _ answer: @escaping @Sendable (Result<Int64, StoreError>) -> Void, now: Instant) -> [Wish]? {
         state.withLock { state in
-            guard state.isUnderWay else {
-                state.isUnderWay = true
-                return [Wish(id: id, answer: answer)]
-            }
             state.waiting.append(Wish(id: id, answer: answer))
-            return nil
+            return state.underWay == 0 ? state.leave(now: now) : nil
         }
     }
 
-    func next() -> [Wish]? {
+    /// One has its answer.
+    /// - Returns: what to propose now.
+    func next(now: Instant) -> [Wish]? {
         state.withLock { state in
-            guard !state.waiting.isEmpty else {
-                state.isUnderWay = false
-                return nil
-            }
-            defer { state.waiting = [] }
-            return state.waiting
+            state.underWay -= 1
+            return state.waiting.isEmpty || state.underWay > 0 ? nil : state.leave(now: now)
+        }
+    }
+
+    /// - Returns: what to propose now, because the last that left takes too long.
+    func overdue(now: Instant) -> [Wish]? {
+        state.withLock { state in
+            state.waiting.isEmpty || now - state.leftAt < Self.patience ? nil : state.leave(now: now)
         }
     }
 }

@@ -52,9 +52,16 @@ extension Chainfire {
         }
     }
 
-    package var status: ChainfireStatus {
+    /// Blocks while it asks the file system and the database for sizes.
+    package var status: ChainfireStatus { status(machine.storage.size) }
+
+    /// Without what the storage is asked for: may be asked for on any thread.
+    package var standing: ChainfireStatus { status(StorageSize(bytes: 0, used: 0)) }
+
+    package var hasLeader: Bool { replica.status.leader != nil }
+
+    private func status(_ size: StorageSize) -> ChainfireStatus {
         let log = replica.status
-        let size = machine.storage.size
         var status = machine.state.withLock { state in
             ChainfireStatus(
                 revision: state.keyspace.revision, compacted: state.keyspace.compacted, keys: state.keyspace.liveKeys,

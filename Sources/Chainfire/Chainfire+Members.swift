@@ -33,6 +33,7 @@ extension Chainfire {
         peerURLs: [String], isLearner: Bool, promotes: Bool = false, name: String = ""
     ) async throws(StoreError) -> Member {
         try await barrier()
+        let base = replica.status.configuration
         let seen = membersSeen()
         try Self.check(peerURLs, against: seen)
         try checkDisksAreKnown()
@@ -47,7 +48,7 @@ extension Chainfire {
         let record = MemberRecord(
             id: .random(in: 1 ... UInt64.max >> 1), name: name, peerURLs: peerURLs, isLearner: isLearner || promotes,
             promotes: promotes)
-        try await change([.init(record.isLearner ? .addLearner : .addVoter, record.id)], [record])
+        try await change([.init(record.isLearner ? .addLearner : .addVoter, record.id)], [record], since: base)
         return try seenMember(record.id)
     }
 
@@ -72,9 +73,10 @@ extension Chainfire {
 
     package func removeMember(_ id: UInt64) async throws(StoreError) {
         try await barrier()
+        let base = replica.status.configuration
         let member = try seenMember(id)
         if !member.isLearner { try MemberArithmetic(membersSeen()).checkRemoving(id) }
-        try await change([.init(.remove, id)], [])
+        try await change([.init(.remove, id)], [], since: base)
     }
 
     package func updateMember(_ id: UInt64, peerURLs: [String]) async throws(StoreError) {
@@ -88,6 +90,7 @@ extension Chainfire {
     /// Makes a learner that has caught up a voter.
     package func promoteMember(_ id: UInt64) async throws(StoreError) {
         try await barrier()
+        let base = replica.status.configuration
         let member = try seenMember(id)
         guard member.isLearner else { throw .precondition("etcdserver: can only promote a learner member") }
         guard replica.status.role == .leader else { return try await askForPromotion(member.record) }
@@ -113,7 +116,7 @@ extension Chainfire {
             try MemberArithmetic(seen).checkAdding(isHealthy: true)
         }
         (record.isLearner, record.promotes, record.replaces) = (false, false, 0)
-        try await change(steps, [record])
+        try await change(steps, [record], since: base)
     }
 
     /// Exchanges a member for a new one. It begins as a learner; when it has caught up, one joint change makes it a voter
@@ -121,6 +124,7 @@ extension Chainfire {
     /// - Returns: the learner, the same one when it was added with these words already.
     package func replaceMember(_ old: UInt64, peerURLs: [String], name: String = "") async throws(StoreError) -> Member {
         try await barrier()
+        let base = replica.status.configuration
         let member = try seenMember(old)
         let seen = membersSeen()
         let known = seen.first { $0.isLearner && $0.record.replaces == old && $0.name == name && $0.peerURLs == peerURLs }
@@ -130,7 +134,7 @@ extension Chainfire {
         // A learner has no say that could be lost.
         if member.isLearner {
             let record = MemberRecord(id: id, name: name, peerURLs: peerURLs, isLearner: true, promotes: member.record.promotes)
-            try await change([.init(.remove, old), .init(.addLearner, id)], [record])
+            try await change([.init(.remove, old), .init(.addLearner, id)], [record], since: base)
             return Member(record: record, isLeader: false, isHealthy: false, match: nil)
         }
         guard !seen.contains(where: \.isLearner) else {
@@ -139,7 +143,7 @@ extension Chainfire {
         try MemberArithmetic(seen).checkReplacing(old)
         try checkDisksAreKnown(exceptOf: old)
         let record = MemberRecord(id: id, name: name, peerURLs: peerURLs, isLearner: true, promotes: true, replaces: old)
-        try await change([.init(.addLearner, id)], [record])
+        try await change([.init(.addLearner, id)], [record], since: base)
         return Member(record: record, isLeader: false, isHealthy: false, match: nil)
     }
 
@@ -199,7 +203,8 @@ extension Chainfire {
         member.isHealthy && (member.match ?? 0) + last / 10 >= last
     }
 
-    func change(_ steps: [ConfigurationChange.Step], _ records: [MemberRecord]) async throws(StoreError) {
+    /// - Parameter base: in force before the members were looked at: what was found right of them holds for it alone.
+    func change(_ steps: [ConfigurationChange.Step], _ records: [MemberRecord], since base: Configuration) async throws(StoreError) {
         // It must be durable at once where it is applied.
         guard !machine.isFull.load(ordering: .relaxed) else { throw .noSpace }
         guard gate.enter() else { throw Gate.closed }
@@ -207,7 +212,7 @@ extension Chainfire {
         let context = StoreCommand.members(records).encoded
         let outcome: Machine.Outcome
         do throws(ReplicaError) {
-            outcome = try await replica.change(ConfigurationChange(steps, context: context))
+            outcome = try await replica.change(ConfigurationChange(steps, base: base.digest, context: context))
         } catch {
             throw StoreError(error)
         }

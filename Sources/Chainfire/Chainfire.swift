@@ -143,6 +143,7 @@ package final class Chainfire: Store, Service {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { [self] in try await replica.run() }
                 group.addTask { [self] in await keepHouse() }
+                group.addTask { [self] in await keepRenewing() }
                 group.addTask { [self] in try await endWhenRemoved() }
                 group.addTask { [self] in
                     try await gracefulShutdown()

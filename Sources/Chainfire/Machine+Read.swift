@@ -31,8 +31,15 @@ extension Machine {
 
     private struct Gone: Error {}
 
-    /// Reads, and answers at once when everything is in memory, else from the reading thread.
+    /// To count so many takes a millisecond.
+    private static let manyKeys = 15_000
+
+    /// Reads, and answers at once when everything is in memory and few keys are looked at, else from the reading thread: this may be the one that
+    /// the members are heard by.
     func range(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
+        if !request.range.isSingle, state.withLock({ $0.keyspace.liveKeys }) > Self.manyKeys {
+            return inBackground { [self] in answer(Result { () throws(StoreError) in try range(request) }) }
+        }
         do throws(StoreError) {
             if case .whole(let result) = try find(request) { return answer(.success(result)) }
         } catch {

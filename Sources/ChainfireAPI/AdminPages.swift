@@ -49,7 +49,7 @@ struct AdminPages: Sendable {
     }
 
     private func members() async throws -> [AdminMessages.Member] {
-        let status = store.status
+        let status = store.standing
         return try await store.members(linearizable: false).map { member in
             let isThis = member.record.id == status.memberID
             return AdminMessages.Member(

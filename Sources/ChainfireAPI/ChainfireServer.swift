@@ -63,7 +63,7 @@ package final class ChainfireServer: Service {
         self.logger = logger
         self.onListening = onListening
         self.time = time
-        leader = LeaderWatch { store.status.leader != 0 }
+        leader = LeaderWatch { store.hasLeader }
         let health = Health(store: store)
         var endpoints = Self.endpoints(store, errands, health, leader, options, time)
         let boundsGuests = options.tls?.clientCertificates == .optional

@@ -1,4 +1,5 @@
 import Chainfire
+import GRPC
 import Store
 
 /// Locks and elections rest on one recipe: everybody puts a key of their own under a prefix, bound to a lease; who came
@@ -52,6 +53,18 @@ struct Contest: Sendable {
                 guard let last = before.entries.first else { return before.revision }
                 try await waitForDelete(of: last.key, after: before.revision)
             }
+        } catch {
+            leave(place)
+            throw error
+        }
+    }
+
+    /// The lease may have ended while its place was waited for, and who waited may have gone: then the place is given up, for nobody knows that
+    /// it has it.
+    func confirm(_ place: Place, orThrow expired: GRPCStatus) async throws {
+        do {
+            guard try await store.get(place.key)?.createRevision == place.created else { throw expired }
+            try Task.checkCancellation()
         } catch {
             leave(place)
             throw error

@@ -24,7 +24,7 @@ struct ElectionService: Sendable {
                 }
             }
         }
-        endpoints.stream("/v3electionpb.Election/Observe", ["election/observe"]) { [self] sink in
+        endpoints.stream("/v3electionpb.Election/Observe", ["election/observe"], takesOne: true) { [self] sink in
             WaitingCall<V3electionpb_LeaderRequest>(errands, sink) { try await observe($0, sink) }
         }
         endpoints.unary("/v3electionpb.Election/Proclaim", ["election/proclaim"]) {
@@ -60,8 +60,7 @@ struct ElectionService: Sendable {
             _ = try await replaceValue(of: key, [UInt8](request.value))
         }
         _ = try await contest.waitForTurn(place)
-        // The lease may have ended while it waited, and with it the place.
-        guard try await store.get(place.key)?.createRevision == place.created else { throw Self.expired }
+        try await contest.confirm(place, orThrow: Self.expired)
         return .with {
             // As etcd's: of when it took its place, whatever it waited for.
             $0.header = .init(store.header, revision: place.revision)

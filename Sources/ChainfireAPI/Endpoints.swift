@@ -67,7 +67,7 @@ struct Endpoints {
         _ method: String, _ paths: [String] = [], isUnary: Bool = false, takesOne: Bool = false,
         _ make: @escaping @Sendable (any Sink) -> any Session<Request>
     ) {
-        router.stream(method) { [leader] call in
+        router.stream(method, kind: isUnary ? .unary : takesOne ? .serverStream : .bidiStream) { [leader] call in
             leader.watch(call)
             if leader.refuses(call) { call.abort(.noLeader) }
             return CallSession(make(CallSink(call)), call)

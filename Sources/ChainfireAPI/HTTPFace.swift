@@ -1,4 +1,5 @@
 import Chainfire
+import Dispatch
 import GRPC
 import NIOHTTP1
 import Store
@@ -41,7 +42,11 @@ struct HTTPFace: Sendable {
         case "/readyz": health.check(excluding: ["NOSPACE"]) { reply.probe($0) }
         case "/version":
             reply.json(.ok, #"{"etcdserver":"\#(MaintenanceService.version)","etcdcluster":"\#(MaintenanceService.clusterVersion)"}"#)
-        default: reply.send(.ok, contentType: MetricsPage.contentType, body: Array(metrics.text().utf8))
+        default:
+            // The database is asked for its size, and may be busy.
+            DispatchQueue.global(qos: .userInitiated).async { [metrics] in
+                reply.send(.ok, contentType: MetricsPage.contentType, body: Array(metrics.text().utf8))
+            }
         }
     }
 

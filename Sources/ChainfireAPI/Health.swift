@@ -22,7 +22,7 @@ struct Health: Sendable {
     func check(
         excluding excluded: Set<String> = [], isSerializable: Bool = false, _ answer: @escaping @Sendable (Verdict) -> Void
     ) {
-        let status = store.status
+        let status = store.standing
         for alarm in status.alarms where !excluded.contains(alarm.kind.name) {
             return answer(.bad("ALARM \(alarm.kind.name)"))
         }
@@ -66,7 +66,7 @@ struct HealthService: Sendable {
             guard request.service.isEmpty else { return answer(.failure(GRPCStatus(.notFound, "unknown service"))) }
             health.check { verdict in answer(.success(.with { $0.status = verdict.status })) }
         }
-        endpoints.stream("/grpc.health.v1.Health/Watch") { [self] sink in
+        endpoints.stream("/grpc.health.v1.Health/Watch", takesOne: true) { [self] sink in
             WaitingCall<Grpc_Health_V1_HealthCheckRequest>(errands, sink) { try await watch($0, sink) }
         }
     }

@@ -26,10 +26,7 @@ struct LockService: Sendable {
         let contest = Contest(store, name: request.name)
         let place = try await contest.enter(value: [], lease: request.lease)
         let revision = try await contest.waitForTurn(place)
-        // The lease may have ended while it waited.
-        guard try await store.get(place.key)?.createRevision == place.created else {
-            throw GRPCStatus(.unknown, "mutex: session is expired")
-        }
+        try await contest.confirm(place, orThrow: GRPCStatus(.unknown, "mutex: session is expired"))
         return .with {
             $0.header = .init(store.header, revision: revision)
             $0.key = Data(place.key.bytes)

@@ -1,4 +1,5 @@
 import Chainfire
+import Dispatch
 import Etcd
 import GRPC
 import Host
@@ -44,19 +45,22 @@ struct MaintenanceService: Sendable {
     @Sendable func status(
         _ request: Etcdserverpb_StatusRequest, _ answer: @escaping Answer<Etcdserverpb_StatusResponse>
     ) {
-        let status = store.status
-        answer(.success(.with {
-            $0.header = .init(store.header)
-            $0.version = Self.version
-            $0.dbSize = Int64(status.dbSize)
-            $0.dbSizeInUse = Int64(status.dbSizeInUse)
-            $0.leader = status.leader
-            $0.raftIndex = status.commitIndex
-            $0.raftAppliedIndex = status.appliedIndex
-            $0.raftTerm = status.term
-            $0.isLearner = status.isLearner
-            $0.errors = status.errors
-        }))
+        // The database is asked for its size, and may be busy.
+        DispatchQueue.global(qos: .userInitiated).async { [store] in
+            let status = store.status
+            answer(.success(.with {
+                $0.header = .init(store.header)
+                $0.version = Self.version
+                $0.dbSize = Int64(status.dbSize)
+                $0.dbSizeInUse = Int64(status.dbSizeInUse)
+                $0.leader = status.leader
+                $0.raftIndex = status.commitIndex
+                $0.raftAppliedIndex = status.appliedIndex
+                $0.raftTerm = status.term
+                $0.isLearner = status.isLearner
+                $0.errors = status.errors
+            }))
+        }
     }
 
     /// Alarms of the corrupt kind are never raised by this store itself.
@@ -128,7 +132,7 @@ struct MaintenanceService: Sendable {
         _ request: Etcdserverpb_MoveLeaderRequest, _ answer: @escaping Answer<Etcdserverpb_MoveLeaderResponse>
     ) {
         errands.answer(answer) {
-            guard store.status.leader == store.header.memberID else { throw GRPCStatus.notLeader }
+            guard store.standing.leader == store.header.memberID else { throw GRPCStatus.notLeader }
             let voters = try await store.members(linearizable: false).filter { !$0.record.isLearner }
             guard voters.contains(where: { $0.record.id == request.targetID }) else { throw GRPCStatus.badTransferee }
             try await store.transferLeadership(to: request.targetID)

@@ -12,16 +12,21 @@ struct MetricsPage: Sendable {
     func text() -> String {
         let status = store.status
         var text = process()
-        func add(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
+        text += EtcdNames.again(text)
+        func add(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible, labels: String = "") {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name)\(labels) \(value)\n"
         }
+        add("etcd_server_id", "gauge", "The member's id.", 1, labels: "{server_id=\"\(String(status.memberID, radix: 16))\"}")
+        add("etcd_server_version", "gauge", "Whose API is spoken.", 1, labels: "{server_version=\"\(MaintenanceService.version)\"}")
+        add("etcd_cluster_version", "gauge", "Whose API all members speak.", 1, labels: "{cluster_version=\"\(MaintenanceService.clusterVersion.prefix(3))\"}")
         add("etcd_server_has_leader", "gauge", "Whether a leader is known.", status.leader != 0 ? 1 : 0)
         add("etcd_server_is_leader", "gauge", "Whether this member leads.",
             status.leader != 0 && status.leader == status.memberID ? 1 : 0)
         add("etcd_server_is_learner", "gauge", "Whether this member is a learner.", status.isLearner ? 1 : 0)
         add("etcd_server_proposals_committed_total", "gauge", "The index of the last committed entry.", status.commitIndex)
         add("etcd_server_proposals_applied_total", "gauge", "The index of the last applied entry.", status.appliedIndex)
-        add("etcd_server_quota_backend_bytes", "gauge", "The most live bytes, 0 for no limit.", status.quotaBytes)
+        // etcd's alert divides by it.
+        if status.quotaBytes > 0 { add("etcd_server_quota_backend_bytes", "gauge", "The most live bytes.", status.quotaBytes) }
         add("etcd_mvcc_db_total_size_in_bytes", "gauge", "The size of the database's files.", status.dbSize)
         add("etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", "The size of what is used in them.", status.dbSizeInUse)
         add("etcd_debugging_mvcc_keys_total", "gauge", "How many keys there are.", status.keys)
@@ -30,6 +35,10 @@ struct MetricsPage: Sendable {
         add("etcd_debugging_mvcc_watcher_total", "gauge", "How many watchers there are.", status.watchers)
         let figures = ProcessFigures.now
         if let bytes = figures.residentBytes { add("process_resident_memory_bytes", "gauge", "Resident memory of the process.", bytes) }
+        if let bytes = figures.virtualBytes { add("process_virtual_memory_bytes", "gauge", "Virtual memory of the process.", bytes) }
+        if let count = figures.openFiles { add("process_open_fds", "gauge", "Open file descriptors.", count) }
+        add("process_max_fds", "gauge", "The most open file descriptors.", figures.openFilesMax)
+        if let time = figures.startTime { add("process_start_time_seconds", "gauge", "When the process was started, in seconds since 1970.", time) }
         add("process_cpu_seconds_total", "counter", "Processor time that the process took.", figures.cpuSeconds)
         add("chainfire_raft_term", "gauge", "Raft's term.", status.term)
         return text

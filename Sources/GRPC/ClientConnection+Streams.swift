@@ -20,11 +20,12 @@ extension ClientConnection {
     }
 
     func receive(_ id: HTTP2StreamID, _ buffer: ByteBuffer, padding: Int, isLast: Bool) {
-        guard let place = streams.index(forKey: id) else { return }
+        guard let found = streams.index(forKey: id) else { return }
         var credit = buffer.readableBytes + padding
-        if buffer.readableBytes > 0 { streams.values[place].reader.append(buffer) }
+        if buffer.readableBytes > 0 { streams.values[found].reader.append(buffer) }
         do throws(GRPCStatus) {
-            while let message = try streams.values[place].reader.next(bytesMax: options.receiveBytesMax) {
+            // Whoever is handed a message may end the call, and others.
+            while let place = streams.index(forKey: id), let message = try streams.values[place].reader.next(bytesMax: options.receiveBytesMax) {
                 switch streams.values[place].call.sink {
                 case .unary: streams.values[place].answer = message
                 case .stream(let hand, _):
@@ -35,7 +36,7 @@ extension ClientConnection {
         } catch {
             return fail(id, error, isLast: isLast)
         }
-        streams.values[place].reader.settle()
+        if let place = streams.index(forKey: id) { streams.values[place].reader.settle() }
         if !isLast { give(id, credit) }
     }
 

@@ -37,7 +37,8 @@ package final class GRPCClient: Sendable {
         self.scheme = scheme
     }
 
-    deinit { for link in links { link.channel.close(promise: nil) } }
+    /// Its last user may be the connection itself, in the middle of handing it a message: it is closed in a turn of its own.
+    deinit { for link in links { link.channel.eventLoop.execute { [channel = link.channel] in channel.close(promise: nil) } } }
 
     /// - Throws: `.unavailable` when the server cannot be reached or does not speak HTTP/2, `.invalidArgument` for
     ///   certificates that cannot be used; always `isUnsent`.

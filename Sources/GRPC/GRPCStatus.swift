@@ -5,6 +5,16 @@ package struct GRPCStatus: Error, Hashable, Sendable, CustomStringConvertible {
         case ok, cancelled, unknown, invalidArgument, deadlineExceeded, notFound, alreadyExists, permissionDenied,
             resourceExhausted, failedPrecondition, aborted, outOfRange, unimplemented, internalError, unavailable, dataLoss,
             unauthenticated
+
+        /// As grpc-go and its metrics have it.
+        package var name: String {
+            switch self {
+            case .ok: "OK"
+            case .cancelled: "Canceled"
+            case .internalError: "Internal"
+            default: "\(self)".prefix(1).uppercased() + "\(self)".dropFirst()
+            }
+        }
     }
 
     package var code: Code

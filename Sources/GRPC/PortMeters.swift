@@ -15,6 +15,9 @@ struct PortMeters: Sendable {
     let unsent: PortLoad
     let incomplete: PortLoad
     let calls: Counter
+    /// Bytes of HTTP/2, without those of TLS.
+    let received: Counter
+    let sent: Counter
     let requests: Counter
     let unaryCalls = CallsUnderWay()
 
@@ -27,6 +30,8 @@ struct PortMeters: Sendable {
         garbage = Counter(label: "port_garbage_total", dimensions: labels)
         slowReaders = Counter(label: "port_slow_readers_total", dimensions: labels)
         overloaded = Counter(label: "port_overloaded_total", dimensions: labels)
+        received = Counter(label: "port_grpc_received_bytes_total", dimensions: labels)
+        sent = Counter(label: "port_grpc_sent_bytes_total", dimensions: labels)
         calls = Counter(label: "port_grpc_calls_total", dimensions: labels)
         requests = Counter(label: "port_http_requests_total", dimensions: labels)
     }

@@ -18,7 +18,11 @@ package struct Router: Sendable {
         case unary(@Sendable (ByteBuffer, ServerCall) -> Void)
         case stream(@Sendable (ServerCall) -> any CallHandler)
     }
-    private var routes: [String: Route] = [:]
+    struct Method: Sendable {
+        let route: Route
+        let meters: MethodMeters
+    }
+    private var methods: [String: Method] = [:]
     /// What of a call's metadata its handlers ask for (`ServerCall.metadata`), in small letters; nothing else is kept.
     package var metadata: Set<String> = []
     /// Answers what is not served; nil: as grpc-go does.
@@ -31,7 +35,7 @@ package struct Router: Sendable {
     /// From now on a connection without a client certificate is answered `refusal`, but for the methods that `mayCall` allows.
     package mutating func bound(guests mayCall: (String) -> Bool, refusal: GRPCStatus) {
         var bounded = Router()
-        bounded.routes = routes.filter { mayCall($0.key) }
+        bounded.methods = methods.filter { mayCall($0.key) }
         bounded.refusal = refusal
         bounded.metadata = metadata
         guests = [bounded]
@@ -45,17 +49,21 @@ package struct Router: Sendable {
     package mutating func unary<Request: Message>(
         _ method: String, _ body: @escaping @Sendable (Request, ServerCall) -> Void
     ) {
-        routes[method] = .unary { payload, call in
+        let route = Route.unary { payload, call in
             do throws(GRPCStatus) { body(try payload.decoded(as: Request.self), call) } catch { call.finish(error) }
         }
+        methods[method] = Method(route: route, meters: MethodMeters(method, .unary))
     }
 
     /// `make` is called on the connection's event loop when a call begins.
-    package mutating func stream(_ method: String, _ make: @escaping @Sendable (ServerCall) -> any CallHandler) {
-        routes[method] = .stream(make)
+    /// - Parameter kind: as it is counted.
+    package mutating func stream(
+        _ method: String, kind: MethodKind = .bidiStream, _ make: @escaping @Sendable (ServerCall) -> any CallHandler
+    ) {
+        methods[method] = Method(route: .stream(make), meters: MethodMeters(method, kind))
     }
 
-    subscript(method: String) -> Route? { routes[method] }
+    subscript(method: String) -> Method? { methods[method] }
 
     /// What grpc-go says of a method that is not served.
     func unknown(_ path: String) -> GRPCStatus {
@@ -66,7 +74,7 @@ package struct Router: Sendable {
         guard parts.count == 3, parts[0].isEmpty else {
             return GRPCStatus(.unimplemented, "malformed method name: \(method.debugDescription)")
         }
-        let isServed = routes.keys.contains { $0.hasPrefix("/\(parts[1])/") }
+        let isServed = methods.keys.contains { $0.hasPrefix("/\(parts[1])/") }
         return GRPCStatus(
             .unimplemented, isServed ? "unknown method \(parts[2]) for service \(parts[1])" : "unknown service \(parts[1])")
     }

@@ -35,12 +35,13 @@ package final class ServerCall: Sendable {
         self.head = head
         self.peer = peer
         self.stream = stream
-        isUnary = if case .unary = head.route { true } else { false }
+        isUnary = if case .unary = head.served?.route { true } else { false }
         self.outbox = outbox
     }
 
     /// Such as `/etcdserverpb.KV/Put`.
     package var method: String { head.path }
+    var meters: MethodMeters? { head.served?.meters }
 
     /// The first value the client sent under a name in small letters, such as `token`, that `Router.metadata` has.
     package func metadata(_ name: String) -> String? { head.value(name) }

@@ -12,9 +12,10 @@ extension ServerConnection {
         }
         guard let outbox else { return }
         meters.calls.increment()
+        head.served?.meters.noteBegun()
         let call = ServerCall(head, peer: peer, stream: id, outbox: outbox)
         var stream = Stream(
-            call: call, route: .nowhere, isClientDone: isLast, announced: head.contentLength, window: ReceiveWindow(bytes: limits.streamWindowBytes),
+            call: call, route: .nowhere, begun: .now(), isClientDone: isLast, announced: head.contentLength, window: ReceiveWindow(bytes: limits.streamWindowBytes),
             queue: SendQueue(window: streamWindow))
         if let refusal = refusal(of: head) {
             streams[id] = stream
@@ -24,7 +25,7 @@ extension ServerConnection {
             let now = NIODeadline.now()
             if let timer = deadlines.add(id, now + TimeAmount(timeout), now: now) { wake(at: timer) }
         }
-        switch head.route {
+        switch head.served?.route {
         case .unary(let body): stream.route = .unary(body)
         case .stream(let make): stream.route = .stream(make(call))
         case nil: break
@@ -39,7 +40,7 @@ extension ServerConnection {
             return GRPCStatus(.unimplemented, "grpc: Decompressor is not installed for grpc-encoding \(String(encoding.prefix(200)).debugDescription)")
         }
         if head.isTooLong { return GRPCStatus(.resourceExhausted, "grpc: more headers than \(RequestHeaders.listBytesMax) bytes") }
-        if head.route == nil { return requests.unknown(head.path) }
+        if head.served == nil { return requests.unknown(head.path) }
         if let text = head.badTimeout { return GRPCStatus(.internalError, "malformed grpc-timeout: \(String(text.prefix(20)).debugDescription)") }
         // Who takes what is sent is served whatever others leave lying.
         guard meters.unsent.isOver, let outbox, outbox.waitingBytes > PortLoad.largeBytes else { return nil }

@@ -11,6 +11,7 @@ final class ServerConnection: ChannelInboundHandler {
     struct Stream {
         let call: ServerCall
         var route: Route
+        let begun: NIODeadline
         var reader = MessageReader()
         /// A unary call's one message, kept until the client ends its half.
         var request: ByteBuffer?
@@ -145,7 +146,9 @@ final class ServerConnection: ChannelInboundHandler {
             isReading = true
             outbox?.hold()
         }
-        reader.append(unwrapInboundIn(data))
+        let buffer = unwrapInboundIn(data)
+        meters.received.increment(by: buffer.readableBytes)
+        reader.append(buffer)
         do throws(HTTP2Fault) {
             while self.context != nil, let frame = try reader.next() {
                 framesRead += 1
@@ -222,7 +225,7 @@ final class ServerConnection: ChannelInboundHandler {
         streams.values[place].reader = MessageReader()
         streams.values[place].request = nil
         if !stream.isClientDone { cutShort += 1 }
-        forget(stream)
+        forget(stream, status.code)
         if isAborted, case .stream(let handler) = stream.route { handler.cancel() }
     }
 
@@ -231,11 +234,12 @@ final class ServerConnection: ChannelInboundHandler {
         stream.call.released(stream.queue.bytes)
         if stream.queue.isInRow, row.count > 2 * streams.count + 64 { row.removeAll { streams[$0] == nil } }
         guard !stream.isEnded else { return }
-        forget(stream)
+        forget(stream, .cancelled)
         if case .stream(let handler) = stream.route { handler.cancel() }
     }
 
-    private func forget(_ stream: Stream) {
+    private func forget(_ stream: Stream, _ code: GRPCStatus.Code) {
+        stream.call.meters?.noteEnded(code, begun: stream.begun)
         deadlines.remove(stream.call.stream)
         incompleteBytes -= stream.pendingBytes
         if stream.isUnderWay { unaryCalls -= 1 }
@@ -308,6 +312,7 @@ final class ServerConnection: ChannelInboundHandler {
             // What is no message waits as well, and who does not read is not to be given more and more of it.
             let releasedBytes = batch.releasedBytes + batch.frameBytes
             outbox?.hold(bytes: batch.frameBytes)
+            meters.sent.increment(by: bytes)
             let written = context.eventLoop.makePromise(of: Void.self)
             written.futureResult.assumeIsolated().whenComplete { [weak self, outbox] _ in
                 for (call, bytes) in released { call.released(bytes) }

@@ -20,6 +20,10 @@ package protocol Time: Sendable {
     func sleep(until deadline: Instant) async throws
 }
 
+extension Duration {
+    package var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+}
+
 extension Time {
     package func sleep(for duration: Duration) async throws { try await sleep(until: now() + duration) }
 }

@@ -42,16 +42,22 @@ package final class PinnedFiles: Sendable {
     private static let knownMax = 256
 
     private let known = Mutex<[String: Known]>([:])
-    /// One file is read at a time: a thousand machines that ask for one that has changed read it once.
-    private let reading = Mutex<Void>(())
     private let threads: NIOThreadPool
+    /// Files that are not known are read whole here, one at a time: a thousand machines that ask for one that has changed read it once, and a
+    /// file that is known waits for none that is read.
+    private static let reader: NIOThreadPool = {
+        let pool = NIOThreadPool(numberOfThreads: 1)
+        pool.start()
+        return pool
+    }()
 
     package init(threads: NIOThreadPool = .singleton) { self.threads = threads }
 
-    /// Whether the file is there and has its digest. Reads it only when it is another one than last time.
+    /// Whether the file is there and has its digest. Reads it only when it is another one than last time, and not to its end when the task is
+    /// cancelled.
     package func examine(_ artefact: PinnedFile, bytesMax: Int = bytesMax) async -> Sight {
         do {
-            return try await threads.runIfActive { self.open(artefact, bytesMax).map { _ in .sound }.merged }
+            return try await open(artefact, bytesMax).map { _ in .sound }.merged
         } catch {
             return .unreadable("\(artefact.path): \(error)")
         }
@@ -70,16 +76,39 @@ package final class PinnedFiles: Sendable {
 
     /// Opened and checked, for one response.
     func open(_ artefact: PinnedFile, on loop: any EventLoop) -> EventLoopFuture<ServedFile?> {
-        threads.runIfActive(eventLoop: loop) { try? self.open(artefact).get() }
+        threads.runIfActive(eventLoop: loop) { self.openNow(artefact) { _, _ in nil } }.flatMap { found in
+            if let found { return loop.makeSucceededFuture(try? found.get()) }
+            return Self.reader.runIfActive(eventLoop: loop) { try? self.openReading(artefact).get() }
+        }
     }
 
     /// The whole of a small file that has its digest.
     func bytes(of artefact: PinnedFile, bytesMax: Int) async -> [UInt8]? {
-        try? await threads.runIfActive { try self.open(artefact, bytesMax).get().bytes }
+        guard let found = try? await open(artefact, bytesMax).get() else { return nil }
+        return try? await threads.runIfActive { found.bytes }
+    }
+
+    private func open(_ artefact: PinnedFile, _ bytesMax: Int) async throws -> Result<ServedFile, Refusal> {
+        if let found = try await threads.runIfActive({ self.openNow(artefact, bytesMax) { _, _ in nil } }) { return found }
+        let isCancelled = Flag()
+        return try await withTaskCancellationHandler {
+            try await Self.reader.runIfActive { self.openReading(artefact, bytesMax, isCancelled) }
+        } onCancel: {
+            isCancelled.set()
+        }
+    }
+
+    private final class Flag: Sendable {
+        private let value = Atomic(false)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func set() { value.store(true, ordering: .relaxed) }
     }
 
     /// Blocks.
-    private func open(_ artefact: PinnedFile, _ bytesMax: Int = bytesMax) -> Result<ServedFile, Refusal> {
+    /// - Parameter digest: of a file that is not known; nil: it would have to be read.
+    private func openNow(
+        _ artefact: PinnedFile, _ bytesMax: Int = bytesMax, digest: (ServedFile, Identity) -> Result<String, Refusal>?
+    ) -> Result<ServedFile, Refusal>? {
         let descriptor = Glibc.open(artefact.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return .failure(Refusal(.unreadable("\(artefact.path): \(errnoText(errno))"))) }
         guard let identity = Identity(descriptor) else {
@@ -88,36 +117,44 @@ package final class PinnedFiles: Sendable {
         }
         let file = ServedFile(descriptor, identity)
         guard identity.size <= bytesMax else { return .failure(Refusal(.unreadable("\(artefact.path) is larger than \(bytesMax) bytes"))) }
-        guard let digest = digest(of: descriptor, identity, artefact.path) else {
-            return .failure(Refusal(.unreadable("\(artefact.path) changes while it is read")))
+        let remembered = known.withLock { $0[artefact.path].flatMap { $0.identity == identity ? $0.digest : nil } }
+        return (remembered.map { .success($0) } ?? digest(file, identity))?.flatMap { digest in
+            digest == artefact.digest ? .success(file) : .failure(Refusal(.differs(actual: digest)))
         }
-        return digest == artefact.digest ? .success(file) : .failure(Refusal(.differs(actual: digest)))
     }
 
-    private func digest(of descriptor: Int32, _ identity: Identity, _ path: String) -> String? {
-        func remembered() -> String? { known.withLock { $0[path].flatMap { $0.identity == identity ? $0.digest : nil } } }
-        if let digest = remembered() { return digest }
-        return reading.withLock { _ in
-            if let digest = remembered() { return digest }
-            var hash = SHA256()
-            var offset = 0
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-            defer { buffer.deallocate() }
-            while offset < identity.size {
-                let count = pread(descriptor, buffer.baseAddress, buffer.count, offset)
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return nil }
-                hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                offset += count
+    /// Blocks, as long as it takes to read the whole file where it is not known.
+    private func openReading(_ artefact: PinnedFile, _ bytesMax: Int = bytesMax, _ isCancelled: Flag = Flag()) -> Result<ServedFile, Refusal> {
+        let found = openNow(artefact, bytesMax) { file, identity in
+            guard let digest = digest(of: file.descriptor, identity, artefact.path, isCancelled) else {
+                return .failure(Refusal(.unreadable("\(artefact.path) changes while it is read")))
             }
-            guard Identity(descriptor) == identity else { return nil }
-            let digest = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-            known.withLock { known in
-                if known.count >= Self.knownMax { known = [:] }
-                known[path] = Known(identity: identity, digest: digest)
-            }
-            return digest
+            return .success(digest)
         }
+        guard let found else { preconditionFailure("a file was neither opened nor refused") }
+        return found
+    }
+
+    private func digest(of descriptor: Int32, _ identity: Identity, _ path: String, _ isCancelled: Flag) -> String? {
+        var hash = SHA256()
+        var offset = 0
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        while offset < identity.size {
+            if isCancelled.isSet { return nil }
+            let count = pread(descriptor, buffer.baseAddress, buffer.count, offset)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return nil }
+            hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            offset += count
+        }
+        guard Identity(descriptor) == identity else { return nil }
+        let digest = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        known.withLock { known in
+            if known.count >= Self.knownMax { known = [:] }
+            known[path] = Known(identity: identity, digest: digest)
+        }
+        return digest
     }
 
     static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
@@ -154,7 +191,7 @@ extension Result where Success == PinnedFiles.Sight, Failure == Refusal {
 final class ServedFile: Sendable {
     let handle: NIOFileHandle
     private let identity: PinnedFiles.Identity
-    private let descriptor: Int32
+    let descriptor: Int32
 
     init(_ descriptor: Int32, _ identity: PinnedFiles.Identity) {
         self.descriptor = descriptor

@@ -40,7 +40,7 @@ enum Dial {
         connecting.whenSuccess { _ in connected(promise) }
         promise.futureResult.whenComplete { _ in connecting.whenSuccess { $0.close(promise: nil) } }
         do {
-            return try await promise.futureResult.get()
+            return try await withTaskCancellationHandler { try await promise.futureResult.get() } onCancel: { promise.fail(CancellationError()) }
         } catch {
             throw ProbeFailure(error, within: limit)
         }

@@ -22,6 +22,17 @@ package struct Configuration: Hashable, Sendable {
     }
 
     package var isJoint: Bool { !outgoing.isEmpty }
+
+    /// Tells it from others (FNV-1a of 64 bits, over its members).
+    package var digest: UInt64 {
+        var digest: UInt64 = 0xcbf2_9ce4_8422_2325
+        for (number, list) in [voters, outgoing, learners, learnersNext].enumerated() {
+            for word in [UInt64(number), UInt64(list.count)] + list {
+                for shift in stride(from: 0, to: 64, by: 8) { digest = (digest ^ (word >> UInt64(shift) & 0xff)) &* 0x100_0000_01b3 }
+            }
+        }
+        return digest
+    }
     /// Sorted, each once.
     package var members: [UInt64] {
         var all = voters

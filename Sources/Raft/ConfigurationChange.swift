@@ -25,11 +25,14 @@ package struct ConfigurationChange: Hashable, Sendable {
     /// None: the joint configuration is left.
     package var steps: [Step]
     package var transition: Transition
+    /// The `Configuration.digest` of the one that it was thought out for: it is refused where another is in force. nil: whatever is.
+    package var base: UInt64?
     /// A command for the machine: who the member is.
     package var context: [UInt8]
 
-    package init(_ steps: [Step], transition: Transition = .automatic, context: [UInt8] = []) {
+    package init(_ steps: [Step], transition: Transition = .automatic, base: UInt64? = nil, context: [UInt8] = []) {
         self.steps = steps
+        self.base = base
         self.transition = transition
         self.context = context
     }

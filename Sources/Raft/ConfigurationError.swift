@@ -5,6 +5,7 @@ package enum ConfigurationError: UInt8, Error, Hashable, Sendable, CustomStringC
     case noVoters = 2
     case tooManyVoters = 3
     case unreadable = 4
+    case moved = 5
 
     package var description: String {
         switch self {
@@ -13,6 +14,7 @@ package enum ConfigurationError: UInt8, Error, Hashable, Sendable, CustomStringC
         case .noVoters: "no voter would remain"
         case .tooManyVoters: "more than one voter would change at once: such a change must be joint"
         case .unreadable: "the change cannot be read"
+        case .moved: "the members were changed meanwhile, and what was found right of them before need not be: try again"
         }
     }
 }

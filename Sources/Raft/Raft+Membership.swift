@@ -6,6 +6,7 @@ extension Raft {
         guard pendingChanges.isEmpty, commit >= leading.termStart else { return .changePending }
         do throws(ConfigurationError) {
             _ = try configuration.applying(change)
+            if let base = change.base, base != configuration.digest { throw .moved }
             return nil
         } catch {
             return .change(error)

@@ -5,6 +5,7 @@ import Metrics
 import Resource
 import ServiceLifecycle
 import Store
+import Synchronization
 
 /// What every controller of a daemon shares.
 package struct Workshop: Sendable {
@@ -20,6 +21,7 @@ package struct Workshop: Sendable {
     package var seed: UInt64
     package var backoff: WorkQueue.Options
     package var makeUID: @Sendable () -> String
+    let ending = Ending()
 
     package init(
         mirror: Mirror, store: any Store, time: any Time, kinds: KindTable, footing: Footing, workers: Int = 8, seed: UInt64 = .random(in: 0 ... .max),
@@ -37,6 +39,13 @@ package struct Workshop: Sendable {
         self.makeUID = makeUID
         self.logger = logger
     }
+}
+
+/// That the controllers are told to end, of which each is told only when the one before it has.
+final class Ending: Sendable {
+    private let value = Atomic(false)
+    var hasBegun: Bool { value.load(ordering: .relaxed) }
+    func begin() { value.store(true, ordering: .relaxed) }
 }
 
 /// The reconcile loop of one kind: observe, plan, write the status, perform, again.
@@ -74,7 +83,8 @@ package final class Controller<P: Planner>: Service {
             }
             await withGracefulShutdownHandler {
                 await self.work(events, mailbox, gauges, &tasks)
-            } onGracefulShutdown: {
+            } onGracefulShutdown: { [workshop] in
+                workshop.ending.begin()
                 mailbox.yield(.stop)
             }
             tasks.cancelAll()
@@ -127,6 +137,8 @@ package final class Controller<P: Planner>: Service {
                 if queue.running == 0 { break }
                 continue
             }
+            // Others are told before this one: it begins nothing that it would be waited for.
+            if workshop.ending.hasBegun { continue }
             while queue.running < workshop.workers, let ticket = queue.take(now: time.now()) {
                 let memory = memories[ticket.key]
                 recent.begin(ticket.key)

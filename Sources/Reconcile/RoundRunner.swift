@@ -2,6 +2,7 @@ import Foundation
 import Host
 import Logging
 import Resource
+import ServiceLifecycle
 import Store
 
 import enum Store.Operation
@@ -51,7 +52,14 @@ struct RoundRunner<P: Planner>: Sendable {
 
     private func round(_ ticket: WorkQueue.Ticket, _ last: RoundMemory<P>) async -> RoundResult<P> {
         var memory = last
-        await workshop.mirror.caughtUp(to: memory.revision)
+        do {
+            try await cancelWhenGracefulShutdown { [workshop] in
+                await workshop.mirror.caughtUp(to: last.revision)
+                try Task.checkCancellation()
+            }
+        } catch {
+            return RoundResult(next: .void, memory: memory)
+        }
         let ledger = workshop.mirror.ledger
         guard let resource = ledger.get(P.K.self, ticket.key) else { return RoundResult(next: .gone) }
         let reader = Reader(ledger)
@@ -61,8 +69,10 @@ struct RoundRunner<P: Planner>: Sendable {
         let goal = Goal(resource)
         let seen: P.Observation
         do {
-            seen = try await loop.observer.observe(goal, reader)
+            seen = try await cancelWhenGracefulShutdown { [loop] in try await loop.observer.observe(goal, reader) }
+            if isEnding { return RoundResult(next: .void, memory: memory) }
         } catch {
+            if isEnding { return RoundResult(next: .void, memory: memory) }
             let failure = "could not look: \(error)"
             let isWritten = await write(failing: resource, failure, ticket, nil, ledger, &memory)
             return RoundResult(next: isWritten ? .failed : .void, memory: memory, subscriptions: reader.subscriptions)
@@ -76,10 +86,14 @@ struct RoundRunner<P: Planner>: Sendable {
             let isWritten = await write(failing: resource, failure, ticket, plan, ledger, &memory)
             return RoundResult(next: isWritten ? .failed : .void, memory: memory, subscriptions: reader.subscriptions)
         }
-        if !plan.actions.isEmpty, let outdated = await workshop.footing.outdated(under: resource, reader) {
-            workshop.mirror.lookAgain(at: outdated)
-            plan = plan.held(by: outdated)
-            plan.lookAgain = .milliseconds(100)
+        if !plan.actions.isEmpty {
+            let outdated = await cancelWhenGracefulShutdown { [workshop] in await workshop.footing.outdated(under: resource, reader) }
+            if isEnding { return RoundResult(next: .void, memory: memory) }
+            if let outdated {
+                workshop.mirror.lookAgain(at: outdated)
+                plan = plan.held(by: outdated)
+                plan.lookAgain = .milliseconds(100)
+            }
         }
         let decided = Round<P>(resource, plan: plan, ledger: ledger, now: now, makeUID: workshop.makeUID)
         guard let current = await write(decided, resource, &memory) else {
@@ -102,6 +116,8 @@ struct RoundRunner<P: Planner>: Sendable {
         return RoundResult(next: next, memory: memory, subscriptions: reader.subscriptions)
     }
 
+    /// The server ends, and does not wait for what is only looked at: a look that was broken off may have seen anything, and nothing follows from it.
+    private var isEnding: Bool { Task.isShuttingDownGracefully || Task.isCancelled }
     private var now: Date { Date(timeIntervalSince1970: workshop.time.date().timeIntervalSince1970.rounded(.down)) }
     private var log: Logger { workshop.logger }
 

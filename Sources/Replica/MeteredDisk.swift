@@ -37,7 +37,7 @@ final class MeteredDisk: Disk {
         let start = time.now()
         try body()
         let took = time.now() - start
-        seconds.recordNanoseconds(took.components.seconds * 1_000_000_000 + took.components.attoseconds / 1_000_000_000)
+        seconds.recordNanoseconds(took.nanoseconds)
         slowest.withLock { $0 = max($0, took) }
     }
 }

@@ -64,6 +64,8 @@ struct Proposals: Sendable {
 
     var someWait: Bool { !waiting.isEmpty }
     var isEmpty: Bool { slots.isEmpty }
+    /// Not answered yet; those that were answered before an older one are counted with it.
+    var count: Int { slots.count }
 
     mutating func add(id: UInt64, _ command: [UInt8], deadline: UInt64) {
         add(id, Proposal(bytes: Header.wrap(run, first + UInt64(slots.count), command)), deadline)

@@ -54,7 +54,7 @@ extension ReplicaCore {
                     MemberProgress(id: id, match: $0.match, isActive: $0.isActive, needsSnapshot: $0.state == .snapshot)
                 }
             },
-            leadership: leadership, isRecovering: isRecovering, unmet: raft.isFounding ? unmet.sorted() : [],
+            pending: proposals.count, leadership: leadership, isRecovering: isRecovering, unmet: raft.isFounding ? unmet.sorted() : [],
             trouble: isStuck || isShort ? .noSpace : nil)
     }
 

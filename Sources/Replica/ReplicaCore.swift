@@ -79,6 +79,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     /// Somebody was asked to make one.
     var isCheckpointing = false
     package var counts = ReplicaCounts()
+    /// The last of which a leader was known.
+    private var ledTerm: UInt64 = 0
 
     init(
         _ opened: consuming Opened, machine: Machine, options: ReplicaOptions, directory: String, disk: any Disk,
@@ -188,7 +190,10 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         }
     }
 
-    mutating func answer(_ id: UInt64, _ error: ReplicaError) { outputs.answers.append((id, .failure(error))) }
+    mutating func answer(_ id: UInt64, _ error: ReplicaError) {
+        counts.failed += 1
+        outputs.answers.append((id, .failure(error)))
+    }
 
     /// Takes note of all that Raft asks for.
     mutating func absorb(_ effects: Effects) throws(ReplicaError) {
@@ -215,7 +220,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     }
 
     private mutating func take(_ standing: Effects.Standing) throws(ReplicaError) {
-        if standing.leader != nil { counts.leaderChanges += 1 }
+        if standing.leader != nil, ledTerm != standing.term { counts.leaderChanges += 1 }
+        if standing.leader != nil { ledTerm = standing.term }
         holdUntil = 0
         if leadership?.term != standing.term || standing.role != .leader { leadership = nil }
         if standing.role != .leader { try carryOut(sender.stop()) }
@@ -239,6 +245,9 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
 /// What a replica did, for metrics.
 package struct ReplicaCounts: Hashable, Sendable {
     package var proposals = 0
+    /// Proposals that were answered with an error.
+    package var failed = 0
+    /// Terms of which a leader was seen.
     package var leaderChanges = 0
     package var snapshotBytesSent = 0
     package var snapshotBytesReceived = 0

@@ -146,6 +146,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         case .received(let messages):
             inputs += messages.lazy.map { .received($0) }
             for message in messages where message.asks { askers.append(message.from) }
+            if core.raft.role == .leader { meters.noteReceived(messages, now) }
         case .met(let peer): inputs.append(.met(peer: peer))
         case .lost(let peer): inputs.append(.lost(peer: peer))
         case .snapshotMade(let result):
@@ -177,12 +178,14 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
 
     private mutating func step(_ inputs: [ReplicaInput], _ now: Instant) throws(ReplicaError) {
         let (transport, time) = (replica.transport, replica.time)
-        var held = held
+        let isLeader = core.raft.role == .leader
+        var (held, sentMeters) = (held, meters)
         let isLone = inputs.count <= 2 && inputs.allSatisfy { if case .received(let message) = $0 { message.isLone } else { true } }
         let outputs = try core.step(inputs, now: now) { messages in
             guard let transport else { return }
             let sent = held.pass(messages, time.now())
             if !sent.isEmpty { transport.send(sent) }
+            if isLeader { sentMeters.noteSent(sent, now) }
             // One writes alone, and waits for what the transport's thread was woken for: often it is to go on where this one stands.
             if isLone, !sent.allSatisfy(\.isNotice), sent.allSatisfy(\.isLone) { sched_yield() }
         }
@@ -198,7 +201,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         }
         if bytes > 0 { replica.inbox.answered(bytes: bytes) }
         for (id, result) in outputs.reads { reads.take(id)?(result) }
-        self.held = held
+        (self.held, meters) = (held, sentMeters)
         if let path = outputs.makeSnapshot { makeSnapshot(path) }
         if outputs.makeCheckpoint { makeCheckpoint() }
         for part in outputs.keepParts { keep(part) }

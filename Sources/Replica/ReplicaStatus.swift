@@ -18,6 +18,8 @@ package struct ReplicaStatus: Hashable, Sendable {
     package var configuration: Configuration
     /// The leader's view of the others, sorted by id; empty elsewhere.
     package var members: [MemberProgress] = []
+    /// Proposals made here that have no answer yet.
+    package var pending = 0
     /// Set while this member leads and may let things expire.
     package var leadership: Leadership?
     /// Its log was damaged and set aside: it neither votes nor reads until a leader has caught it up.

@@ -44,6 +44,12 @@ package struct KeyRange: Hashable, Sendable {
     }
 
     package static func single(_ key: Key) -> KeyRange { KeyRange(lower: key, upper: Key(key.bytes + [0])) }
+
+    /// Whether there is room for one key only.
+    package var isSingle: Bool {
+        guard let upper, upper.bytes.count == lower.bytes.count + 1 else { return false }
+        return upper.bytes.last == 0 && upper.bytes.starts(with: lower.bytes)
+    }
     package static func prefix(_ key: Key) -> KeyRange { KeyRange(lower: key, upper: key.prefixEnd) }
     package static let all = KeyRange(lower: Key([]), upper: nil)
 

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOCore
+import NIOPosix
 import Resource
 import ServiceLifecycle
 import Simulation
@@ -84,6 +85,35 @@ struct LogShutdownTests {
             if told.count == 2 { break }
         }
         #expect(told == [String(decoding: RecordFilter.bookmark(kind: "Widget", 501), as: UTF8.self), "nothing was thrown"])
+    }
+
+    @Test func `neither does a client that begins a request and does not end it`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try await shutDown(Hooks(reconciledKinds: ["Widget"]), MemoryStore(), in: directory) { _ in
+            let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .connect(unixDomainSocketPath: directory + "/s.sock").get()
+            let head = "POST \(Paths.base)/apply HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+            try await channel.writeAndFlush(ByteBuffer(string: head))
+            try await Task.sleep(for: .milliseconds(300))
+            return channel
+        }
+    }
+
+    @Test func `neither does a diff that waits for machines that do not answer`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let hooks = Hooks(reconciledKinds: ["Widget"], diff: { _, _ in
+            begin.yield()
+            try await Task.sleep(for: .seconds(3600))
+            return DiffReport(objects: [], examined: 0)
+        })
+        try await shutDown(hooks, MemoryStore(), in: directory) { client in
+            let asking = Task { try await client.diff(nil) }
+            _ = await begun.first { _ in true }
+            return asking
+        }
     }
 }
 

@@ -26,6 +26,43 @@ struct PagesTests {
         }
     }
 
+    @Test func `what etcd's dashboards and alerts ask for is there`() async throws {
+        let gathered = """
+            # TYPE port_grpc_sent_bytes_total counter
+            port_grpc_sent_bytes_total{port="client"} 7
+            port_grpc_sent_bytes_total{port="metrics"} 8
+            # HELP replica_fsync_seconds Syncs.
+            # TYPE replica_fsync_seconds histogram
+            replica_fsync_seconds_bucket{le="0.001"} 3
+            replica_fsync_seconds_bucket{le="+Inf"} 4
+            replica_fsync_seconds_sum 0.5
+            replica_fsync_seconds_count 4
+            # TYPE replica_peer_bytes_sent_total_else counter
+            replica_peer_bytes_sent_total_else 1
+
+            """
+        #expect(EtcdNames.again(gathered) == """
+            # HELP etcd_network_client_grpc_sent_bytes_total Bytes sent to gRPC clients.
+            # TYPE etcd_network_client_grpc_sent_bytes_total counter
+            etcd_network_client_grpc_sent_bytes_total 7
+            # HELP etcd_disk_wal_fsync_duration_seconds How long syncs of the log took.
+            # TYPE etcd_disk_wal_fsync_duration_seconds histogram
+            etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 3
+            etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 4
+            etcd_disk_wal_fsync_duration_seconds_sum 0.5
+            etcd_disk_wal_fsync_duration_seconds_count 4
+
+            """)
+        try await withMember({ $0.metrics = { gathered } }) { member in
+            let page = try await member.http.get("/metrics")
+            for line in ["etcd_network_client_grpc_sent_bytes_total 7", #"etcd_server_version{server_version="3.5.13"} 1"#, "process_open_fds "] {
+                #expect(page.body.contains("\n\(line)"), "\(line)")
+            }
+            // Without a limit there is nothing that the alert could divide by.
+            #expect(!page.body.contains("etcd_server_quota_backend_bytes 0"))
+        }
+    }
+
     @Test func `keys are put, read, listed and deleted by plain HTTP`() async throws {
         try await withMember { member in
             let http = member.http

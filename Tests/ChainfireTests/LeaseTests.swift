@@ -28,6 +28,26 @@ struct LeaseTests {
         #expect(try bench.refusal(.leasesRevoke([7])) == .missing("etcdserver: requested lease not found"))
     }
 
+    @Test func `a renewal that is lost on its way is not waited for by others`() {
+        let desk = RenewalDesk()
+        func at(_ milliseconds: Int) -> Instant { Instant(sinceStart: .milliseconds(milliseconds)) }
+        func add(_ id: Int64, _ milliseconds: Int) -> [Int64]? { desk.add(id, { _ in }, now: at(milliseconds))?.map(\.id) }
+        #expect(add(1, 0) == [1])
+        #expect(add(2, 10) == nil && add(3, 20) == nil)
+        #expect(desk.overdue(now: at(400)) == nil)
+        #expect(desk.overdue(now: at(500))?.map(\.id) == [2, 3])
+        #expect(add(4, 600) == nil)
+        // The second is answered, the first not yet: the fourth waits for its own time.
+        #expect(desk.next(now: at(700)) == nil)
+        #expect(desk.overdue(now: at(900)) == nil)
+        #expect(desk.overdue(now: at(1000))?.map(\.id) == [4])
+        #expect(desk.next(now: at(1100)) == nil && desk.next(now: at(6000)) == nil)
+        #expect(desk.overdue(now: at(9000)) == nil)
+        #expect(add(5, 9001) == [5])
+        #expect(add(6, 9002) == nil)
+        #expect(desk.next(now: at(9003))?.map(\.id) == [6])
+    }
+
     @Test func `a renewal that is in the log before the end wins`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

@@ -69,6 +69,7 @@ final class EchoServer: Sendable {
             call.reply(Blob(Data(repeating: 7, count: Int(request.value))))
         }
         router.stream("/test.Echo/Stream") { EchoHandler(server: self, call: $0) }
+        router.stream("/test.Echo/Burst") { BurstHandler(call: $0) }
         router.stream("/test.Echo/Flood") { FloodHandler(server: self, call: $0) }
         return router
     }
@@ -93,6 +94,17 @@ private final class EchoHandler: CallHandler {
         call.finish()
     }
     func cancel() { server.note { $0.cancelled.append("stream") } }
+}
+
+/// Sends many small messages at once.
+private final class BurstHandler: CallHandler {
+    private let call: ServerCall
+
+    init(call: ServerCall) { self.call = call }
+
+    func receive(_ payload: ByteBuffer) { for number in 0..<1000 { call.send(Blob(Data([UInt8(number % 256)]))) } }
+    func halfClose() {}
+    func cancel() {}
 }
 
 /// Sends 64 KiB again and again, as long as the client reads.

@@ -43,6 +43,18 @@ import Testing
         }
     }
 
+    /// The connection has the message in its hands then, and closing it at once took its streams from under it.
+    @Test func `a stream that is let go of at a message, and with it the client, ends nothing else`() async throws {
+        func read(_ port: Int, messages: Int) async throws {
+            let stream = try await connect(port).stream("/test.Echo/Burst", sending: Blob.self, receiving: Blob.self)
+            try await stream.send(Blob())
+            for _ in 0..<messages { _ = try await stream.next() }
+        }
+        try await withServer { _, _, port in
+            for round in 0..<40 { try await read(port, messages: 1 + round % 7) }
+        }
+    }
+
     @Test func `a stream that is cancelled, or let go of, is cancelled at the server`() async throws {
         try await withServer { echo, _, port in
             let client = try await connect(port)

@@ -1,6 +1,7 @@
 import Foundation
 import Host
 import Logging
+import Synchronization
 import Testing
 
 @testable import QEMU
@@ -114,6 +115,15 @@ final class Room: Sendable {
         }
     }
 
+    @Test func `of a server that is cancelled no machine is killed sooner than it would be`() async throws {
+        let processes = NotedProcesses(base: FakeProcesses(seen: [process(77, "web")]))
+        let hypervisor = Hypervisor(machines: room.path, processes: processes, time: SystemTime(), logger: Logger(label: "test"))
+        let ending = Task { try await hypervisor.quit("web") }
+        ending.cancel()
+        await #expect(throws: MachineError.couldNotEnd(name: "web", pid: 77)) { try await ending.value }
+        #expect(processes.signals.withLock { $0 } == [])
+    }
+
     @Test func `clearing removes the machine's files and nothing of anyone else`() async throws {
         for file in ["pid", "qmp.sock", "console.sock", "serial.log", "OVMF_VARS.fd", "OVMF_VARS.fd.new"] { try room.write("web/\(file)", "") }
         try await hypervisor().clear("web")
@@ -133,6 +143,26 @@ final class Room: Sendable {
         #expect(strays.map(\.name) == ["ghost", "old"])
         #expect(strays.last?.sight == .leftovers(["serial.log"]))
     }
+}
+
+/// Notes what is sent.
+private final class NotedProcesses: Processes {
+    private let base: FakeProcesses
+    let signals = Mutex<[Int32]>([])
+
+    init(base: FakeProcesses) { self.base = base }
+
+    func run(_ program: Program, limit: Duration, outputMax: Int) async throws(ProcessError) -> ProgramResult {
+        try await base.run(program, limit: limit, outputMax: outputMax)
+    }
+    func spawn(_ program: Program, output: String?) throws(ProcessError) -> ProcessIdentity { try base.spawn(program, output: output) }
+    func inspect(_ pid: Int32) throws(ProcessError) -> ProcessSight? { try base.inspect(pid) }
+    func list() throws(ProcessError) -> [ProcessSight] { try base.list() }
+    func signal(_ identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool {
+        signals.withLock { $0.append(signal) }
+        return true
+    }
+    func signalGroup(of identity: ProcessIdentity, _ signal: Int32) throws(ProcessError) -> Bool { false }
 }
 
 /// A clock on which every look takes a second.

@@ -109,6 +109,32 @@ import Testing
         #expect(net.faults.isEmpty)
     }
 
+    @Test func `a change is refused where the members are others than those it was thought out for`() {
+        var net = Net.led(voters: [1, 2, 3])
+        let before = net.raft(1).configuration.digest
+        net.step(1, .propose([Proposal(ConfigurationChange([.init(.remove, 3)], base: before))]))
+        net.settle()
+        #expect(net.raft(1).configuration.voters == [1, 2])
+        // Found right when there were three: of the two that are left it may be the only one that runs.
+        let refused = net.step(1, .propose([Proposal(ConfigurationChange([.init(.remove, 2)], base: before))]))
+        #expect(refused.refused == .change(.moved))
+        net.settle()
+        #expect(net.raft(1).configuration.voters == [1, 2])
+        net.step(1, .propose([Proposal(ConfigurationChange([.init(.remove, 2)], base: net.raft(1).configuration.digest))]))
+        net.settle()
+        #expect(net.raft(1).configuration.voters == [1])
+    }
+
+    @Test func `a configuration is told from others by its digest`() {
+        let all = [
+            Configuration(), Configuration(voters: [1]), Configuration(voters: [1, 2]), Configuration(voters: [1], learners: [2]),
+            Configuration(voters: [1], outgoing: [2]), Configuration(voters: [1], learnersNext: [2]), Configuration(outgoing: [1, 2]),
+            Configuration(voters: [12]), Configuration(voters: [1 << 8]),
+        ]
+        #expect(Set(all.map(\.digest)).count == all.count)
+        #expect(Configuration(voters: [2, 1]).digest == Configuration(voters: [1, 2]).digest)
+    }
+
     @Test func `the removed leader of two does not leave the other without a majority`() {
         var net = Net.led(voters: [1, 2])
         _ = net.change(1, .init(.remove, 1))
@@ -236,11 +262,15 @@ import Testing
             ConfigurationChange.leave,
             ConfigurationChange([.init(.addVoter, .max), .init(.addLearner, 1)], transition: .explicit),
             ConfigurationChange([.init(.remove, 7)], transition: .implicit, context: [1, 2, 3]),
+            ConfigurationChange([.init(.remove, 7)], base: .max - 1, context: [1, 2, 3]),
+            ConfigurationChange([.init(.addVoter, 2)], transition: .explicit, base: 0),
         ]
         for change in changes { #expect(ConfigurationChange(decoding: change.encoded) == change) }
         let bytes = changes[1].encoded
         for count in 0..<bytes.count { #expect(ConfigurationChange(decoding: Array(bytes.prefix(count))) == nil) }
         #expect(ConfigurationChange(decoding: [3, 0]) == nil)
+        let based = changes[4].encoded
+        for count in 0..<based.count { #expect(ConfigurationChange(decoding: Array(based.prefix(count))) == nil) }
         #expect(ConfigurationChange(decoding: [0, 1, 9] + [UInt8](repeating: 0, count: 8)) == nil)
     }
 }

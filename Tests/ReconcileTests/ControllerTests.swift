@@ -2,6 +2,7 @@ import Foundation
 import Host
 import Manifest
 import Resource
+import ServiceLifecycle
 import Simulation
 import Store
 import Testing
@@ -19,6 +20,32 @@ import Testing
             #expect(bench.widget("a")?.status?.detail.size == 4)
             #expect(bench.widget("a")?.status?.phase == "Ready")
         }
+    }
+
+    @Test func `a server that ends does not wait for a look, and does nothing upon one that was broken off`() async throws {
+        let bench = Bench()
+        let (never, hold) = AsyncStream.makeStream(of: Never.self)
+        bench.world.slow.withLock { $0 = ("a", never) }
+        try await bench.put("a", Widget.Spec(size: 4))
+        let controller = Controller(Loop<Widget.Planning>(observer: bench.world, performer: bench.world), in: bench.workshop)
+        let services = ServiceGroup(services: [bench.mirror, controller], logger: bench.workshop.logger)
+        async let ended: Void = services.run()
+        while !bench.world.isLookedAt.load(ordering: .relaxed) { await Task.yield() }
+        await services.triggerGracefulShutdown()
+        try await ended
+        #expect(bench.world.state.withLock { $0.performed } == [])
+        #expect(bench.widget("a")?.status == nil)
+        withExtendedLifetime(hold) {}
+    }
+
+    @Test func `who waits for a revision that does not come is let go when cancelled`() async {
+        let bench = Bench()
+        let waiting = (0..<100).map { number in Task { await bench.mirror.caughtUp(to: 100 + Int64(number)) } }
+        for task in waiting {
+            await Task.yield()
+            task.cancel()
+        }
+        for task in waiting { await task.value }
     }
 
     @Test func `a change of the spec is acted on, one of the status is not`() async throws {

@@ -84,10 +84,12 @@ enum Widget: Kind {
         }
 
         let state = Mutex(State())
+        let isLookedAt = Atomic(false)
         /// Looking at the widget of this name takes until the stream ends.
         let slow = Mutex<(name: String, until: AsyncStream<Never>)?>(nil)
 
         func observe(_ goal: Goal<Widget>, _ reader: Reader) async throws -> Int? {
+            isLookedAt.store(true, ordering: .relaxed)
             if let slow = slow.withLock({ $0 }), slow.name == goal.resource.name { for await _ in slow.until {} }
             return try state.withLock {
                 if $0.isInvisible { throw Broken() }

@@ -396,5 +396,61 @@ def python_clients(world):
     expect(done.code == 0, f"{done}")
 
 
-SCENARIOS = [(forms, 90), (keys, 90), (transactions, 60), (watches, 90), (leases, 90), (compaction, 60), (members, 120), (endpoints, 120),
+# What etcd's own dashboard and alerts ask for (etcd, contrib/mixin), the latency of calls left out, which etcd tells with --metrics=extensive only.
+WATCHED = """etcd_disk_backend_commit_duration_seconds_bucket etcd_disk_wal_fsync_duration_seconds_bucket etcd_mvcc_db_total_size_in_bytes
+    etcd_mvcc_db_total_size_in_use_in_bytes etcd_network_client_grpc_received_bytes_total etcd_network_client_grpc_sent_bytes_total
+    etcd_network_peer_received_bytes_total etcd_network_peer_round_trip_time_seconds_bucket etcd_network_peer_sent_bytes_total
+    etcd_server_has_leader etcd_server_leader_changes_seen_total etcd_server_proposals_applied_total etcd_server_proposals_committed_total
+    etcd_server_proposals_failed_total etcd_server_proposals_pending grpc_server_handled_total grpc_server_started_total
+    process_resident_memory_bytes process_open_fds process_max_fds process_start_time_seconds""".split()
+
+
+def dashboards(world):
+    """/metrics has what etcd's own dashboard and alerts ask for, and it counts: calls by method and code, open watches, leaders, bytes"""
+    world.up()
+    leader = world.leader()
+    other = next(member for member in world.running() if member is not leader)
+    for number in range(5):
+        world.ctl("put", f"dash/{number}", "x" * 1000, endpoints=[leader.name])
+    world.ctl("lease", "revoke", "1234", code=1, endpoints=[leader.name])
+
+    def told():
+        found = world.metrics(leader.name)
+        names = {name.split("{")[0] for name in found}
+        return found if not [name for name in WATCHED if name not in names] else None
+    found = until(20, f"each of {' '.join(WATCHED)}", told)
+
+    def calls(found, what, method, kind, code=None):
+        service, name = method.split("/")
+        wanted = {f'grpc_method="{name}"', f'grpc_service="etcdserverpb.{service}"', f'grpc_type="{kind}"'} | ({f'grpc_code="{code}"'} if code else set())
+        return sum(value for key, value in found.items()
+                   if key.startswith(f"grpc_server_{what}_total{{") and wanted <= set(key[key.index("{") + 1:-1].split(",")))
+    expect(calls(found, "started", "KV/Put", "unary") == calls(found, "handled", "KV/Put", "unary", "OK") == 5, "5 puts are counted")
+    expect(calls(found, "handled", "Lease/LeaseRevoke", "unary", "NotFound") == 1, "a call that fails is counted by its code")
+
+    def watching():
+        now = world.metrics(leader.name)
+        return calls(now, "started", "Watch/Watch", "bidi_stream") - calls(now, "handled", "Watch/Watch", "bidi_stream")
+    watch = world.etcdctl("watch", "dash/", "--prefix", endpoints=[leader.name])
+    until(10, "one open watch", lambda: watching() == 1)
+    watch.terminate()
+    watch.wait(10)
+    until(10, "no open watch", lambda: watching() == 0)
+    expect(found["etcd_network_client_grpc_received_bytes_total"] > 5000, "bytes of clients")
+    for name in ("sent", "received"):
+        expect(sum(value for key, value in found.items() if key.startswith(f"etcd_network_peer_{name}_bytes_total")) > 1000, f"bytes {name} between members")
+    expect(found["etcd_disk_wal_fsync_duration_seconds_count"] >= 5, "syncs of the log")
+    until(60, "round trips of both others", lambda: sum(
+        value > 0 for key, value in world.metrics(leader.name).items() if key.startswith("etcd_network_peer_round_trip_time_seconds_count")) == 2)
+    before = world.metric("etcd_server_leader_changes_seen_total", other.name)
+    expect(1 <= before <= 5, f"{before} changes of the leader, of a cluster that has just begun")
+    world.ctl("move-leader", f"{member_id(world, other.name):x}", endpoints=[leader.name])
+    until(10, "a change of the leader that is counted", lambda: world.metric("etcd_server_leader_changes_seen_total", other.name) == before + 1)
+    expect(world.metric("etcd_server_is_leader", other.name) == 1, "is_leader")
+    families = world.families(other.name)
+    silent = sorted(name for name, words in families.items() if not words)
+    expect(not silent, f"nothing says what these metrics mean: {silent}")
+
+
+SCENARIOS = [(forms, 90), (keys, 90), (transactions, 60), (watches, 90), (leases, 90), (compaction, 60), (members, 120), (endpoints, 120), (dashboards, 120),
              (locks, 90), (snapshot, 90), (strangers, 60), (gateway, 60), (python_clients, 120), (performance, 150)]

@@ -327,17 +327,30 @@ class World:
     def put(self, key, value, member=NAMES[0], **more):
         return self.post("/v3/kv/put", {"key": b64(key), "value": b64(value), **more}, member)
 
-    def metric(self, name, member):
-        """A number on the metrics page."""
+    def metrics_page(self, member):
         connection = http.client.HTTPConnection(self.members[member].address, 2381, timeout=5)
         try:
             connection.request("GET", "/metrics")
-            lines = connection.getresponse().read().decode().splitlines()
+            return connection.getresponse().read().decode().splitlines()
         finally:
             connection.close()
-        found = [float(line.split()[-1]) for line in lines if line.startswith(name + " ")]
-        expect(found, f"{name} is not among the metrics of {member}")
-        return found[0]
+
+    def families(self, member):
+        """What the metrics page says that each of its metrics means."""
+        page = self.metrics_page(member)
+        said = dict(line.split(" ", 3)[2:] for line in page if line.startswith("# HELP "))
+        return {line.split()[2]: said.get(line.split()[2]) for line in page if line.startswith("# TYPE ")}
+
+    def metrics(self, member):
+        """The numbers of the metrics page, by name and labels as they stand there."""
+        lines = self.metrics_page(member)
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+    def metric(self, name, member):
+        """A number on the metrics page."""
+        found = self.metrics(member)
+        expect(name in found, f"{name} is not among the metrics of {member}")
+        return found[name]
 
     def etcdctl_command(self, *arguments, endpoints=None):
         urls = ",".join(self.members[name].client for name in (endpoints or [m.name for m in self.running()]))

@@ -84,7 +84,7 @@ final class StoreClaim: ServiceLifecycle.Service {
             }
         } catch is CancellationError {}
         // The next one need not wait.
-        if case .held(let lease, _) = state.withLock({ $0 }) { await revoke(lease) }
+        if case .held(let lease, _) = state.withLock({ $0 }) { await giveUp(lease) }
     }
 
     private func turn() async {
@@ -125,12 +125,14 @@ final class StoreClaim: ServiceLifecycle.Service {
             return wait("the store does not answer: \(error)")
         }
         let asked = ContinuousClock.now
+        // Cancelled meanwhile, it would not be known whose lease it is.
+        if Task.isCancelled { return }
         do throws(GRPCStatus) {
             let request = Etcdserverpb_LeaseGrantRequest.with { $0.ttl = Self.seconds }
             let granted: Etcdserverpb_LeaseGrantResponse = try await client.call("/etcdserverpb.Lease/LeaseGrant", request)
             if let holder = await claim(under: granted.id) {
                 wait(holder)
-                await revoke(granted.id)
+                await giveUp(granted.id)
             } else {
                 hold(granted.id, since: asked)
                 logger.info("this server has the store", metadata: ["key": "\(key)"])
@@ -193,9 +195,18 @@ final class StoreClaim: ServiceLifecycle.Service {
         }
     }
 
-    private func revoke(_ lease: Int64) async {
-        let request = Etcdserverpb_LeaseRevokeRequest.with { $0.id = lease }
-        _ = try? await client.call("/etcdserverpb.Lease/LeaseRevoke", request, as: Etcdserverpb_LeaseRevokeResponse.self)
+    /// Also where the task is cancelled: whoever waits for the store would wait for the lease's end. A store that does not answer is not waited for.
+    private func giveUp(_ lease: Int64) async {
+        let revoking = Task { [client] in
+            let request = Etcdserverpb_LeaseRevokeRequest.with { $0.id = lease }
+            _ = try? await client.call("/etcdserverpb.Lease/LeaseRevoke", request, as: Etcdserverpb_LeaseRevokeResponse.self)
+        }
+        let late = Task {
+            try await Task.sleep(for: .seconds(3))
+            revoking.cancel()
+        }
+        await revoking.value
+        late.cancel()
     }
 }
 

@@ -20,6 +20,7 @@ enum Telemetry {
             return handler
         }
         let exposition = Exposition()
+        MetricHelp.tell(exposition)
         MetricsSystem.bootstrap(exposition)
         return exposition
     }

@@ -31,7 +31,7 @@ final class RequestHead: Sendable {
     let timeout: Duration?
     /// Of `grpc-timeout`, when that is no time.
     let badTimeout: String?
-    let route: Router.Route?
+    let served: Router.Method?
     /// How many bytes of data are to come (RFC 9113 §8.1.1).
     let contentLength: Int?
     let isTooLong: Bool
@@ -49,7 +49,7 @@ final class RequestHead: Sendable {
         contentLength = fields.contentLength
         isTooLong = fields.bytes > RequestHeaders.listBytesMax
         metadata = fields.metadata
-        route = router[path]
+        served = router[path]
     }
 
     /// The first value under a name, if that is one of `Router.metadata`.

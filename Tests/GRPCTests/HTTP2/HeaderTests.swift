@@ -29,7 +29,7 @@ import Testing
             let block = try encoded(&encoder, headers)
             blocks.insert(Array(block.readableBytesView))
             let head = try #require(try requests.read(block).request)
-            #expect(head.path == (round % 3 == 0 ? "/a/B" : "/a/C") && (head.route != nil) == (round % 3 == 0))
+            #expect(head.path == (round % 3 == 0 ? "/a/B" : "/a/C") && (head.served != nil) == (round % 3 == 0))
             #expect(head.isPost && head.isGRPC && head.value("token") == nil)
             #expect(head.timeout == (round % 10 == 9 ? .seconds(round) : nil))
         }
