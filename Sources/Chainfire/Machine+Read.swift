@@ -62,22 +62,44 @@ extension Machine {
         }
     }
 
-    /// Carries out a transaction that changes nothing.
+    /// Carries out a transaction that changes nothing. Blocks while it reads the storage, and others do not wait for that: it is tried with what is
+    /// in memory, and again with the rows that it lacked.
     func read(_ transaction: Transaction) throws(StoreError) -> TransactionResult {
         do {
+            var loaded: [ChangeID: Change] = [:]
+            // Once to know them, once with them; again for each comparison that a row's value decides otherwise, and while rows are compacted away.
+            for _ in 0..<8 {
+                let (result, missing) = try read(transaction, with: loaded)
+                if missing.isEmpty { return result }
+                for id in missing { loaded[id] = try storage.load(id) }
+            }
             return try state.withLock { state in
                 guard !state.isStopped else { throw StoreError.unavailable(Self.stopped) }
-                return try Self.read(transaction, &state.keyspace, state.backlog, storage)
+                let backlog = state.backlog
+                return try Self.read(transaction, &state.keyspace) { try Self.load($0, backlog, storage) }
             }
         } catch {
             throw error as? StoreError ?? .unavailable("\(error)")
         }
     }
 
-    private static func read(
-        _ transaction: Transaction, _ keyspace: inout Keyspace, _ backlog: Backlog, _ storage: any MachineStorage
-    ) throws -> TransactionResult {
-        let applied = try keyspace.apply(transaction) { try load($0, backlog, storage) }
+    /// - Returns: the result, and the rows that were not there and read as empty: with any, it is none.
+    private func read(_ transaction: Transaction, with loaded: [ChangeID: Change]) throws -> (TransactionResult, missing: [ChangeID]) {
+        try state.withLock { state in
+            guard !state.isStopped else { throw StoreError.unavailable(Self.stopped) }
+            var missing: [ChangeID] = []
+            let backlog = state.backlog
+            let result = try Self.read(transaction, &state.keyspace) { id in
+                if let change = loaded[id] ?? backlog[id] { return change }
+                missing.append(id)
+                return Change(put: id, Key([]), [], createRevision: 1, version: 1, lease: 0)
+            }
+            return (result, missing)
+        }
+    }
+
+    private static func read(_ transaction: Transaction, _ keyspace: inout Keyspace, _ load: Keyspace.Load) throws -> TransactionResult {
+        let applied = try keyspace.apply(transaction, load)
         precondition(applied.changes.isEmpty, "a transaction that only reads has changed something")
         return applied.result
     }

@@ -71,7 +71,9 @@ struct PlainOutputOptions: ParsableArguments {
     /// - Parameter table: drawn only when it is wanted.
     func write(_ document: JSON, table: () -> String) {
         switch format {
-        case .table: Output.write(ObjectPrinter.terminated(table()))
+        case .table:
+            let text = table()
+            if !text.isEmpty { Output.write(ObjectPrinter.terminated(text)) }
         case .json: Output.write(ObjectPrinter.terminated(ObjectPrinter.text(document)))
         case .yaml: Output.write(ObjectPrinter.terminated(document.yaml()))
         }

@@ -30,6 +30,8 @@ struct GetKeyCommand: AsyncParsableCommand {
               plasma chainfire get /a
               plasma chainfire get --prefix / -o json
 
+            In json and yaml, a key or value that is no UTF-8 is in base64, and so is the other, and "encoding" says so.
+
             EXIT CODES
               0  found    1  there is no such key, or nobody could be reached
             """)
@@ -46,11 +48,18 @@ struct GetKeyCommand: AsyncParsableCommand {
         request.revision = revision
         let answer = try await (try endpoints.client()).ask(Calls.range, request, repeats: true)
         let items = answer.kvs.map { item -> JSON in
-            [
-                "key": .string(String(decoding: item.key, as: UTF8.self)), "value": .string(String(decoding: item.value, as: UTF8.self)),
+            var members: [String: JSON] = [
                 "createRevision": .integer(item.createRevision), "modRevision": .integer(item.modRevision), "version": .integer(item.version),
                 "lease": .string(hex(UInt64(bitPattern: item.lease))),
             ]
+            if let key = String(validating: item.key, as: UTF8.self), let value = String(validating: item.value, as: UTF8.self) {
+                (members["key"], members["value"]) = (.string(key), .string(value))
+            } else {
+                // As the pages below /api/v1/kv do it: nothing is lost.
+                (members["key"], members["value"]) = (.string(item.key.base64EncodedString()), .string(item.value.base64EncodedString()))
+                members["encoding"] = .string("base64")
+            }
+            return .object(members)
         }
         output.write(["revision": .integer(answer.header.revision), "keys": .array(items)]) {
             answer.kvs.map { "\(printable(String(decoding: $0.key, as: UTF8.self)))\t\(printable(String(decoding: $0.value, as: UTF8.self)))" }
