@@ -25,7 +25,7 @@ enum Body {
     }
 
     /// Who begins a body and does not go on is waited for no longer than this.
-    private static let within = Duration.seconds(60)
+    private static let within = Duration.seconds(600)
 
     /// - Throws: `CancellationError` also where the client was too slow: nobody reads an answer to half a request.
     private static func collect(_ body: RequestBody) async throws -> ByteBuffer {

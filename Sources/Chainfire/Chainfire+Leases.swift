@@ -59,16 +59,16 @@ extension Chainfire {
         }
     }
 
-    private func renew(_ batch: [RenewalDesk.Wish]) {
+    private func renew(_ batch: RenewalDesk.Batch) {
         // The same lease twice is one renewal.
-        let ids = Set(batch.map(\.id)).sorted()
+        let ids = Set(batch.wishes.map(\.id)).sorted()
         propose(.leasesRenew(ids)) { [self] result in
-            let next = renewals.next(now: time.now())
+            let next = renewals.next(after: batch.number, now: time.now())
             var granted: [Int64: Int64?] = [:]
             if case .success(.renewed(let seconds)) = result {
                 for (id, seconds) in zip(ids, seconds) { granted[id] = .some(seconds) }
             }
-            for wish in batch {
+            for wish in batch.wishes {
                 switch result {
                 case .failure(let error): wish.answer(.failure(error))
                 case .success:
@@ -107,41 +107,47 @@ final class RenewalDesk: Sendable {
         var id: Int64
         var answer: @Sendable (Result<Int64, StoreError>) -> Void
     }
+    struct Batch: Sendable {
+        var number: Int
+        var wishes: [Wish]
+    }
     private struct State {
         var waiting: [Wish] = []
-        /// Entries on their way, and when the last of them left.
-        var underWay = 0
+        /// The batch that left last, whether it is on its way, and when it left. Those before it hold nobody up.
+        var last = 0
+        var isUnderWay = false
         var leftAt = Instant(sinceStart: .zero)
 
-        mutating func leave(now: Instant) -> [Wish] {
-            underWay += 1
-            leftAt = now
+        mutating func leave(now: Instant) -> Batch {
+            last += 1
+            (isUnderWay, leftAt) = (true, now)
             defer { waiting = [] }
-            return waiting
+            return Batch(number: last, wishes: waiting)
         }
     }
     static let patience = Duration.milliseconds(500)
     private let state = Mutex(State())
 
     /// - Returns: what to propose now, if nothing is on its way.
-    func add(_ id: Int64, _ answer: @escaping @Sendable (Result<Int64, StoreError>) -> Void, now: Instant) -> [Wish]? {
+    func add(_ id: Int64, _ answer: @escaping @Sendable (Result<Int64, StoreError>) -> Void, now: Instant) -> Batch? {
         state.withLock { state in
             state.waiting.append(Wish(id: id, answer: answer))
-            return state.underWay == 0 ? state.leave(now: now) : nil
+            return state.isUnderWay ? nil : state.leave(now: now)
         }
     }
 
     /// One has its answer.
     /// - Returns: what to propose now.
-    func next(now: Instant) -> [Wish]? {
+    func next(after number: Int, now: Instant) -> Batch? {
         state.withLock { state in
-            state.underWay -= 1
-            return state.waiting.isEmpty || state.underWay > 0 ? nil : state.leave(now: now)
+            guard number == state.last else { return nil }
+            state.isUnderWay = false
+            return state.waiting.isEmpty ? nil : state.leave(now: now)
         }
     }
 
     /// - Returns: what to propose now, because the last that left takes too long.
-    func overdue(now: Instant) -> [Wish]? {
+    func overdue(now: Instant) -> Batch? {
         state.withLock { state in
             state.waiting.isEmpty || now - state.leftAt < Self.patience ? nil : state.leave(now: now)
         }

@@ -33,7 +33,7 @@ extension Chainfire {
         peerURLs: [String], isLearner: Bool, promotes: Bool = false, name: String = ""
     ) async throws(StoreError) -> Member {
         try await barrier()
-        let base = replica.status.configuration
+        let base = await settledConfiguration()
         let seen = membersSeen()
         try Self.check(peerURLs, against: seen)
         try checkDisksAreKnown()
@@ -73,7 +73,7 @@ extension Chainfire {
 
     package func removeMember(_ id: UInt64) async throws(StoreError) {
         try await barrier()
-        let base = replica.status.configuration
+        let base = await settledConfiguration()
         let member = try seenMember(id)
         if !member.isLearner { try MemberArithmetic(membersSeen()).checkRemoving(id) }
         try await change([.init(.remove, id)], [], since: base)
@@ -90,7 +90,7 @@ extension Chainfire {
     /// Makes a learner that has caught up a voter.
     package func promoteMember(_ id: UInt64) async throws(StoreError) {
         try await barrier()
-        let base = replica.status.configuration
+        let base = await settledConfiguration()
         let member = try seenMember(id)
         guard member.isLearner else { throw .precondition("etcdserver: can only promote a learner member") }
         guard replica.status.role == .leader else { return try await askForPromotion(member.record) }
@@ -124,7 +124,7 @@ extension Chainfire {
     /// - Returns: the learner, the same one when it was added with these words already.
     package func replaceMember(_ old: UInt64, peerURLs: [String], name: String = "") async throws(StoreError) -> Member {
         try await barrier()
-        let base = replica.status.configuration
+        let base = await settledConfiguration()
         let member = try seenMember(old)
         let seen = membersSeen()
         let known = seen.first { $0.isLearner && $0.record.replaces == old && $0.name == name && $0.peerURLs == peerURLs }
@@ -201,6 +201,14 @@ extension Chainfire {
     /// As etcd: nine tenths of the log (`server.isLearnerReady`), and heard of.
     func isCaughtUp(_ member: Member, last: UInt64) -> Bool {
         member.isHealthy && (member.match ?? 0) + last / 10 >= last
+    }
+
+    /// The one in force; one that is joint is left by itself, in a moment.
+    private func settledConfiguration() async -> Configuration {
+        for _ in 0..<50 where replica.status.configuration.isJoint {
+            do { try await time.sleep(for: .milliseconds(20)) } catch { break }
+        }
+        return replica.status.configuration
     }
 
     /// - Parameter base: in force before the members were looked at: what was found right of them holds for it alone.

@@ -1,3 +1,4 @@
+import Dispatch
 import Store
 
 extension Machine {
@@ -34,12 +35,16 @@ extension Machine {
     /// To count so many takes a millisecond.
     private static let manyKeys = 15_000
 
-    /// Reads, and answers at once when everything is in memory and few keys are looked at, else from the reading thread: this may be the one that
-    /// the members are heard by.
+    /// Reads, and answers at once when everything is in memory and few keys are looked at: this may be the thread that the members are heard by.
     func range(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
-        if !request.range.isSingle, state.withLock({ $0.keyspace.liveKeys }) > Self.manyKeys {
-            return inBackground { [self] in answer(Result { () throws(StoreError) in try range(request) }) }
+        if hasBackground, !request.range.isSingle, state.withLock({ $0.keyspace.liveKeys }) > Self.manyKeys {
+            return DispatchQueue.global(qos: .userInitiated).async { [self] in look(request, answer) }
         }
+        look(request, answer)
+    }
+
+    /// From the reading thread what is not in memory.
+    private func look(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
         do throws(StoreError) {
             if case .whole(let result) = try find(request) { return answer(.success(result)) }
         } catch {

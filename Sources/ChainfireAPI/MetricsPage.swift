@@ -25,8 +25,9 @@ struct MetricsPage: Sendable {
         add("etcd_server_is_learner", "gauge", "Whether this member is a learner.", status.isLearner ? 1 : 0)
         add("etcd_server_proposals_committed_total", "gauge", "The index of the last committed entry.", status.commitIndex)
         add("etcd_server_proposals_applied_total", "gauge", "The index of the last applied entry.", status.appliedIndex)
-        // etcd's alert divides by it.
-        if status.quotaBytes > 0 { add("etcd_server_quota_backend_bytes", "gauge", "The most live bytes.", status.quotaBytes) }
+        // Not under etcd's name: its alert divides the files' size by it, and here history counts for nothing.
+        if status.quotaBytes > 0 { add("chainfire_quota_bytes", "gauge", "The most live bytes.", status.quotaBytes) }
+        add("chainfire_live_bytes", "gauge", "Bytes of all keys and values as they are now.", status.liveBytes)
         add("etcd_mvcc_db_total_size_in_bytes", "gauge", "The size of the database's files.", status.dbSize)
         add("etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", "The size of what is used in them.", status.dbSizeInUse)
         add("etcd_debugging_mvcc_keys_total", "gauge", "How many keys there are.", status.keys)

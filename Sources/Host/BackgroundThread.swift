@@ -18,6 +18,8 @@ package enum BackgroundThread {
     /// more than these.
     package static let pieceBytes = 512 << 10
 
+    package static let restTime = Duration.milliseconds(1)
+
     /// Whether nobody waits for the calling thread: it is one of these, or within `patiently`.
     package static var isPatient: Bool { patience?.isIdle() ?? false }
 
@@ -37,7 +39,7 @@ package enum BackgroundThread {
     package static func rest() {
         guard let patience else { return }
         patience.rests += 1
-        usleep(1_000)
+        usleep(UInt32(restTime.nanoseconds / 1000))
     }
 
     /// Runs `body` on a thread of its own.

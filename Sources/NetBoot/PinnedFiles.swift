@@ -1,5 +1,6 @@
 import Crypto
 import Glibc
+import Host
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -43,8 +44,8 @@ package final class PinnedFiles: Sendable {
 
     private let known = Mutex<[String: Known]>([:])
     private let threads: NIOThreadPool
-    /// Files that are not known are read whole here, one at a time: a thousand machines that ask for one that has changed read it once, and a
-    /// file that is known waits for none that is read.
+    /// For machines that ask, files that are not known are read whole here, one at a time: a thousand of them that ask for one that has changed read
+    /// it once, and a file that is known waits for none that is read.
     private static let reader: NIOThreadPool = {
         let pool = NIOThreadPool(numberOfThreads: 1)
         pool.start()
@@ -89,10 +90,10 @@ package final class PinnedFiles: Sendable {
     }
 
     private func open(_ artefact: PinnedFile, _ bytesMax: Int) async throws -> Result<ServedFile, Refusal> {
-        if let found = try await threads.runIfActive({ self.openNow(artefact, bytesMax) { _, _ in nil } }) { return found }
+        if let found = try await FileLook.at(artefact.path, { self.openNow(artefact, bytesMax) { _, _ in nil } }) { return found }
         let isCancelled = Flag()
         return try await withTaskCancellationHandler {
-            try await Self.reader.runIfActive { self.openReading(artefact, bytesMax, isCancelled) }
+            try await FileLook.at(artefact.path, within: .seconds(3600)) { self.openReading(artefact, bytesMax, isCancelled) }
         } onCancel: {
             isCancelled.set()
         }

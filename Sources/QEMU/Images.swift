@@ -50,7 +50,11 @@ package struct Images: Sendable {
     /// Works while a machine has it open. `nil` when there is no such file.
     /// - Parameter format: nil: what it looks like.
     package func inspect(_ path: String, format: String? = nil) async throws(MachineError) -> Image? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            guard try await FileLook.at(path, { FileManager.default.fileExists(atPath: path) }) else { return nil }
+        } catch {
+            throw .image(path: path, error is FileLook.Silence ? "its file system does not answer; is the server that it is on reachable?" : "\(error)")
+        }
         let result = try await qemuImage(["info", "--output=json", "-U"] + (format.map { ["-f", $0] } ?? []) + ["--", path], about: path)
         return try Image(readingInfo: result, path: path)
     }

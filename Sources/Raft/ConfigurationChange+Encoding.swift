@@ -6,7 +6,7 @@ extension ConfigurationChange {
     /// base        8 bytes (little-endian), where there is one
     /// context     the rest
     /// ```
-    /// At most 255 steps.
+    /// At most 255 steps. A base is in what is proposed only: the leader that takes it leaves it out of the log.
     package var encoded: [UInt8] {
         precondition(steps.count <= 255, "a configuration change of \(steps.count) steps; 255 fit")
         var bytes: [UInt8] = [transition.rawValue | (base == nil ? 0 : Self.hasBase), UInt8(steps.count)]
@@ -22,7 +22,7 @@ extension ConfigurationChange {
         return bytes + context
     }
 
-    private static let hasBase: UInt8 = 0x80
+    static let hasBase: UInt8 = 0x80
 
     /// Nil when the bytes are no change.
     package init?(decoding bytes: [UInt8]) {

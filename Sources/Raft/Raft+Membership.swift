@@ -54,3 +54,14 @@ extension Raft {
         become(.follower, term: hardState.term, leader: nil, &effects)
     }
 }
+
+extension Proposal {
+    /// As it stands in the log: what a change was thought out for is the leader's business alone.
+    fileprivate var isBased: Bool { kind == .configuration && bytes.first.map { $0 & ConfigurationChange.hasBase != 0 } ?? false }
+
+    var withoutBase: Proposal {
+        guard isBased, var change = ConfigurationChange(decoding: bytes) else { return self }
+        change.base = nil
+        return Proposal(change)
+    }
+}

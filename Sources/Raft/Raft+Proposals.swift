@@ -61,7 +61,9 @@ extension Raft {
             bytes += proposal.bytes.count
             taken += 1
         }
-        append(taken == proposals.count ? proposals : Array(proposals.prefix(taken)), &effects)
+        var wanted = taken == proposals.count ? proposals : Array(proposals.prefix(taken))
+        if hasChange { for at in wanted.indices { wanted[at] = wanted[at].withoutBase } }
+        append(wanted, &effects)
         settle(&effects)
         return refusal.map { (proposals.count - taken, $0) }
     }

@@ -34,6 +34,7 @@ struct ReplicaMeters: Sendable {
         if let shown, shown == now { return }
         shown = now
         applied.record(Double(now.0))
+        if !now.3 { roundTrips = RoundTrips() }
         pending.record(Double(now.1))
         hasLeader.record(now.2 ? 1 : 0)
         isLeader.record(now.3 ? 1 : 0)

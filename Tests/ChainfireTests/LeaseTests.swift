@@ -28,24 +28,27 @@ struct LeaseTests {
         #expect(try bench.refusal(.leasesRevoke([7])) == .missing("etcdserver: requested lease not found"))
     }
 
-    @Test func `a renewal that is lost on its way is not waited for by others`() {
+    @Test func `a renewal that is lost on its way is not waited for by others`() throws {
         let desk = RenewalDesk()
         func at(_ milliseconds: Int) -> Instant { Instant(sinceStart: .milliseconds(milliseconds)) }
-        func add(_ id: Int64, _ milliseconds: Int) -> [Int64]? { desk.add(id, { _ in }, now: at(milliseconds))?.map(\.id) }
-        #expect(add(1, 0) == [1])
-        #expect(add(2, 10) == nil && add(3, 20) == nil)
-        #expect(desk.overdue(now: at(400)) == nil)
-        #expect(desk.overdue(now: at(500))?.map(\.id) == [2, 3])
-        #expect(add(4, 600) == nil)
-        // The second is answered, the first not yet: the fourth waits for its own time.
-        #expect(desk.next(now: at(700)) == nil)
-        #expect(desk.overdue(now: at(900)) == nil)
-        #expect(desk.overdue(now: at(1000))?.map(\.id) == [4])
-        #expect(desk.next(now: at(1100)) == nil && desk.next(now: at(6000)) == nil)
-        #expect(desk.overdue(now: at(9000)) == nil)
-        #expect(add(5, 9001) == [5])
-        #expect(add(6, 9002) == nil)
-        #expect(desk.next(now: at(9003))?.map(\.id) == [6])
+        func add(_ id: Int64, _ milliseconds: Int) -> RenewalDesk.Batch? { desk.add(id, { _ in }, now: at(milliseconds)) }
+        func ids(_ batch: RenewalDesk.Batch?) -> [Int64]? { batch?.wishes.map(\.id) }
+        let first = try #require(add(1, 0))
+        #expect(ids(first) == [1])
+        #expect(ids(add(2, 10)) == nil && ids(add(3, 20)) == nil)
+        #expect(ids(desk.overdue(now: at(400))) == nil)
+        let second = try #require(desk.overdue(now: at(500)))
+        #expect(ids(second) == [2, 3])
+        #expect(ids(add(4, 600)) == nil)
+        // The second is answered, the first is lost: nobody waits for it any more.
+        let third = try #require(desk.next(after: second.number, now: at(700)))
+        #expect(ids(third) == [4])
+        #expect(ids(desk.next(after: third.number, now: at(710))) == nil)
+        let fourth = try #require(add(5, 720))
+        #expect(ids(add(6, 730)) == nil)
+        #expect(ids(desk.next(after: first.number, now: at(6000))) == nil)
+        #expect(ids(desk.next(after: fourth.number, now: at(6001))) == [6])
+        #expect(ids(desk.overdue(now: at(9000))) == nil)
     }
 
     @Test func `a renewal that is in the log before the end wins`() throws {

@@ -30,12 +30,24 @@ import Testing
         let owner = Owner()
         let hasEnded = Owner.Flag()
         Thread.detachNewThread {
-            for _ in 0..<600 where !hasEnded.isSet { usleep(100_000) }
-            if !hasEnded.isSet { fatalError("telling and cancelling wait for each other") }
+            var (seen, still) = (0, 0)
+            while !hasEnded.isSet {
+                usleep(100_000)
+                let now = owner.rounds.load(ordering: .relaxed)
+                (seen, still) = (now, now == seen ? still + 1 : 0)
+                if still == 600 { fatalError("telling and cancelling wait for each other") }
+            }
         }
-        let teller = Thread { while !hasEnded.isSet { owner.state.withLock { $0.tell(1) } } }
+        let teller = Thread {
+            while !hasEnded.isSet {
+                owner.state.withLock { $0.tell(1) }
+                // Nobody else gets the lock otherwise.
+                sched_yield()
+            }
+        }
         teller.start()
-        for _ in 0..<4_000 {
+        for _ in 0..<2_000 {
+            owner.rounds.add(1, ordering: .relaxed)
             let task = Task { for await _ in owner.state.withLock({ $0.add() }) where Task.isCancelled { break } }
             await Task.yield()
             task.cancel()
@@ -51,5 +63,6 @@ import Testing
             func set() { value.store(true, ordering: .relaxed) }
         }
         let state = Mutex(Listeners<Int>())
+        let rounds = Atomic(0)
     }
 }

@@ -115,6 +115,9 @@ import Testing
         net.step(1, .propose([Proposal(ConfigurationChange([.init(.remove, 3)], base: before))]))
         net.settle()
         #expect(net.raft(1).configuration.voters == [1, 2])
+        let last = net.raft(2).log[net.raft(2).last.index]
+        let written = ConfigurationChange(decoding: last.bytes)
+        #expect(last.kind == .configuration && written == ConfigurationChange([.init(.remove, 3)]), "the log has it without")
         // Found right when there were three: of the two that are left it may be the only one that runs.
         let refused = net.step(1, .propose([Proposal(ConfigurationChange([.init(.remove, 2)], base: before))]))
         #expect(refused.refused == .change(.moved))

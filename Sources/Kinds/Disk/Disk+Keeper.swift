@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import QEMU
 import Reconcile
 import Resource
@@ -20,18 +21,20 @@ extension Disk {
 
         package func observe(_ goal: Goal<Disk>, _ reader: Reader) async throws -> Sight {
             let path = path(of: goal.resource)
-            var isDirectory: ObjCBool = false
-            let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+            let (isThere, isDirectory, size) = try await FileLook.at(path) {
+                var isDirectory: ObjCBool = false
+                let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+                return (isThere, isDirectory.boolValue, isThere ? try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 : nil)
+            }
             // What stays need not be looked at, and what no image can be is nobody's to remove.
-            if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory.boolValue { return Sight(path: path, image: nil) }
+            if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory { return Sight(path: path, image: nil) }
             // What a guest wrote at the beginning of its raw disk must not make another format of it.
             let known = goal.resource.status?.detail
             let isOwnRaw = known?.isOurs == true && known?.path ?? path == path && known?.format == Format.raw.rawValue
             guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil) }
-            let size = image.format == Format.raw.rawValue ? try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 : nil
             return Sight(path: path, image: Sight.Seen(
                 format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,
-                isRagged: (size ?? 0) % 512 != 0))
+                isRagged: image.format == Format.raw.rawValue && (size ?? 0) % 512 != 0))
         }
 
         package func perform(_ action: Action) async throws {
