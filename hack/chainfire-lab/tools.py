@@ -410,40 +410,50 @@ def dashboards(world):
     world.up()
     leader = world.leader()
     other = next(member for member in world.running() if member is not leader)
-    for number in range(5):
-        world.ctl("put", f"dash/{number}", "x" * 1000, endpoints=[leader.name])
-    world.ctl("lease", "revoke", "1234", code=1, endpoints=[leader.name])
 
     def told():
         found = world.metrics(leader.name)
         names = {name.split("{")[0] for name in found}
         return found if not [name for name in WATCHED if name not in names] else None
-    found = until(20, f"each of {' '.join(WATCHED)}", told)
+    # Counters of calls come with the first call, in etcd; and others have called before.
+    world.ctl("put", "dash/first", "x", endpoints=[leader.name])
+    world.ctl("lease", "revoke", "1234", code=1, endpoints=[leader.name])
+    first = until(20, f"each of {' '.join(WATCHED)}", told)
+    for number in range(5):
+        world.ctl("put", f"dash/{number}", "x" * 1000, endpoints=[leader.name])
+    world.ctl("lease", "revoke", "1234", code=1, endpoints=[leader.name])
+    found = world.metrics(leader.name)
 
     def calls(found, what, method, kind, code=None):
         service, name = method.split("/")
         wanted = {f'grpc_method="{name}"', f'grpc_service="etcdserverpb.{service}"', f'grpc_type="{kind}"'} | ({f'grpc_code="{code}"'} if code else set())
         return sum(value for key, value in found.items()
                    if key.startswith(f"grpc_server_{what}_total{{") and wanted <= set(key[key.index("{") + 1:-1].split(",")))
-    expect(calls(found, "started", "KV/Put", "unary") == calls(found, "handled", "KV/Put", "unary", "OK") == 5, "5 puts are counted")
-    expect(calls(found, "handled", "Lease/LeaseRevoke", "unary", "NotFound") == 1, "a call that fails is counted by its code")
+
+    def more(*what):
+        return calls(found, *what) - calls(first, *what)
+    expect(more("started", "KV/Put", "unary") == more("handled", "KV/Put", "unary", "OK") == 5, "5 puts are counted")
+    expect(more("handled", "Lease/LeaseRevoke", "unary", "NotFound") == 1, "a call that fails is counted by its code")
 
     def watching():
         now = world.metrics(leader.name)
         return calls(now, "started", "Watch/Watch", "bidi_stream") - calls(now, "handled", "Watch/Watch", "bidi_stream")
+    before = watching()
     watch = world.etcdctl("watch", "dash/", "--prefix", endpoints=[leader.name])
-    until(10, "one open watch", lambda: watching() == 1)
+    until(10, "one more open watch", lambda: watching() == before + 1)
     watch.terminate()
     watch.wait(10)
-    until(10, "no open watch", lambda: watching() == 0)
-    expect(found["etcd_network_client_grpc_received_bytes_total"] > 5000, "bytes of clients")
+    until(10, "no more open watch", lambda: watching() == before)
+    name = "etcd_network_client_grpc_received_bytes_total"
+    expect(found[name] - first[name] > 5000, "bytes of clients")
     for name in ("sent", "received"):
         expect(sum(value for key, value in found.items() if key.startswith(f"etcd_network_peer_{name}_bytes_total")) > 1000, f"bytes {name} between members")
-    expect(found["etcd_disk_wal_fsync_duration_seconds_count"] >= 5, "syncs of the log")
+    name = "etcd_disk_wal_fsync_duration_seconds_count"
+    expect(found[name] - first[name] >= 5, "syncs of the log")
     until(60, "round trips of both others", lambda: sum(
         value > 0 for key, value in world.metrics(leader.name).items() if key.startswith("etcd_network_peer_round_trip_time_seconds_count")) == 2)
     before = world.metric("etcd_server_leader_changes_seen_total", other.name)
-    expect(1 <= before <= 5, f"{before} changes of the leader, of a cluster that has just begun")
+    expect(1 <= before <= 50, f"{before} changes of the leader, of a cluster that has not long been there")
     world.ctl("move-leader", f"{member_id(world, other.name):x}", endpoints=[leader.name])
     until(10, "a change of the leader that is counted", lambda: world.metric("etcd_server_leader_changes_seen_total", other.name) == before + 1)
     expect(world.metric("etcd_server_is_leader", other.name) == 1, "is_leader")
