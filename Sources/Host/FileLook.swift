@@ -17,22 +17,21 @@ package enum FileLook {
             guard ContinuousClock.now < end else { throw Silence(path: path) }
             try await Task.sleep(for: .milliseconds(5))
         }
-        let answer = Answer<T>()
+        // The first that comes is the answer.
+        let (answers, answer) = AsyncThrowingStream.makeStream(of: T.self)
         Thread.detachNewThread {
             let found = Result { try body() }
             _ = underWay.withLock { $0.remove(path) }
-            answer.give(found)
+            if case .success(let value) = found { answer.yield(value) }
+            answer.finish(throwing: found.failure)
         }
         let late = Task {
             try await Task.sleep(for: limit)
-            answer.give(.failure(Silence(path: path)))
+            answer.finish(throwing: Silence(path: path))
         }
         defer { late.cancel() }
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { answer.wait($0) }
-        } onCancel: {
-            answer.give(.failure(CancellationError()))
-        }
+        for try await value in answers { return value }
+        throw CancellationError()
     }
 
     package struct Silence: Error, Hashable, CustomStringConvertible {
@@ -41,42 +40,8 @@ package enum FileLook {
 
         package var description: String { "\(path): its file system does not answer; is the server that it is on reachable?" }
     }
+}
 
-    /// The first that is given is the answer.
-    private final class Answer<T: Sendable>: Sendable {
-        private enum State {
-            case open
-            case waited(CheckedContinuation<T, any Error>)
-            case given(Result<T, any Error>)
-            case taken
-        }
-        private let state = Mutex(State.open)
-
-        func wait(_ continuation: CheckedContinuation<T, any Error>) {
-            let now: Result<T, any Error>? = state.withLock { state in
-                if case .given(let result) = state {
-                    state = .taken
-                    return result
-                }
-                state = .waited(continuation)
-                return nil
-            }
-            if let now { continuation.resume(with: now) }
-        }
-
-        /// Resumes without the lock: cancellation takes it, too.
-        func give(_ result: Result<T, any Error>) {
-            let waiting: CheckedContinuation<T, any Error>? = state.withLock { state in
-                switch state {
-                case .open: state = .given(result)
-                case .waited(let continuation):
-                    state = .taken
-                    return continuation
-                case .given, .taken: break
-                }
-                return nil
-            }
-            waiting?.resume(with: result)
-        }
-    }
+extension Result {
+    fileprivate var failure: Failure? { if case .failure(let error) = self { error } else { nil } }
 }

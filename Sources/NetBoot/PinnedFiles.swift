@@ -91,18 +91,12 @@ package final class PinnedFiles: Sendable {
 
     private func open(_ artefact: PinnedFile, _ bytesMax: Int) async throws -> Result<ServedFile, Refusal> {
         if let found = try await FileLook.at(artefact.path, { self.openNow(artefact, bytesMax) { _, _ in nil } }) { return found }
-        let isCancelled = Flag()
+        let isCancelled = Latch()
         return try await withTaskCancellationHandler {
             try await FileLook.at(artefact.path, within: .seconds(3600)) { self.openReading(artefact, bytesMax, isCancelled) }
         } onCancel: {
             isCancelled.set()
         }
-    }
-
-    private final class Flag: Sendable {
-        private let value = Atomic(false)
-        var isSet: Bool { value.load(ordering: .relaxed) }
-        func set() { value.store(true, ordering: .relaxed) }
     }
 
     /// Blocks.
@@ -125,7 +119,7 @@ package final class PinnedFiles: Sendable {
     }
 
     /// Blocks, as long as it takes to read the whole file where it is not known.
-    private func openReading(_ artefact: PinnedFile, _ bytesMax: Int = bytesMax, _ isCancelled: Flag = Flag()) -> Result<ServedFile, Refusal> {
+    private func openReading(_ artefact: PinnedFile, _ bytesMax: Int = bytesMax, _ isCancelled: Latch = Latch()) -> Result<ServedFile, Refusal> {
         let found = openNow(artefact, bytesMax) { file, identity in
             guard let digest = digest(of: file.descriptor, identity, artefact.path, isCancelled) else {
                 return .failure(Refusal(.unreadable("\(artefact.path) changes while it is read")))
@@ -136,7 +130,7 @@ package final class PinnedFiles: Sendable {
         return found
     }
 
-    private func digest(of descriptor: Int32, _ identity: Identity, _ path: String, _ isCancelled: Flag) -> String? {
+    private func digest(of descriptor: Int32, _ identity: Identity, _ path: String, _ isCancelled: Latch) -> String? {
         var hash = SHA256()
         var offset = 0
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)

@@ -5,7 +5,6 @@ import Metrics
 import Resource
 import ServiceLifecycle
 import Store
-import Synchronization
 
 /// What every controller of a daemon shares.
 package struct Workshop: Sendable {
@@ -21,7 +20,8 @@ package struct Workshop: Sendable {
     package var seed: UInt64
     package var backoff: WorkQueue.Options
     package var makeUID: @Sendable () -> String
-    let ending = Ending()
+    /// The controllers are told to end, each only when the one before it has.
+    let isEnding = Latch()
 
     package init(
         mirror: Mirror, store: any Store, time: any Time, kinds: KindTable, footing: Footing, workers: Int = 8, seed: UInt64 = .random(in: 0 ... .max),
@@ -39,13 +39,6 @@ package struct Workshop: Sendable {
         self.makeUID = makeUID
         self.logger = logger
     }
-}
-
-/// That the controllers are told to end, of which each is told only when the one before it has.
-final class Ending: Sendable {
-    private let value = Atomic(false)
-    var hasBegun: Bool { value.load(ordering: .relaxed) }
-    func begin() { value.store(true, ordering: .relaxed) }
 }
 
 /// The reconcile loop of one kind: observe, plan, write the status, perform, again.
@@ -84,7 +77,7 @@ package final class Controller<P: Planner>: Service {
             await withGracefulShutdownHandler {
                 await self.work(events, mailbox, gauges, &tasks)
             } onGracefulShutdown: { [workshop] in
-                workshop.ending.begin()
+                workshop.isEnding.set()
                 mailbox.yield(.stop)
             }
             tasks.cancelAll()
@@ -138,7 +131,7 @@ package final class Controller<P: Planner>: Service {
                 continue
             }
             // Others are told before this one: it begins nothing that it would be waited for.
-            if workshop.ending.hasBegun { continue }
+            if workshop.isEnding.isSet { continue }
             while queue.running < workshop.workers, let ticket = queue.take(now: time.now()) {
                 let memory = memories[ticket.key]
                 recent.begin(ticket.key)

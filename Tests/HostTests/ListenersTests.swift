@@ -28,7 +28,7 @@ import Testing
     /// within some hundred rounds. The threads are our own, for none of the pool's may be left then.
     @Test func tellingAndCancellingAtOnceDoNotWaitForEachOther() async {
         let owner = Owner()
-        let hasEnded = Owner.Flag()
+        let hasEnded = Latch()
         Thread.detachNewThread {
             var (seen, still) = (0, 0)
             while !hasEnded.isSet {
@@ -57,11 +57,6 @@ import Testing
     }
 
     private final class Owner: Sendable {
-        final class Flag: Sendable {
-            private let value = Atomic(false)
-            var isSet: Bool { value.load(ordering: .relaxed) }
-            func set() { value.store(true, ordering: .relaxed) }
-        }
         let state = Mutex(Listeners<Int>())
         let rounds = Atomic(0)
     }

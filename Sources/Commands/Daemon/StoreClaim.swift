@@ -125,8 +125,6 @@ final class StoreClaim: ServiceLifecycle.Service {
             return wait("the store does not answer: \(error)")
         }
         let asked = ContinuousClock.now
-        // Cancelled meanwhile, it would not be known whose lease it is.
-        if Task.isCancelled { return }
         do throws(GRPCStatus) {
             let request = Etcdserverpb_LeaseGrantRequest.with { $0.ttl = Self.seconds }
             let granted: Etcdserverpb_LeaseGrantResponse = try await client.call("/etcdserverpb.Lease/LeaseGrant", request)
