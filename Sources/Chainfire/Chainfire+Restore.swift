@@ -51,7 +51,7 @@ extension Chainfire {
             return SnapshotReport(
                 bytes: size ?? 0, revision: image.mark.revision, compacted: image.mark.compacted, keys: keyspace.liveKeys,
                 appliedIndex: image.mark.appliedIndex, appliedTerm: image.mark.appliedTerm, clusterID: facts.clusterID,
-                hash: keyspace.hash(through: .max))
+                hash: keyspace.view.hash(through: .max))
         } catch {
             throw Storage.problem(error, path)
         }

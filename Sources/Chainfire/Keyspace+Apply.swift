@@ -19,11 +19,7 @@ extension Keyspace {
         _ transaction: Transaction, leaseExists: LeaseExists = { _ in true }, _ load: Load
     ) throws -> Applied {
         if let applied = try applySingle(transaction, leaseExists, load) { return applied }
-        let path = try Path(transaction, self, load)
-        let most = try path.check(self, leaseExists)
-        guard most <= ChangeID.changesMax else {
-            throw StoreError.invalid("the transaction changes up to \(most) keys; at most \(ChangeID.changesMax) may be")
-        }
+        let path = try view.path(of: transaction, leaseExists, load)
         var run = Run(next: revision + 1)
         let result = try carryOut(path, &run, load)
         return Applied(result: result, changes: run.changes, events: run.events)
@@ -90,11 +86,11 @@ extension Keyspace {
                 results.append(.put(previous: previous))
             case .delete(let range):
                 let request = RangeRequest(range)
-                let entries = try self.range(request).filled(request, { try run.load($0, load) }).entries
+                let entries = try view.range(request).filled(request, { try run.load($0, load) }).entries
                 for entry in entries { take(Change(delete: run.newID, entry.key), entry, &run) }
                 results.append(.delete(previous: entries))
             case .range(let request):
-                results.append(.range(try self.range(request).filled(request) { try run.load($0, load) }))
+                results.append(.range(try view.range(request).filled(request) { try run.load($0, load) }))
             }
         }
         return TransactionResult(revision: revision, succeeded: path.succeeded, results: results)
@@ -108,12 +104,12 @@ extension Keyspace {
 
     /// The operations that a transaction will carry out: all compares, nested ones too, look at the
     /// state before it (etcd `txn.compareToPath`).
-    private struct Path {
+    fileprivate struct Path {
         enum Step { case put(Key, [UInt8]?, lease: Int64?), delete(KeyRange), range(RangeRequest), nested(Path) }
         var succeeded = true
         var steps: [Step]
 
-        init(_ transaction: Transaction, _ keyspace: Keyspace, _ load: Load) throws {
+        init(_ transaction: Transaction, _ keyspace: View, _ load: Load) throws {
             for compare in transaction.compares {
                 guard compare.holds(forAll: try keyspace.seen(by: compare, load)) else {
                     succeeded = false
@@ -132,7 +128,7 @@ extension Keyspace {
         }
 
         /// - Returns: the most keys that may change.
-        func check(_ keyspace: Keyspace, _ leaseExists: LeaseExists) throws(StoreError) -> Int {
+        func check(_ keyspace: View, _ leaseExists: LeaseExists) throws(StoreError) -> Int {
             var most = 0
             for step in steps {
                 switch step {
@@ -151,9 +147,38 @@ extension Keyspace {
             return most
         }
     }
+}
+
+extension Keyspace.View {
+    /// What a transaction that changes nothing answers.
+    /// - Throws: `StoreError` when it is refused; whatever `load` throws.
+    func read(_ transaction: Transaction, _ load: Keyspace.Load) throws -> TransactionResult {
+        try read(path(of: transaction, { _ in true }, load), load)
+    }
+
+    private func read(_ path: Keyspace.Path, _ load: Keyspace.Load) throws -> TransactionResult {
+        let results: [OperationResult] = try path.steps.map { step in
+            switch step {
+            case .range(let request): .range(try range(request).filled(request, load))
+            case .nested(let inner): .transaction(try read(inner, load))
+            case .put, .delete: preconditionFailure("a transaction that only reads changes something")
+            }
+        }
+        return TransactionResult(revision: revision, succeeded: path.succeeded, results: results)
+    }
+
+    /// - Throws: `StoreError` when the transaction is refused.
+    fileprivate func path(of transaction: Transaction, _ leaseExists: Keyspace.LeaseExists, _ load: Keyspace.Load) throws -> Keyspace.Path {
+        let path = try Keyspace.Path(transaction, self, load)
+        let most = try path.check(self, leaseExists)
+        guard most <= ChangeID.changesMax else {
+            throw StoreError.invalid("the transaction changes up to \(most) keys; at most \(ChangeID.changesMax) may be")
+        }
+        return path
+    }
 
     /// What a compare looks at; values are loaded only when they are asked for.
-    private func seen(by compare: Compare, _ load: Load) throws -> [Entry] {
+    fileprivate func seen(by compare: Compare, _ load: Keyspace.Load) throws -> [Entry] {
         var request = RangeRequest(compare.range ?? .single(compare.key), keysOnly: true)
         if case .value = compare.target { request.keysOnly = false }
         return try range(request).filled(request, load).entries

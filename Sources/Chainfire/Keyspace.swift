@@ -177,28 +177,7 @@ struct Keyspace: Sendable {
         return isFound
     }
 
-    func forEach(in range: KeyRange, _ body: (Key, Record) throws -> Void) rethrows {
-        try records.forEach(in: range, body)
-    }
-
-    /// A checksum of all that can still be read at `revision` or was before it: of each key in order, of each of its
-    /// rows up to `revision` in order, the row's number and its checksum. Members that were compacted through the
-    /// same revision, and have forgotten all that they may, have the same, whatever they cached or deleted from the disk.
-    func hash(through revision: Revision) -> UInt32 {
-        var sum: UInt32 = 0
-        var out = ByteWriter()
-        forEach(in: .all) { _, record in
-            for stamp in record.older + [record.latest] where stamp.id.revision <= revision {
-                out.write(stamp.id.number)
-                out.write(stamp.checksum)
-            }
-            if out.bytes.count > 1 << 16 {
-                sum = CRC32C.checksum(out.bytes, seed: sum)
-                out.removeAll()
-            }
-        }
-        return CRC32C.checksum(out.bytes, seed: sum)
-    }
+    var view: View { View(records: records, revision: revision, compacted: compacted) }
 
     /// The version of `key` before `id`, unless it was deleted or compacted then.
     func predecessor(of id: ChangeID, _ key: Key) -> ChangeID? {

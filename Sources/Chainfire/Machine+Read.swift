@@ -2,127 +2,131 @@ import Dispatch
 import Store
 
 extension Machine {
-    /// What a reading finds before it looks at the storage.
-    private enum Found {
-        case whole(RangeResult)
-        case partial(Keyspace.Answer, waiting: [ChangeID: Change])
-    }
-
     /// Reads the state as it was applied here. Blocks while it reads the storage.
     package func range(_ request: RangeRequest) throws(StoreError) -> RangeResult {
-        // A row may be compacted away between the look at the memory and the one at the storage.
-        for _ in 0..<5 {
-            switch try find(request) {
-            case .whole(let result): return result
-            case .partial(let answer, let waiting):
-                do {
-                    return try answer.filled(request) { id in
-                        guard let change = try waiting[id] ?? storage.load(id) else { throw Gone() }
-                        return change
-                    }
-                } catch is Gone {
-                    continue
-                } catch {
-                    throw .unavailable("\(error)")
-                }
-            }
-        }
-        throw .unavailable("\(ChainfireError.corrupt(file: storage.name, "a row of its table `history` is missing"))")
+        try retrying { () throws(StoreError) in try fill(find(request), request) }
     }
-
-    private struct Gone: Error {}
-
-    /// To count so many takes a millisecond.
-    private static let manyKeys = 15_000
 
     /// Reads, and answers at once when everything is in memory and few keys are looked at: this may be the thread that the members are heard by.
     func range(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
-        if hasBackground, !request.range.isSingle, state.withLock({ $0.keyspace.liveKeys }) > Self.manyKeys {
-            return DispatchQueue.global(qos: .userInitiated).async { [self] in look(request, answer) }
-        }
-        look(request, answer)
+        guard hasBackground, state.withLock({ $0.isLong(request.range) }) else { return look(request, answer) }
+        DispatchQueue.global(qos: .userInitiated).async { [self] in look(request, answer) }
     }
 
     /// From the reading thread what is not in memory.
     private func look(_ request: RangeRequest, _ answer: @escaping @Sendable (Result<RangeResult, StoreError>) -> Void) {
         do throws(StoreError) {
-            if case .whole(let result) = try find(request) { return answer(.success(result)) }
-        } catch {
-            return answer(.failure(error))
-        }
-        inBackground { [self] in answer(Result { () throws(StoreError) in try range(request) }) }
-    }
-
-    private func find(_ request: RangeRequest) throws(StoreError) -> Found {
-        try state.withLock { state throws(StoreError) in
-            guard !state.isStopped else { throw .unavailable(Self.stopped) }
-            try state.keyspace.checkReadable(request)
-            let answer = state.keyspace.range(request)
-            guard !answer.missing.isEmpty else {
-                return .whole(answer.filled(request) { _ in preconditionFailure("nothing is missing") })
+            let found = try find(request)
+            if found.missing.isEmpty { return answer(.success(found.filled(request, [:]))) }
+            inBackground { [self] in
+                answer(Result { () throws(StoreError) in
+                    if let result = try fill(found, request) { return result }
+                    return try range(request)
+                })
             }
-            var waiting: [ChangeID: Change] = [:]
-            for (_, id) in answer.missing { if let change = state.backlog[id] { waiting[id] = change } }
-            return .partial(answer, waiting: waiting)
+        } catch {
+            answer(.failure(error))
         }
     }
 
-    /// Carries out a transaction that changes nothing. Blocks while it reads the storage, and others do not wait for that: it is tried with what is
-    /// in memory, and again with the rows that it lacked.
+    private enum Look { case view(Keyspace.View), found(Keyspace.Answer) }
+
+    /// Looks at few keys under the lock, and at many in a view of them that holds nobody up.
+    private func find(_ request: RangeRequest) throws(StoreError) -> Keyspace.Answer {
+        let look = try state.withLock { state throws(StoreError) -> Look in
+            let view = try state.readableView
+            try view.checkReadable(request)
+            // A view that outlived the lock would have the next change copy what it touches.
+            return state.isLong(request.range) ? .view(view) : .found(view.range(request))
+        }
+        return switch look {
+        case .view(let view): view.range(request)
+        case .found(let answer): answer
+        }
+    }
+
+    private func fill(_ found: Keyspace.Answer, _ request: RangeRequest) throws(StoreError) -> RangeResult? {
+        guard let rows = try rows(found.missing.map(\.id)) else { return nil }
+        return found.filled(request, rows)
+    }
+
+    /// A row may be compacted away between the look at the memory and the one at the storage; then all begins anew.
+    private func retrying<T>(_ body: () throws(StoreError) -> T?) throws(StoreError) -> T {
+        for _ in 0..<5 { if let result = try body() { return result } }
+        throw .unavailable("\(ChainfireError.corrupt(file: storage.name, "a row of its table `history` is missing"))")
+    }
+
+    /// Rows that are looked for under one lock.
+    private static let rowsAtOnce = 1_000
+
+    /// Rows of the history, wherever they are; nil when one is not there any more.
+    private func rows(_ ids: [ChangeID]) throws(StoreError) -> [ChangeID: Change]? {
+        var rows: [ChangeID: Change] = [:]
+        rows.reserveCapacity(ids.count)
+        for start in stride(from: 0, to: ids.count, by: Self.rowsAtOnce) {
+            let part = ids[start..<min(start + Self.rowsAtOnce, ids.count)]
+            // What does not wait to be written any more is in the storage.
+            state.withLock { state in for id in part { rows[id] = state.backlog[id] } }
+            for id in part where rows[id] == nil {
+                do {
+                    guard let change = try storage.load(id) else { return nil }
+                    rows[id] = change
+                } catch {
+                    throw .unavailable("\(error)")
+                }
+            }
+        }
+        return rows
+    }
+
+    /// Carries out a transaction that changes nothing. Blocks while it reads the storage.
     func read(_ transaction: Transaction) throws(StoreError) -> TransactionResult {
-        do {
+        try retrying { () throws(StoreError) in
+            let view = try state.withLock { state throws(StoreError) in try state.readableView }
+            // Each time it learns of rows that it lacks: which way a comparison goes may depend on one, and that way may need others.
             var loaded: [ChangeID: Change] = [:]
-            // Once to know them, once with them; again for each comparison that a row's value decides otherwise, and while rows are compacted away.
-            for _ in 0..<8 {
-                let (result, missing) = try read(transaction, with: loaded)
-                if missing.isEmpty { return result }
-                for id in missing { loaded[id] = try storage.load(id) }
+            while true {
+                var missing: [ChangeID] = []
+                let result = Result {
+                    try view.read(transaction) { id in
+                        if let change = loaded[id] { return change }
+                        missing.append(id)
+                        return Change(put: id, Key([]), [], createRevision: 1, version: 1, lease: 0)
+                    }
+                }
+                if missing.isEmpty {
+                    do { return try result.get() } catch { throw error as? StoreError ?? .unavailable("\(error)") }
+                }
+                guard let rows = try rows(missing) else { return nil }
+                loaded.merge(rows) { $1 }
             }
-            return try state.withLock { state in
-                guard !state.isStopped else { throw StoreError.unavailable(Self.stopped) }
-                let backlog = state.backlog
-                return try Self.read(transaction, &state.keyspace) { try Self.load($0, backlog, storage) }
-            }
-        } catch {
-            throw error as? StoreError ?? .unavailable("\(error)")
         }
     }
 
-    /// - Returns: the result, and the rows that were not there and read as empty: with any, it is none.
-    private func read(_ transaction: Transaction, with loaded: [ChangeID: Change]) throws -> (TransactionResult, missing: [ChangeID]) {
-        try state.withLock { state in
-            guard !state.isStopped else { throw StoreError.unavailable(Self.stopped) }
-            var missing: [ChangeID] = []
-            let backlog = state.backlog
-            let result = try Self.read(transaction, &state.keyspace) { id in
-                if let change = loaded[id] ?? backlog[id] { return change }
-                missing.append(id)
-                return Change(put: id, Key([]), [], createRevision: 1, version: 1, lease: 0)
-            }
-            return (result, missing)
-        }
-    }
-
-    private static func read(_ transaction: Transaction, _ keyspace: inout Keyspace, _ load: Keyspace.Load) throws -> TransactionResult {
-        let applied = try keyspace.apply(transaction, load)
-        precondition(applied.changes.isEmpty, "a transaction that only reads has changed something")
-        return applied.result
-    }
-
-    /// What `Keyspace.hash` says of a revision; nil or 0 is the newest.
+    /// What `Keyspace.View.hash` says of a revision; nil or 0 is the newest.
     package func hash(at revision: Revision?) throws(StoreError) -> StoreHash {
         forgetAll()
-        return try state.withLock { state throws(StoreError) in
-            let asked = revision ?? 0
-            let wanted = asked > 0 ? asked : state.keyspace.revision
-            guard wanted <= state.keyspace.revision else {
-                throw .futureRevision(asked: wanted, current: state.keyspace.revision)
-            }
-            guard wanted >= state.keyspace.compacted else { throw .compacted(oldest: state.keyspace.compacted) }
+        let view = state.withLock { state in
             state.forget(atMost: .max)
-            return StoreHash(
-                hash: state.keyspace.hash(through: wanted), compacted: state.keyspace.compacted, hashed: wanted,
-                revision: state.keyspace.revision)
+            return state.keyspace.view
+        }
+        let wanted = if let revision, revision > 0 { revision } else { view.revision }
+        guard wanted <= view.revision else { throw .futureRevision(asked: wanted, current: view.revision) }
+        guard wanted >= view.compacted else { throw .compacted(oldest: view.compacted) }
+        return StoreHash(hash: view.hash(through: wanted), compacted: view.compacted, hashed: wanted, revision: view.revision)
+    }
+}
+
+extension Machine.State {
+    /// To look at so many takes a millisecond.
+    private static var manyKeys: Int { 15_000 }
+
+    fileprivate func isLong(_ range: KeyRange) -> Bool { !range.isSingle && keyspace.liveKeys > Self.manyKeys }
+
+    fileprivate var readableView: Keyspace.View {
+        get throws(StoreError) {
+            guard !isStopped else { throw .unavailable(Machine.stopped) }
+            return keyspace.view
         }
     }
 }

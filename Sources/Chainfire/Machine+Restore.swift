@@ -126,7 +126,7 @@ extension Machine.State {
 
     fileprivate mutating func attachLeases() {
         guard !lessor.leases.isEmpty else { return }
-        keyspace.forEach(in: .all) { key, record in
+        keyspace.view.records.forEach(in: .all) { key, record in
             if record.lease != 0, !record.latest.isDeleted { lessor.attach(key, to: record.lease) }
         }
     }

@@ -216,7 +216,7 @@ package struct WatchHub: Sendable {
                 break
             }
         }
-        return WatchPage(revision: through, events: events, approximateBytes: bytes)
+        return WatchPage(revision: through, events: events)
     }
 
     /// Everything up to here was told to this watcher, or did not concern it; nil while something waits for it.
@@ -246,7 +246,7 @@ package struct WatchHub: Sendable {
 
 extension Event {
     /// Enough to keep the ring's memory bounded.
-    fileprivate var approximateBytes: Int {
+    var approximateBytes: Int {
         switch self {
         case .put(let entry, let previous): entry.value.count + (previous?.value.count ?? 0) + key.bytes.count + 200
         case .delete(_, _, let previous): (previous?.value.count ?? 0) + key.bytes.count + 200

@@ -7,14 +7,14 @@ package final class WatchPage: Sendable {
     /// Everything up to here is told.
     package let revision: Revision
     package let events: [Event]
-    /// Of one that was made of the ring.
-    let approximateBytes: Int
+    /// Of its events, with what was before them.
+    package let approximateBytes: Int
     private let encodings = Mutex<[(slot: Int, bytes: [UInt8])]>([])
 
-    init(revision: Revision, events: [Event], approximateBytes: Int = 0) {
+    init(revision: Revision, events: [Event]) {
         self.revision = revision
         self.events = events
-        self.approximateBytes = approximateBytes
+        approximateBytes = events.reduce(0) { $0 + $1.approximateBytes }
     }
 
     /// What `make` made of it for this slot, a number that the caller gives to each way of encoding: made by whoever

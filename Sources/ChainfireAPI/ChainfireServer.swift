@@ -18,7 +18,7 @@ package final class ChainfireServer: Service {
         /// The shared secret with which members join; nil: nobody can.
         package var joinToken: String?
         package var limits: Limits
-        package var watchProgressInterval = Duration.seconds(600)
+        var watches = WatchService.Options()
         /// Where snapshots lie while they are sent to a client; it must exist.
         package var scratchDirectory: String
         /// What swift-metrics' backend has gathered, in Prometheus' text format.
@@ -89,7 +89,7 @@ package final class ChainfireServer: Service {
     ) -> Endpoints {
         var endpoints = Endpoints(leader: leader)
         KVService(store: store, errands: errands).register(in: &endpoints)
-        WatchService(store: store, options: .init(progressInterval: options.watchProgressInterval)).register(in: &endpoints)
+        WatchService(store: store, options: options.watches).register(in: &endpoints)
         LeaseService(store: store, errands: errands).register(in: &endpoints)
         ClusterService(store: store, errands: errands).register(in: &endpoints)
         MaintenanceService(store: store, errands: errands, scratchDirectory: options.scratchDirectory, time: time).register(in: &endpoints)

@@ -12,6 +12,8 @@ struct WatchService: Sendable {
         /// Above this a watcher that asked for it gets its events in several messages: etcd's largest request and the
         /// 512 KiB it allows for what is around it.
         var fragmentBytes = 1_572_864 + 512 * 1024
+        /// Above this all do: protobuf has no messages of 2 GiB, but one revision may delete that much.
+        var wholeBytesMax = 1 << 30
         /// Watchers of one stream.
         var watchersMax = 100_000
     }

@@ -308,7 +308,7 @@ struct WatchStreamState {
 
     private mutating func send(_ page: WatchPage, _ entry: Entry, _ header: Header) {
         let events = EventsToSend(page: page, withPrevious: entry.wantsPrevious)
-        let mayBeParted = entry.isFragmented && page.events.count > 1
+        let mayBeParted = (entry.isFragmented || page.approximateBytes > options.wholeBytesMax) && page.events.count > 1
         if sink.isBinary && !mayBeParted { return bundle.append(header, max(page.revision, entry.since), watchID: entry.id, events) }
         sendBundle()
         let head = Etcdserverpb_WatchResponse.with {

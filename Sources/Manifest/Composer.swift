@@ -212,20 +212,29 @@ struct Composer {
         if let tag = event.tag, tag != "!!map" && tag != "!!str" { try noteTag(tag, event.mark) }
         var members: [Value.Member] = []
         var places: [String: Mark] = [:]  // kept only for large mappings
+        var merged: (mark: Mark, value: Value)?
         var height = 0
         while true {
             let next = try next(&stream)
             if case .mappingEnd = next.shape { break }
-            let (key, isUsed) = try key(next, &stream, depth: depth + 1)
+            let (key, role) = try key(next, &stream, depth: depth + 1)
             steps.append(.key(key))
-            let first = members.count < 16 ? members.first { $0.key == key }?.keyMark : places[key]
-            if let first, isUsed {
+            let first = switch role {
+            case .merge: merged?.mark
+            case .member, .nothing: members.count < 16 ? members.first { $0.key == key }?.keyMark : places[key]
+            }
+            if let first, role != .nothing {
                 try note("is given twice; first at \(first.line):\(first.column). Remove one of the two", next.mark)
             }
+            let known = problems.count
             let item = try node(try self.next(&stream), &stream, depth: depth + 1)
-            steps.removeLast()
             height = max(height, item.height)
-            guard isUsed, first == nil else { continue }
+            if role == .merge, first == nil {
+                merged = (next.mark, item.value)
+                if problems.count == known { try checkMerge(item.value) }
+            }
+            steps.removeLast()
+            guard role == .member, first == nil else { continue }
             members.append(Value.Member(key: key, keyMark: next.mark, value: item.value))
             if members.count == 16 {
                 for member in members { places[member.key] = member.keyMark }
@@ -233,30 +242,50 @@ struct Composer {
                 places[key] = next.mark
             }
         }
+        if let merged {
+            // Not counted as large: what an alias names was counted where it was expanded.
+            var known = Set(members.map(\.key))
+            for source in merged.value.mappings { members += source.filter { known.insert($0.key).inserted } }
+        }
         return Composed(value: Value(mark: event.mark, shape: .mapping(members)), height: height + 1)
     }
 
-    /// The text of a key, and whether it can stand in a mapping.
+    /// What stands under a merge key is a mapping, or a list of mappings.
+    private mutating func checkMerge(_ value: Value) throws(Stop) {
+        let items = if case .sequence(let items) = value.shape { items } else { [value] }
+        for item in items {
+            guard case .mapping = item.shape else {
+                return try note("a merge key (<<) takes a mapping or a list of mappings; this is \(item.noun)", item.mark)
+            }
+        }
+    }
+
+    private enum Role {
+        case member
+        /// `<<`: the fields of another mapping that are not given here (YAML, "Merge Key Language-Independent Type").
+        case merge
+        /// It cannot stand in a mapping.
+        case nothing
+    }
+
+    /// The text of a key, and what it is to its mapping.
     private mutating func key(
         _ event: EventStream.Event, _ stream: inout EventStream, depth: Int
-    ) throws(Stop) -> (text: String, isUsed: Bool) {
+    ) throws(Stop) -> (text: String, role: Role) {
         let key = try node(event, &stream, depth: depth).value
         guard case .scalar(let text, let plain, let tag) = key.shape else {
             try note("a key must be text; this is \(key.noun)", event.mark)
-            return ("", false)
+            return ("", .nothing)
         }
-        if text == "<<", plain, tag == nil {
-            try note("merge keys (<<) are not supported; write the fields out, or alias the whole mapping", event.mark)
-            return (text, false)
-        }
+        if text == "<<", plain, tag == nil { return (text, .merge) }
         switch CoreSchema.resolve(text, plain: plain, tag: tag) {
-        case .string: return (text, true)
+        case .string: return (text, .member)
         case .null:
             try note("a key must be text; this one is empty", event.mark)
-            return (text, false)
+            return (text, .nothing)
         default:
             try note("the key \(text) is \(key.noun); quote it to make it text", event.mark)
-            return (text, true)
+            return (text, .member)
         }
     }
 
@@ -295,6 +324,17 @@ struct Composer {
         guard problems.count < limits.problemsMax else {
             problems.append(Problem(file: file, mark: mark, message: "has too many problems; reading ends here"))
             throw .limit
+        }
+    }
+}
+
+extension Value {
+    /// The mappings that a merge key names, the strongest first.
+    fileprivate var mappings: [[Member]] {
+        switch shape {
+        case .mapping(let members): [members]
+        case .sequence(let items): items.flatMap(\.mappings)
+        case .scalar: []
         }
     }
 }

@@ -1,7 +1,7 @@
 /// Reads manifests: YAML 1.2's core schema over libyaml's events; JSON is read by the same door.
 ///
-/// Told apart from other readers: `no` and `on` are text, merge keys (`<<`) and tags beyond the core schema's are
-/// refused, keys must be text, and a key given twice is a problem.
+/// Told apart from other readers: `no` and `on` are text, tags beyond the core schema's are refused, keys must be text, and a key
+/// given twice is a problem. A merge key (`<<`) is read: of YAML 1.1, but what people write who know anchors.
 package enum YAML {
     /// What a file may be made of, so that no input costs more than it should.
     package struct Limits: Hashable, Sendable {

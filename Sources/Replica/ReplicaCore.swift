@@ -39,6 +39,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var isStuck = false
     /// Ticks passed meanwhile that Raft does not know of.
     var hasMissedTime = false
+    private var slowDisk: SlowDisk
     /// What was last asked for found no room.
     var isShort = false
     /// Since which tick the disk has refused now and then; nil when it has taken everything for an election's time.
@@ -99,6 +100,7 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         self.disk = disk
         self.lock = lock
         repair = Repair(directory, disk: disk)
+        slowDisk = SlowDisk(limit: options.tick * options.electionTicks / 2)
         proposals = Proposals(run: run)
         let election = UInt64(options.electionTicks)
         sender = SnapshotSender(
@@ -106,6 +108,10 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         receiver = SnapshotReceiver(patience: 2 * election)
         takeTurns()
     }
+
+    /// Whether this disk is too slow to lead with: then hand over.
+    /// - Parameter sync: the longest since it was asked last; zero: there was none.
+    package mutating func mustHandOver(afterSync sync: Duration) -> Bool { slowDisk.isTooSlow(sync) && raft.role == .leader }
 
     /// Voters that count the same entries would make their checkpoints at the same time, and no quorum would be without one. So each
     /// begins its round at another index.

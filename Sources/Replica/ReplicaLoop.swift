@@ -25,7 +25,6 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     /// Who sent proposals, or asked to read, in what the next step looks at.
     private var askers: [UInt64] = []
     private var meters = ReplicaMeters()
-    private var slowDisk: SlowDisk
     private var lastTick: Instant
     private var spareAskedBy: String?
     /// When stopping waits for a new leader no longer.
@@ -42,7 +41,6 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
     init(replica: Replica<Machine>, core: consuming ReplicaCore<Machine>) {
         self.replica = replica
         self.core = core
-        slowDisk = SlowDisk(limit: replica.options.tick * replica.options.electionTicks / 2)
         lastTick = replica.time.now()
         tellsUnmetAt = lastTick + .seconds(5)
     }
@@ -97,7 +95,7 @@ struct ReplicaLoop<Machine: StateMachine>: ~Copyable {
         if replica.inbox.isStopping, try !stays(now, &inputs) { return try last(inputs, now) }
         guard !inputs.isEmpty else { return true }
         try step(inputs, now)
-        if slowDisk.isTooSlow(replica.disk.takeSlowest()), core.raft.role == .leader {
+        if core.mustHandOver(afterSync: replica.disk.takeSlowest()) {
             replica.logger.warning("the disk is slow: leadership is handed over")
             try step([.handOver], now)
         }

@@ -119,7 +119,7 @@ struct WatchTests {
     }
 
     @Test func `a watcher that asked for it is told of progress while nothing concerns it`() async throws {
-        try await withMember({ $0.watchProgressInterval = .milliseconds(50) }) { member in
+        try await withMember({ $0.watches.progressInterval = .milliseconds(50) }) { member in
             let stream = member.watch()
             try await stream.create("quiet") { $0.progressNotify = true }
             _ = try await stream.answer()
@@ -151,6 +151,32 @@ struct WatchTests {
                 keys += answer.events.map(\.kv.key.text)
             }
             #expect(keys == ["a1", "a2", "a3", "a4"])
+            stream.cancel()
+        }
+    }
+
+    /// Protobuf ends at 2 GiB, a revision does not.
+    @Test func `a revision that no message holds comes in fragments to all`() async throws {
+        try await withMember({ ($0.watches.wholeBytesMax, $0.watches.fragmentBytes) = (2_000, 1_000) }) { member in
+            let value = String(repeating: "x", count: 400)
+            for key in ["a1", "a2", "a3", "a4"] { try await member.put(key, value) }
+            let stream = member.watch()
+            try await stream.create("a") {
+                $0.rangeEnd = Data("b".utf8)
+                $0.prevKv = true
+            }
+            _ = try await stream.answer()
+            let _: Etcdserverpb_DeleteRangeResponse = try await member.call("etcdserverpb.KV/DeleteRange", Etcdserverpb_DeleteRangeRequest.with {
+                ($0.key, $0.rangeEnd) = (Data("a".utf8), Data("b".utf8))
+            })
+            var parts: [(keys: [String], isPart: Bool)] = []
+            while parts.last.map(\.isPart) ?? true {
+                let answer = try await stream.answer()
+                #expect(answer.header.revision == 6)
+                parts.append((answer.events.map(\.kv.key.text), answer.fragment))
+            }
+            #expect(parts.flatMap(\.keys) == ["a1", "a2", "a3", "a4"])
+            #expect(parts.count > 1)
             stream.cancel()
         }
     }

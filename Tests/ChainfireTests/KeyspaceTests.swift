@@ -39,7 +39,7 @@ struct KeyspaceTests {
         var world = World(cacheBytes: 100)
         for number in 0..<10 { try world.apply(.put(Key("k\(number)"), [UInt8](repeating: 1, count: 20))) }
         #expect(world.keyspace.cachedBytes == 100)
-        #expect(world.keyspace.range(RangeRequest(.all)).missing.map(\.place) == [0, 1, 2, 3, 4])
+        #expect(world.keyspace.view.range(RangeRequest(.all)).missing.map(\.place) == [0, 1, 2, 3, 4])
         try world.apply(.put("k0", []))
         #expect(world.loads == 1)
         try world.apply(.put("k9", []))
@@ -109,7 +109,7 @@ struct KeyspaceTests {
             }
             for revision in through...slow.keyspace.revision {
                 let request = RangeRequest(.all, at: revision)
-                #expect(slow.keyspace.range(request).result == fast.keyspace.range(request).result, "round \(round)")
+                #expect(slow.keyspace.view.range(request).result == fast.keyspace.view.range(request).result, "round \(round)")
             }
             #expect(gone.isSubset(of: expected))
             for change in slow.history.values where change.id.revision > through {
@@ -123,7 +123,7 @@ struct KeyspaceTests {
         gone.formUnion(slow.keyspace.forget(atMost: .max))
         #expect(gone == expected)
         #expect(!slow.keyspace.hasCompacted && slow.keyspace.forgettable == fast.keyspace.forgettable)
-        #expect(slow.keyspace.hash(through: .max) == fast.keyspace.hash(through: .max))
+        #expect(slow.keyspace.view.hash(through: .max) == fast.keyspace.view.hash(through: .max))
     }
 
     @Test func `a keyspace restored from the history is the one that wrote it`() throws {
@@ -139,7 +139,7 @@ struct KeyspaceTests {
         #expect(restored.liveKeys == world.keyspace.liveKeys)
         for revision in stride(from: Revision(1), through: restored.revision, by: 7) {
             let request = RangeRequest(.all, at: revision)
-            #expect(restored.range(request).result == world.keyspace.range(request).result)
+            #expect(restored.view.range(request).result == world.keyspace.view.range(request).result)
         }
         let (mine, theirs) = (try restored.restore(compacted: 100), try world.keyspace.restore(compacted: 100))
         #expect(mine == theirs)

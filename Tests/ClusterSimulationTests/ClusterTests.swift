@@ -61,7 +61,7 @@ private enum Budget {
         #expect(sum.ambushes > 0 && sum.lateAppends > 0, "\(sum)")
     }
 
-    @Test(arguments: [Scenario.Lameness.down, .paused, .isolated, .deaf, .mute, .outOfRoom, .unwritable])
+    @Test(arguments: [Scenario.Lameness.down, .paused, .isolated, .deaf, .mute, .outOfRoom, .unwritable, .slow])
     func `goes on without a minority that stays broken, and with it when it is mended`(lameness: Scenario.Lameness) throws {
         let seed = try #require((1...UInt64(2000)).first {
             let scenario = Scenario(seed: $0, length: .seconds(60))

@@ -122,7 +122,7 @@ extension Cluster {
         case .link(let from, let to): network.change(from, to) { $0.isCut = false }
         case .links: network.standard = Network.Link()
         case .pace(let from, let to): network.change(from, to) { $0 = Network.Link(isCut: $0.isCut) }
-        case .latency(let id): member(id)?.syncLatency = 300
+        case .latency(let id): member(id)?.syncLatency = Self.syncLatency
         case .room(let id):
             member(id)?.disk.setFullness(.none)
             member(id)?.storage.setFull(false)

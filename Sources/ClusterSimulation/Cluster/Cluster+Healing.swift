@@ -18,7 +18,7 @@ extension Cluster {
         heldBack = [:]
         trapUntil = 0
         for member in members where member.state != .gone {
-            member.syncLatency = 300
+            member.syncLatency = Self.syncLatency
             member.disk.setFullness(.none)
             member.storage.setFull(false)
             if member.mayEnd {
@@ -66,6 +66,7 @@ extension Cluster {
         case .outOfRoom, .unwritable:
             victim.disk.setFullness(lameness == .outOfRoom ? .growth : .everything)
             victim.storage.setFull(true)
+        case .slow: victim.syncLatency = .milliseconds(faultDice.pick([300, 450, 900]))
         }
     }
 
@@ -74,7 +75,8 @@ extension Cluster {
         let answered = clients.allSatisfy { $0.hasLastWord && $0.waitsFor == nil }
         let seated = members.filter { seats.isSeated($0.id) }
         let isLevel = seated.allSatisfy { $0.state == .running && $0.look.applied == truth.lastEntry }
-        if answered, isLame {
+        // Who is slow is heard all the same, and so leads until it sees that it should not.
+        if answered, isLame, leader.map({ $0.syncLatency == Self.syncLatency }) ?? false {
             try heal()
             return false
         }
@@ -85,7 +87,7 @@ extension Cluster {
         }
         guard now > demandsSince + Self.patience else { return false }
         let standing = members.filter { $0.state != .gone }.map { "\($0.id) \($0.state) \($0.look)" }.joined(separator: "; ")
-        if !answered {
+        if !answered || isLame {
             throw Breach(
                 isLame ? .goesOn : .progress,
                 "clients \(clients.filter { !$0.hasLastWord || $0.waitsFor != nil }.map(\.number)) have no answer; \(standing)")

@@ -177,6 +177,9 @@ extension Cluster {
             return try crash(member, losesPower: true, backIn: faultDice.within(10_000...2_000_000))
         }
         try watchOver(member, sent: promise)
+        // As the shell does.
+        let slowest = Duration.microseconds(syncs > 0 ? member.syncLatency : 0)
+        if member.core?.mustHandOver(afterSync: slowest) == true { try arrive(member.id, .handOver) }
         guard let outputs else { return }
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }

@@ -52,6 +52,8 @@ final class Cluster<S: Subject> {
 
     static var tick: Micros { .milliseconds(50) }
     static var clusterNumber: UInt64 { 7 }
+    /// Of a disk that is well.
+    static var syncLatency: Micros { 300 }
 
     let scenario: Scenario
     let make: (Member<S>) throws -> S

@@ -44,7 +44,7 @@ final class Member<S: Subject> {
     var busyUntil: Micros = 0
     var isAwaited = false
     /// How long a sync takes.
-    var syncLatency: Micros = 300
+    var syncLatency = Cluster<S>.syncLatency
     /// The clock's rate, in thousandths of true time, and what it has jumped.
     var clockRate: Int64 = 1_000
     private var clockBase: Micros = 0

@@ -41,6 +41,8 @@ struct Scenario {
         case outOfRoom
         /// Not even that.
         case unwritable
+        /// All goes on there, so slowly that it must not lead.
+        case slow
     }
 
     init(seed: UInt64, length: Micros) {
@@ -73,5 +75,6 @@ struct Scenario {
         var fate = Dice(seed: seed &* 0xD6E8_FEB8_6659_FD93 ^ 0xFA7E)
         if fate.oneIn(12) { ruin = length / 4 + fate.below(length / 2) }
         if fate.oneIn(3) { lameness = fate.pick([.down, .paused, .isolated, .deaf, .mute, .outOfRoom, .outOfRoom, .unwritable]) }
+        if lameness == nil, fate.oneIn(6) { lameness = .slow }
     }
 }
