@@ -26,10 +26,12 @@ struct Backlog: Sendable {
         }
     }
 
-    /// Nobody can read this row any more.
+    /// Nobody can read this row any more. A tombstone is written all the same: what it deleted may be in the storage still, and would be back
+    /// after a restart, as the log is not asked again for what is marked as stored.
     /// - Returns: false when it does not wait: it is written, or will be.
     mutating func drop(_ id: ChangeID) -> Bool {
-        guard let place = Self.place(of: id, waiting), let change = waiting[place].change.take() else { return false }
+        guard let place = Self.place(of: id, waiting), let change = waiting[place].change, !change.isDeleted else { return false }
+        waiting[place].change = nil
         bytes -= Self.cost(change)
         dropped += 1
         return true

@@ -17,6 +17,8 @@ package struct ChainfireOptions: Sendable {
     package var log = ReplicaOptions()
     /// The memory of the watches.
     package var ring = WatchHub.Limits()
+    /// Rows that nobody can read any more, to be deleted with each write of the database, and twice as many as it writes.
+    package var garbageAtOnce = 2_000
     /// For tests that do not last long: see `Lessor`.
     package var leaseRecordsEvery: Duration = .seconds(300)
     /// For tests of a full disk: the most pages that the database may have.

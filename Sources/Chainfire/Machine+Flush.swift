@@ -3,8 +3,6 @@ import Store
 import Synchronization
 
 extension Machine {
-    /// Rows deleted with each transaction: bounds how long a compaction holds up the storage.
-    private static let garbageMax = 2_000
     /// Versions forgotten under one lock: bounds how long a compaction holds up what is applied.
     private static let forgottenMax = 100
     /// Bytes that wait before they are written without being asked for.
@@ -27,7 +25,7 @@ extension Machine {
             let (start, rests) = (ContinuousClock.now, BackgroundThread.rests ?? 0)
             guard var (batch, rows) = try state.withLock({ state in
                 guard !state.isBroken else { throw ChainfireError.storage("an entry could not be applied: nothing is written any more") }
-                return state.takeBatch(Self.garbageMax)
+                return state.takeBatch(options.garbageAtOnce)
             }) else { return true }
             // Outside the lock, as is letting go of them in the end: there may be many.
             batch.rows = rows.compactMap(\.change)
@@ -120,10 +118,12 @@ extension Machine.State {
     }
 
     /// What is to be written now; nil when everything is stored.
-    fileprivate mutating func takeBatch(_ garbageMax: Int) -> (StorageBatch, [Backlog.Row])? {
+    fileprivate mutating func takeBatch(_ garbageAtOnce: Int) -> (StorageBatch, [Backlog.Row])? {
         guard isUnwritten else { return nil }
         var batch = StorageBatch(mark: mark)
-        // A row is deleted only after it was written.
+        // Bounds how long a compaction holds up the storage; twice what comes, or it would grow for ever.
+        let garbageMax = max(garbageAtOnce, 2 * backlog.count)
+        // A row is deleted only after it was written, and a tombstone only after what it deleted: they come in that order.
         while batch.garbage.count < garbageMax, let id = garbage.first, id.revision <= stored, let next = garbage.popFirst() {
             batch.garbage.append(next)
         }

@@ -91,6 +91,7 @@ extension Machine {
             fresh.isStopped = state.isStopped
             let awake = fresh.hub.restart(at: fresh.keyspace.revision)
             state = fresh
+            isFull.store(false, ordering: .relaxed)
             publish(state)
             return state.listeners.wakes(of: awake)
         } }

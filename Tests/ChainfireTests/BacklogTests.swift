@@ -30,6 +30,15 @@ struct BacklogTests {
         #expect(backlog.count == 1 && backlog.bytes == bytes / 5)
     }
 
+    @Test func `a tombstone is written, though nobody can read it any more`() {
+        var backlog = Backlog()
+        backlog.append([Self.change(2), Change(delete: ChangeID(3, 0), "key")])
+        let (put, tombstone) = (backlog.drop(ChangeID(2, 0)), backlog.drop(ChangeID(3, 0)))
+        #expect(put && !tombstone)
+        let rows = backlog.begin()
+        #expect(Self.written(rows) == [3])
+    }
+
     @Test func `what could not be written waits again, and may still be dropped`() {
         var backlog = Backlog()
         for revision in Revision(2)...5 { backlog.append([Self.change(revision)]) }

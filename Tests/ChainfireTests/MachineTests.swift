@@ -37,6 +37,40 @@ struct MachineTests {
         #expect(try again.keys().count == 100)
     }
 
+    @Test(arguments: [1, 2_000]) func `what was deleted and compacted does not come back, however much there was to clean up`(atOnce: Int) throws {
+        let directory = try TemporaryDirectory()
+        var options = ChainfireOptions()
+        options.garbageAtOnce = atOnce
+        let bench = try Bench(directory.path, options)
+        for number in 0..<3_000 { try bench.put(Key("a\(number)")) }
+        try bench.put("k")
+        try bench.machine.flush()
+        for number in 0..<3_000 { try bench.put(Key("a\(number)"), [1]) }
+        try bench.apply(.transaction(Transaction(then: [.delete(.single("k"))])))
+        try bench.put("x")
+        try bench.apply(.compaction(bench.machine.revision.load(ordering: .relaxed)))
+        // As a process that is told to end does it: once.
+        #expect(try bench.machine.checkpoint() == bench.index)
+        try bench.machine.storage.close()
+        let again = try Bench(directory.path)
+        #expect(try again.machine.range(RangeRequest(.single("k"))).entries.isEmpty)
+        #expect(try again.machine.hash(at: nil) == bench.machine.hash(at: nil))
+    }
+
+    @Test func `what nobody can read any more goes from the database as fast as it comes`() throws {
+        let directory = try TemporaryDirectory()
+        var options = ChainfireOptions()
+        options.garbageAtOnce = 10
+        let bench = try Bench(directory.path, options)
+        for round in 1...20 {
+            for number in 0..<100 { try bench.put(Key("a\(number)"), [UInt8(round)]) }
+            try bench.apply(.compaction(bench.machine.revision.load(ordering: .relaxed)))
+            try bench.machine.flush()
+        }
+        let rows = try bench.machine.storage.history(from: 1, to: .max, bytesMax: .max).changes.count
+        #expect(rows <= 300, "\(rows) rows of 100 keys")
+    }
+
     @Test func `an entry that cannot be applied is not written as if it were`() throws {
         let directory = try TemporaryDirectory()
         let bench = try Bench(directory.path)

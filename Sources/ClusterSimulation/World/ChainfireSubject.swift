@@ -13,6 +13,7 @@ final class ChainfireSubject: Subject {
         // So little that values are read from the storage and the ring of events overflows.
         options.cacheBytes = 200
         options.compaction = CompactionPolicy(keep: 400)
+        options.garbageAtOnce = 1
         options.leaseRecordsEvery = .milliseconds(1_500)
         options.ring.eventsMax = 24
         options.ring.batchEventsMax = 5
