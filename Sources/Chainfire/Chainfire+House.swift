@@ -32,11 +32,11 @@ extension Chainfire {
         }
     }
 
-    /// Until the task is cancelled: throws when this member is none any more, and the others have had time to hear of it.
+    /// Until the task is cancelled: throws when this member is none any more, and the others have had time to hear of it. Those that have not,
+    /// and whose leader is gone, need its vote to elect another: so it stays for two of the longest elections.
     func endWhenRemoved() async throws {
         while !isRemoved { try await time.sleep(for: Self.round) }
-        let end = time.now() + .seconds(2)
-        repeat { try await time.sleep(for: Self.round * 5) } while replica.status.role == .leader && time.now() < end
+        try await time.sleep(for: options.log.tick * (4 * options.log.electionTicks))
         throw removal
     }
 

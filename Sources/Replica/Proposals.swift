@@ -119,10 +119,14 @@ struct Proposals: Sendable {
         }
     }
 
-    /// The last `count` proposals of a forward.
-    func forwarded(_ forward: UInt64, last count: Int) -> [UInt64] {
+    /// The last `count` proposals of a forward: those that were refused. The others were taken, and a copy of the refusal says nothing of them.
+    mutating func refused(_ forward: UInt64, last count: Int) -> [UInt64] {
+        guard forward != 0 else { return [] }
         var numbers: [UInt64] = []
-        for (at, slot) in slots.enumerated() where slot?.forward == forward && forward != 0 { numbers.append(first + UInt64(at)) }
+        for at in slots.indices where slots[at]?.forward == forward {
+            slots[at]?.forward = 0
+            numbers.append(first + UInt64(at))
+        }
         return numbers.suffix(count)
     }
 

@@ -37,7 +37,7 @@ extension ReplicaCore {
     }
 
     mutating func take(_ refused: Effects.RefusedForward) {
-        refuse(proposals.forwarded(refused.sequence, last: refused.count), refused.refusal)
+        refuse(proposals.refused(refused.sequence, last: refused.count), refused.refusal)
     }
 
     /// Nothing of them was appended.

@@ -147,6 +147,8 @@ extension ReplicaCore {
         let mark = InstallationMark(directory, disk: disk)
         do throws(ReplicaError) {
             if isStuck { throw .noSpace }
+            // The log begins anew when the machine has the new state: then it is too late to find that there is no room.
+            try log.reserve(0, replacing: true)
             try mark.write(chunk.head.position)
         } catch .noSpace {
             counts.dropped += 1

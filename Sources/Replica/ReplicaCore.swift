@@ -104,7 +104,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
         proposals = Proposals(run: run)
         let election = UInt64(options.electionTicks)
         sender = SnapshotSender(
-            options: .init(window: options.chunksInFlightMax, patience: election, endurance: 20 * election))
+            options: .init(
+                chunkBytes: UInt64(options.chunkBytes), window: options.chunksInFlightMax, patience: election, endurance: 20 * election))
         receiver = SnapshotReceiver(patience: 2 * election)
         takeTurns()
     }

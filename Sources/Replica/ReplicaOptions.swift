@@ -37,6 +37,8 @@ package struct ReplicaOptions: Hashable, Sendable {
     /// Ticks after which a proposal or a read is answered as timed out: five seconds and two elections, as etcd has it
     /// (server/config, ReqTimeout).
     package var requestTicks = 120
+    /// Size of a snapshot's parts.
+    package var chunkBytes = SnapshotChunk.bytesMax
     /// Parts of a snapshot that may be under way to one member at once.
     package var chunksInFlightMax = 4
 

@@ -11,6 +11,8 @@ package final class SimulatedDisk: Disk {
         case none
         /// Writes past the end of a file fail; overwriting still works.
         case growth
+        /// Files may grow by so many bytes more, all together.
+        case room(Int)
         /// Every write fails after some of its sectors, as on a disk that copies on write.
         case everything
     }
@@ -58,8 +60,7 @@ package final class SimulatedDisk: Disk {
     package func syncDirectory(_ path: String) throws(DiskError) {
         try change("sync directory", path) { state throws(DiskError) in
             try state.checkSync("sync directory", path)
-            state.durableNames = state.names
-            state.pendingNames.removeAll()
+            state.syncNames(of: path)
         }
     }
 

@@ -55,6 +55,14 @@ struct SimulatedDiskState {
         case link(String, Int)
         case rename(String, String)
         case unlink(String)
+
+        /// Whether it is one of that directory's own names. What is renamed stays in its directory here.
+        func isIn(_ directory: String) -> Bool {
+            switch self {
+            case .link(let path, _), .rename(_, let path), .unlink(let path):
+                path.hasPrefix(directory + "/") && !path.dropFirst(directory.count + 1).contains("/")
+            }
+        }
     }
 
     var dice: Dice
@@ -102,14 +110,28 @@ struct SimulatedDiskState {
     }
 
     mutating func write(_ bytes: [UInt8], at offset: Int, node: Int, path: String) throws(DiskError) {
-        let fits = switch fullness {
-        case .none: true
-        case .growth: offset + bytes.count <= nodes[node].content.count
-        case .everything: false
+        let growth = max(0, offset + bytes.count - nodes[node].content.count)
+        let fits: Bool
+        switch fullness {
+        case .none: fits = true
+        case .growth: fits = growth == 0
+        case .room(let left):
+            fits = growth <= left
+            if fits { fullness = .room(left - growth) }
+        case .everything: fits = false
         }
         let landed = fits ? bytes : Array(bytes.prefix(Int.random(in: 0..<max(1, (bytes.count + 511) / 512), using: &dice) * 512))
         if !landed.isEmpty { nodes[node].apply(.bytes(landed, at: offset)) }
         if !fits { throw DiskError("write", path, errno: ENOSPC) }
+    }
+
+    /// Names in that directory are durable; a crash may still forget what happened to others.
+    mutating func syncNames(of directory: String) {
+        var left: [NameChange] = []
+        for change in pendingNames {
+            if change.isIn(directory) { Self.apply(change, to: &durableNames) } else { left.append(change) }
+        }
+        pendingNames = left
     }
 
     mutating func checkSync(_ operation: String, _ path: String) throws(DiskError) {

@@ -287,7 +287,12 @@ extension Cluster {
 
     /// A member's whole state is the model's of the same revision, where that can still be told.
     func compareWhole(_ member: Member<S>) throws(Breach) {
-        guard let tap = member.tap, case .success(let seen) = tap.subject.range(RangeRequest(.all)) else { return }
+        guard let tap = member.tap else { return }
+        let seen: RangeResult
+        switch tap.subject.range(RangeRequest(.all)) {
+        case .success(let result): seen = result
+        case .failure(let error): throw Breach(.machinesAgree, "member \(member.id) cannot read what it holds: \(error)")
+        }
         guard seen.revision >= model.compacted, seen.revision <= model.revision else { return }
         let wanted = model.range(RangeRequest(.all, at: seen.revision))
         guard case .success(let wanted) = wanted, wanted.entries != seen.entries else { return }

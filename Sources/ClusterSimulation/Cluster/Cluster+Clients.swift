@@ -4,9 +4,13 @@ import Store
 extension Cluster {
     func act(_ number: Int) {
         guard clients[number].waitsFor == nil, !isHealing || clients[number].hasLastWord == false else { return }
-        let request = isHealing ? clients[number].lastWord() : clients[number].next(scenario.load)
-        clients[number].hasLastWord = isHealing && now >= insistsUntil
-        call(number, request)
+        guard isHealing else { return call(number, clients[number].next(scenario.load)) }
+        let reads = clients[number].hasWritten
+        // Each at a member of its own, and where all is well at no other: nobody is answered there who is not answered here.
+        if reads, !isLame, !seats.voters.isEmpty { clients[number].target = seats.voters[number % seats.voters.count] }
+        call(number, clients[number].lastWord())
+        guard reads else { return }
+        if mayRest { clients[number].hasLastWord = true } else { clients[number].beginLastWords() }
     }
 
     private func call(_ number: Int, _ request: Request) {

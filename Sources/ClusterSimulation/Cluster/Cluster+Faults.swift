@@ -18,6 +18,9 @@ extension Cluster {
         case .losePowerMidway:
             victim.mayEnd = true
             victim.disk.losePower(afterOperations: faultDice.below(12))
+        case .failSync:
+            victim.mayEnd = true
+            victim.disk.failSyncs(after: faultDice.below(12))
         case .outage:
             for member in up where !faultDice.oneIn(5) { try crash(member, losesPower: true, backIn: faultDice.below(stay)) }
         case .flip: try flip(victim, backIn: stay)
@@ -31,7 +34,7 @@ extension Cluster {
             victim.syncLatency = .milliseconds(faultDice.pick([5, 40, 300]))
             plan(.end(.latency(victim.id)), in: stay)
         case .fullDisk:
-            victim.disk.setFullness(faultDice.oneIn(2) ? .growth : .everything)
+            victim.disk.setFullness(faultDice.pick([.growth, .everything, .room(faultDice.below(3 * scenario.segmentBytes))]))
             victim.storage.setFull(true)
             plan(.end(.room(victim.id)), in: stay)
         case .clockRate: victim.setClock(rate: faultDice.within(900...1_100), jump: 0, at: now)

@@ -31,7 +31,7 @@ extension Cluster {
             }
         }
         for client in clients.indices {
-            clients[client].hasLastWord = false
+            clients[client].beginLastWords()
             plan(.act(client: client), in: .seconds(2) + Micros(client) * 100_000)
         }
     }
@@ -46,7 +46,7 @@ extension Cluster {
         try lame(first, lameness)
         if voters.count > 4 { try lame(faultDice.pick(voters.filter { $0.id != first.id }), lameness) }
         for client in clients.indices {
-            clients[client].hasLastWord = false
+            clients[client].beginLastWords()
             plan(.act(client: client), in: .milliseconds(10) + Micros(client) * 1_000)
         }
     }
@@ -70,13 +70,16 @@ extension Cluster {
         }
     }
 
+    /// Clients go on until then. Who is slow is heard all the same, and so leads until it sees that it should not.
+    var mayRest: Bool { now >= insistsUntil && (!isLame || leader.map { $0.syncLatency == Self.syncLatency } ?? false) }
+
     /// - Throws: when it takes too long.
     func isDone() throws(Breach) -> Bool {
         let answered = clients.allSatisfy { $0.hasLastWord && $0.waitsFor == nil }
         let seated = members.filter { seats.isSeated($0.id) }
         let isLevel = seated.allSatisfy { $0.state == .running && $0.look.applied == truth.lastEntry }
-        // Who is slow is heard all the same, and so leads until it sees that it should not.
-        if answered, isLame, leader.map({ $0.syncLatency == Self.syncLatency }) ?? false {
+            && model.leases.isEmpty && watchers.allSatisfy { $0.validator.position > model.revision }
+        if answered, isLame {
             try heal()
             return false
         }
@@ -87,13 +90,17 @@ extension Cluster {
         }
         guard now > demandsSince + Self.patience else { return false }
         let standing = members.filter { $0.state != .gone }.map { "\($0.id) \($0.state) \($0.look)" }.joined(separator: "; ")
-        if !answered || isLame {
+        if !answered {
             throw Breach(
                 isLame ? .goesOn : .progress,
                 "clients \(clients.filter { !$0.hasLastWord || $0.waitsFor != nil }.map(\.number)) have no answer; \(standing)")
         }
         throw Breach(
-            .progress, "members are not level at \(truth.lastEntry), or a change of members is not done (\(seats)): \(standing)")
+            .progress,
+            """
+            members are not level at \(truth.lastEntry), a change of members is not done (\(seats)), leases \(model.leases.keys.sorted()) have not \
+            ended or watchers \(watchers.map(\.validator.position)) are not at \(model.revision): \(standing)
+            """)
     }
 
     private func compareAll(_ seated: [Member<S>]) throws(Breach) {
@@ -101,7 +108,9 @@ extension Cluster {
         for member in seated {
             guard let tap = member.tap else { continue }
             try compareWhole(member)
-            let digest = tap.subject.digest()
+            // With all that it knows beside the keys: leases, members, alarms.
+            _ = try? tap.checkpoint()
+            let digest = "\(tap.subject.digest()); \(member.storage.facts)"
             if let first, first.digest != digest {
                 throw Breach(.equal, "member \(first.id) is \(first.digest), member \(member.id) is \(digest)")
             }

@@ -24,6 +24,7 @@ extension Cluster {
         options.segmentBytes = scenario.segmentBytes
         options.checkpointCommands = scenario.checkpointCommands
         options.retainedBytesMax = scenario.retainedBytes
+        options.chunkBytes = scenario.chunkBytes
         options.leaseReads = scenario.leaseReads
         options.checkpointsAside = scenario.checkpointsAside
         options.snapshotsAside = scenario.snapshotsAside
@@ -149,13 +150,19 @@ extension Cluster {
         var outputs: ReplicaOutputs<Answer>?
         var failure: ReplicaError?
         var lure: UInt64?
+        func send(_ messages: [PeerMessage]) {
+            let syncs = member.disk.syncs - syncsBefore
+            for message in messages {
+                sent.append((message, syncs))
+                lure = lure ?? spring(member, message)
+            }
+        }
         do throws(ReplicaError) {
-            outputs = try member.core?.step(inputs, now: member.clock(now)) { messages in
-                let syncs = member.disk.syncs - syncsBefore
-                for message in messages {
-                    sent.append((message, syncs))
-                    lure = lure ?? spring(member, message)
-                }
+            outputs = try member.core?.step(inputs, now: member.clock(now), send: send)
+            // As the shell does.
+            let slowest = Duration.microseconds(member.disk.syncs > syncsBefore ? member.syncLatency : 0)
+            if member.core?.mustHandOver(afterSync: slowest) == true {
+                outputs?.add(try member.core?.step([.handOver], now: member.clock(now), send: send))
             }
             // The shell has a quiet moment now and then.
             if case .ticks = inputs[0], member.inbox.isEmpty { try member.core?.rest() }
@@ -177,9 +184,6 @@ extension Cluster {
             return try crash(member, losesPower: true, backIn: faultDice.within(10_000...2_000_000))
         }
         try watchOver(member, sent: promise)
-        // As the shell does.
-        let slowest = Duration.microseconds(syncs > 0 ? member.syncLatency : 0)
-        if member.core?.mustHandOver(afterSync: slowest) == true { try arrive(member.id, .handOver) }
         guard let outputs else { return }
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }
@@ -195,9 +199,17 @@ extension Cluster {
     }
 
     /// Beside the replica's thread: what is applied meanwhile is not in it, and the replica hears of it later.
-    func makeCheckpoint(_ id: UInt64, _ life: Int) {
+    func makeCheckpoint(_ id: UInt64, _ life: Int) throws(Breach) {
         guard let member = member(id), member.life == life, let tap = member.tap else { return }
-        plan(.checkpointed(id, life: life, through: try? tap.checkpoint()), in: worldDice.within(1_000...50_000))
+        // Who reads while it writes sees what is written, what waits and what came meanwhile.
+        var breach: Breach?
+        let index = try? member.storage.whileWriting {
+            do throws(Breach) { try self.compareWhole(member) } catch { breach = error }
+        } body: {
+            try tap.checkpoint()
+        }
+        if let breach { throw breach }
+        plan(.checkpointed(id, life: life, through: index), in: worldDice.within(1_000...50_000))
     }
 
     func keepPart(_ id: UInt64, _ life: Int, _ letter: Int) throws(Breach) {
@@ -210,5 +222,14 @@ extension Cluster {
         guard case .path(let path)? = letters.take(letter), let member = member(id), member.life == life, let tap = member.tap
         else { return }
         try arrive(id, .snapshotMade(SnapshotFile.make(path, machine: tap, disk: member.disk)))
+    }
+}
+
+extension ReplicaOutputs {
+    /// Of a second step.
+    fileprivate mutating func add(_ more: ReplicaOutputs?) {
+        guard let more else { return }
+        answers += more.answers
+        reads += more.reads
     }
 }

@@ -173,7 +173,7 @@ final class Cluster<S: Subject> {
         case .act(let client): act(client)
         case .restart(let id): if let member = member(id), member.state == .down { try start(member) }
         case .snapshot(let id, let life, let letter): try makeSnapshot(id, life, letter)
-        case .checkpoint(let id, let life): makeCheckpoint(id, life)
+        case .checkpoint(let id, let life): try makeCheckpoint(id, life)
         case .checkpointed(let id, let life, let index):
             guard let member = member(id), member.life == life else { return }
             try arrive(id, .checkpointMade(index.map { .success($0) } ?? .failure(.noSpace)))

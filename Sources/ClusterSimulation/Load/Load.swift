@@ -68,6 +68,8 @@ struct Client {
     var misses = 0
     /// After the healing it made its last call, and that was answered or is under way.
     var hasLastWord = false
+    /// After the healing a write of its own was answered.
+    private(set) var hasWritten = false
 
     init(number: Int, dice: Dice, target: UInt64) {
         self.number = number
@@ -131,13 +133,19 @@ struct Client {
 
     private mutating func put(_ key: Key) -> Request { .transaction(Transaction(then: [.put(key, value())])) }
 
-    /// A write that is surely one, for the end of a run.
-    mutating func lastWord() -> Request { put("end") }
+    mutating func beginLastWords() {
+        hasLastWord = false
+        hasWritten = false
+    }
+
+    /// For the end of a run: a write that is surely one, and then a read.
+    mutating func lastWord() -> Request { hasWritten ? .range(RangeRequest(.single("end")), serializable: false) : put("end") }
 
     mutating func learn(_ answer: Answer, to request: Request) {
         switch answer {
         case .transaction(let result):
             newest = max(newest, result.revision)
+            hasWritten = true
             guard case .transaction(let transaction) = request else { return }
             for (operation, result) in zip(result.succeeded ? transaction.then : transaction.otherwise, result.results) {
                 if case .put(let key, _, _) = operation { seen[key] = newest }

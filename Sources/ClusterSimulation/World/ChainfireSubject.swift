@@ -11,7 +11,7 @@ final class ChainfireSubject: Subject {
     init(on member: Member<ChainfireSubject>) throws(ChainfireError) {
         var options = ChainfireOptions()
         // So little that values are read from the storage and the ring of events overflows.
-        options.cacheBytes = 200
+        options.cacheBytes = 20
         options.compaction = CompactionPolicy(keep: 400)
         options.garbageAtOnce = 1
         options.leaseRecordsEvery = .milliseconds(1_500)

@@ -2,7 +2,7 @@
 struct Scenario {
     enum Fault: CaseIterable {
         case kill, losePower, losePowerMidway, outage, pause, isolate, split, oneWay, lossy, slowNetwork
-        case slowDisk, fullDisk, flip, clockRate, clockJump
+        case slowDisk, fullDisk, failSync, flip, clockRate, clockJump
         case transfer, addMember, removeMember, replaceMember, loseConnection, wipe
         // These are aimed, and happen where a seed's temper says so.
         case siege, pauseLeader, ambush, lateLink
@@ -24,6 +24,8 @@ struct Scenario {
     var segmentBytes: Int
     var checkpointCommands: Int
     var retainedBytes: Int
+    /// Of a snapshot's parts.
+    var chunkBytes: Int
     var leaseReads: Bool
     /// As the real shell has it.
     var checkpointsAside: Bool
@@ -55,6 +57,7 @@ struct Scenario {
                 switch fault {
                 case .outage, .flip, .clockRate, .clockJump, .removeMember, .replaceMember, .addMember, .fullDisk, .slowDisk, .wipe: 2
                 case .transfer, .losePowerMidway, .losePower: 4
+                case .failSync: 1
                 default: 3
                 }
             return (fault, dice.oneIn(3) ? 0 : usual * dice.pick([1, 1, 3]))
@@ -66,6 +69,7 @@ struct Scenario {
         segmentBytes = dice.pick([4 << 10, 8 << 10, 32 << 10])
         checkpointCommands = dice.pick([8, 40, 200, 1_000])
         retainedBytes = dice.pick([0, 2_000, 20_000, 1 << 20])
+        chunkBytes = dice.pick([300, 2_000, 256 << 10])
         checkpointsAside = !dice.oneIn(3)
         snapshotsAside = !dice.oneIn(3)
         leaseReads = dice.oneIn(3)

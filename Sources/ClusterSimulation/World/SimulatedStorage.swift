@@ -36,6 +36,8 @@ final class SimulatedStorage: MachineStorage {
     let name: String
     private let disk: SimulatedDisk
     private let state = Mutex(State())
+    /// Called in the midst of a write, as others use the machine meanwhile.
+    nonisolated(unsafe) private var meanwhile: (() -> Void)?
 
     init(name: String, disk: SimulatedDisk) {
         self.name = name
@@ -59,7 +61,20 @@ final class SimulatedStorage: MachineStorage {
         return content.image
     }
 
+    /// - Parameter meanwhile: done in the midst of each write that `body` makes. One thread drives all.
+    func whileWriting<T>(_ meanwhile: @escaping () -> Void, body: () throws -> T) rethrows -> T {
+        self.meanwhile = meanwhile
+        defer { self.meanwhile = nil }
+        return try body()
+    }
+
+    /// What is stored beside the rows, to compare members by.
+    var facts: String {
+        state.withLock { $0.now.facts.sorted { $0.key < $1.key }.map { "\($0.key) \(CRC32C.checksum($0.value))" }.joined(separator: ", ") }
+    }
+
     func write(_ batch: StorageBatch) throws {
+        meanwhile?()
         try state.withLock { state in
             if state.isFull { throw ChainfireError.full(name) }
             for row in batch.rows { state.now.rows.insert(row, at: state.now.place(row.id)) }
