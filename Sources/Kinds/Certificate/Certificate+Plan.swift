@@ -81,6 +81,8 @@ extension Certificate {
 
         private static func keep(_ certificate: Resource<Certificate>, _ seen: Sight, _ reader: Reader) -> Plan<Certificate, Action> {
             let status = certificate.status(seen)
+            // Before anything else: an authority that changes waits for it, and this can be done when no certificate can be issued.
+            if let plan = changeOfTrust(certificate, seen, status, reader) { return plan }
             guard let wanted = request(certificate, reader) else {
                 let node = Reference(Node.self, certificate.spec.node?.scalarText ?? "")
                 return Plan(.waiting(on: node, "it is not there, and the certificate bears its names"), status: status)
@@ -95,12 +97,18 @@ extension Certificate {
             if wanted.isCA, authority.spec.maxPathLength == 0 {
                 return Plan(.stalled("isCA: \(above) allows no authority below it (maxPathLength: 0); change one of them"), status: status)
             }
-            let trust = (issuer.trust ?? []).map(\.fingerprint.hexadecimal)
             let differences = Self.differences(certificate, wanted, seen, above, issuer)
-            if !differences.isEmpty {
-                return issue(certificate, wanted, seen, issuer, fingerprint, trust, differences, status)
-            }
-            guard let kept = seen.kept, kept.trust != trust else { return Plan(.ready, status: status, lookAgain: seen.pace.lookAgain) }
+            if differences.isEmpty { return Plan(.ready, status: status, lookAgain: seen.pace.lookAgain) }
+            return issue(certificate, wanted, seen, issuer, fingerprint, differences, status)
+        }
+
+        /// What the authority that signed it says of its roots, told to its holder; nil where that is so already.
+        private static func changeOfTrust(
+            _ certificate: Resource<Certificate>, _ seen: Sight, _ status: Status, _ reader: Reader
+        ) -> Plan<Certificate, Action>? {
+            guard let kept = seen.kept, let issuer = reader.get(CertificateAuthority.self, kept.authority)?.status?.detail,
+                let trust = issuer.trust?.map(\.fingerprint.hexadecimal), kept.trust != trust
+            else { return nil }
             let difference = Difference("trust", seen: list(kept.trust), wanted: list(trust), impact: .reload)
             return Plan(
                 .converging("changing whom it trusts"), [.renewTrust(name: certificate.name, trust: trust)], status: status,
@@ -147,14 +155,14 @@ extension Certificate {
 
         private static func issue(
             _ certificate: Resource<Certificate>, _ wanted: CertificateSpec, _ seen: Sight, _ issuer: CertificateAuthority.Status,
-            _ fingerprint: Digest, _ trust: [String], _ differences: [Difference], _ status: Status
+            _ fingerprint: Digest, _ differences: [Difference], _ status: Status
         ) -> Plan<Certificate, Action> {
             // A revoked certificate's key may be in other hands.
             let isRevoked = seen.kept.map { issuer.revoked?.contains($0.certificate.serial) == true } ?? false
             let keepsKey = certificate.spec.privateKey.rotationPolicy == .never && seen.kept?.spec.key == wanted.key && !isRevoked
             let wish = Identities.Wish(
                 name: certificate.name, spec: wanted, authority: certificate.spec.issuerRef.name.scalarText,
-                issuerFingerprint: fingerprint.hexadecimal, trust: trust, keepsKey: keepsKey,
+                issuerFingerprint: fingerprint.hexadecimal, trust: (issuer.trust ?? []).map(\.fingerprint.hexadecimal), keepsKey: keepsKey,
                 renewed: certificate.metadata.annotations[renewAnnotation] ?? seen.kept?.renewed, replacing: seen.kept?.revision ?? 0)
             let why = seen.kept == nil ? "the first" : differences.map(\.path).joined(separator: ", ")
             return Plan(.converging("issuing"), [.issue(wish, why: why)], status: status, differences: differences)

@@ -148,10 +148,15 @@ package enum Certificate: Kind {
 
     static func readSubject(_ fields: inout Fields) -> Subject? {
         fields.optionalObject("subject", "Further parts of the subject.") { fields in
-            Subject(
+            let subject = Subject(
                 organizations: fields.scalars("organizations", String.self, 0...8, "Organizations."),
                 organizationalUnits: fields.scalars("organizationalUnits", String.self, 0...8, "Units of them."),
                 countries: fields.scalars("countries", String.self, 0...8, "Countries, as two letters."))
+            guard fields.isSound else { return subject }
+            for (index, country) in subject.countries.enumerated() where country.count != 2 || !country.allSatisfy({ $0.isASCII && $0.isLetter }) {
+                fields.note("\"\(country)\" is not a country as two letters, such as DE (ISO 3166)", at: "countries[\(index)]")
+            }
+            return subject
         }
     }
 

@@ -34,11 +34,11 @@ extension CertificateAuthority {
             let old = kept.phase == .trustBoth ? kept.current : kept.previous
             let hold = TimeInterval(spec.rolloverHold.milliseconds) / 1000
             let isHoldOver = (kept.settledAt.map { now >= $0.addingTimeInterval(hold) } ?? false) || old.map { now > $0.certificate.notAfter } ?? false
-            // One that ends soon is not kept waiting for a node that may never come back.
-            let isOldEnding = old.map { now > $0.certificate.notAfter.addingTimeInterval(-max(2 * hold, 3600)) } ?? false
+            // Then nothing is waited for that may never follow: neither a node that does not come back, nor a record that nobody brings in order.
+            let isPressing = old.map { now > $0.certificate.notAfter.addingTimeInterval(-max(2 * hold, 3600)) } ?? (kept.phase == .dropOld && now >= due)
             let next = min(now < due ? due : .distantFuture, listDue)
             return Sight(
-                kept: kept, isDue: isDue, isListDue: now >= listDue, isHoldOver: isHoldOver, isOldEnding: isOldEnding, pace: Pace(until: next.timeIntervalSince(now)))
+                kept: kept, isDue: isDue, isListDue: now >= listDue, isHoldOver: isHoldOver, isPressing: isPressing, pace: Pace(until: next.timeIntervalSince(now)))
         }
 
         package func perform(_ action: Action) async throws {

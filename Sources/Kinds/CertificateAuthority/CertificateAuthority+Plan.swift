@@ -14,20 +14,20 @@ extension CertificateAuthority {
         package var isListDue: Bool
         /// Whether the phase of a change has lasted long enough since it reached everything.
         package var isHoldOver: Bool
-        /// Whether the certificate that is to go will soon have ended.
-        var isOldEnding = false
+        /// Whether there is no time left to wait for what does not follow: the certificate that is to go will soon have ended, or the next change is due.
+        var isPressing = false
         var pace: Pace
 
         package init(kept: AuthorityFacts?, isDue: Bool = false, isListDue: Bool = false, isHoldOver: Bool = false) {
             self.init(kept: kept, isDue: isDue, isListDue: isListDue, isHoldOver: isHoldOver, pace: .rarely)
         }
 
-        init(kept: AuthorityFacts?, isDue: Bool, isListDue: Bool, isHoldOver: Bool, isOldEnding: Bool = false, pace: Pace) {
-            self.isOldEnding = isOldEnding
+        init(kept: AuthorityFacts?, isDue: Bool, isListDue: Bool, isHoldOver: Bool, isPressing: Bool = false, pace: Pace) {
             self.kept = kept
             self.isDue = isDue
             self.isListDue = isListDue
             self.isHoldOver = isHoldOver
+            self.isPressing = isPressing
             self.pace = pace
         }
     }
@@ -169,10 +169,10 @@ extension CertificateAuthority {
             }
             if let node = standing.status.awaitedNode {
                 // One that trusts the old root for longer does no harm.
-                if phase != .dropOld, !seen.isOldEnding {
+                if phase != .dropOld, !seen.isPressing {
                     return plan("\(node) has not put \(phase == .reissue ? "the new certificate" : "the same roots") on its node yet")
                 }
-            } else if let behind = standing.status.awaits {
+            } else if let behind = standing.status.awaits, !seen.isPressing {
                 return plan(phase == .reissue ? "\(behind) is not issued anew yet" : "\(behind) does not trust the same roots yet")
             }
             if phase == .dropOld { return plan("everything has followed", [.advance(name: name, from: phase)]) }

@@ -75,7 +75,7 @@ extension CertificateAuthority {
             // What hangs on it is gone through only while something of it may not have followed: there may be ten thousand.
             let trust = status.trust?.map(\.fingerprint)
             status.spread = old?.spread
-            let followers = Followers(authority, remembered: old?.awaits, reader)
+            let followers = Followers(authority, phase: kept.phase, remembered: old?.awaits, reader)
             if status.spread != trust {
                 status.awaits = followers.firstBehind(trust: trust ?? [])?.description
                 if status.awaits == nil { status.spread = trust }
@@ -128,12 +128,14 @@ extension CertificateAuthority {
     /// follow when they have the files.
     private struct Followers {
         private let authority: Resource<CertificateAuthority>
+        private let phase: RolloverPhase?
         private let remembered: String?
         private let reader: Reader
 
         /// - Parameter remembered: who was the first that had not followed when somebody last looked.
-        init(_ authority: Resource<CertificateAuthority>, remembered: String?, _ reader: Reader) {
+        init(_ authority: Resource<CertificateAuthority>, phase: RolloverPhase?, remembered: String?, _ reader: Reader) {
             self.authority = authority
+            self.phase = phase
             self.remembered = remembered
             self.reader = reader
         }
@@ -163,7 +165,7 @@ extension CertificateAuthority {
         /// Whom there is to wait for: something that is to be signed or told anew, or a node that is to have it.
         private enum Lag { case record(Reference), node(Reference) }
 
-        /// A record goes before any node: a node may be waited for no longer, a record always is.
+        /// A record goes before any node: while an old root leaves the bundles, a node is not waited for, and a record is.
         private func first(
             behind isBehind: (Certificate.Status) -> Bool, node isNodeBehind: (Installation.Delivered) -> Bool, _ belowLag: (Status, Reference) -> Lag?
         ) -> Reference? {
@@ -212,11 +214,11 @@ extension CertificateAuthority {
             return Rendering.certificate(of: node, unnoted)?.name == certificate.name ? found : nil
         }
 
-        /// What was announced, and may have been issued although its record does not say so yet.
+        /// What was announced, and may have been issued although its record does not say so yet. Of one that cannot be issued at all nothing
+        /// keeps an old root in the bundles.
         private func isInFlight(_ record: any AnyResource) -> Bool {
-            ["Issuing", "Failing"].contains(record.summary?.condition("Ready")?.reason ?? "")
+            phase != .dropOld && ["Issuing", "Failing"].contains(record.summary?.condition("Ready")?.reason ?? "")
         }
-
     }
 
     fileprivate static func reference(_ text: String) -> Reference? {

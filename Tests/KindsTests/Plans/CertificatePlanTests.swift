@@ -138,8 +138,9 @@ import Testing
                 if words.has("settled") { facts.settledAt = Self.epoch }
                 kept = facts
             }
-            let sight = CertificateAuthority.Sight(
+            var sight = CertificateAuthority.Sight(
                 kept: kept, isDue: words.has("due"), isListDue: words.has("listdue"), isHoldOver: words.has("over"))
+            sight.isPressing = words.has("pressing")
             return told(CertificateAuthority.Planning.plan(Goal(authority), given: sight, Reader(ledger)))
         }
     }

@@ -269,6 +269,39 @@ private func seeds(_ count: Int) -> [UInt64] {
         }
     }
 
+    @Test func `a certificate whose node is gone trusts what its authority says, and holds it no longer than the certificate that is to go`() async throws {
+        try await inRolloverDirectory { path in
+            var world = try await nodeWorld(path, "n1")
+            func detail() throws -> CertificateAuthority.Status { try #require(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail) }
+            world.ledger[Reference(Node.self, "node-1")] = nil
+            world.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "1")
+            try await world.settle()
+            #expect(world.ledger.get(Certificate.self, "n1")?.status?.detail.trust?.count == 2)
+            #expect(try detail().rollover == "Reissue" && detail().awaits == "Certificate/n1", "it bears the node's names, and cannot be issued anew")
+            world.time.advance(by: .seconds(10 * 365 * 86_400 - 1800))
+            try await world.settle()
+            #expect(try detail().rollover == nil)
+        }
+    }
+
+    @Test func `an authority that ended in the midst of a change goes on with it, whatever could not be issued meanwhile`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText(hold: "0s"))
+            try await world.settle()
+            let root = Reference(CertificateAuthority.self, "root")
+            world.annotate(root, Certificate.renewAnnotation, "1")
+            _ = try await world.step(root)
+            world.time.advance(by: .seconds(11 * 365 * 86_400))
+            // One certificate has changed, and one is new: neither can be had of an authority that has ended.
+            let new = "apiVersion: plasma.cloud/v1alpha1\nkind: Certificate\nmetadata: {name: n4}\nspec: {dnsNames: [n4], issuerRef: {name: root}}\n---\n"
+            try world.put(new + rolloverText(hold: "0s", dns: "-other"))
+            try await world.settle()
+            #expect(world.isReady, "\(world.phases)")
+            #expect(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail.rollover == nil)
+        }
+    }
+
     @Test func `no record ever tells a key`() async throws {
         try await inRolloverDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
