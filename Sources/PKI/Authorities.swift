@@ -92,10 +92,10 @@ package struct Authorities: Sendable {
         }
     }
 
-    /// Notes that a phase has reached everything that hangs on the authority.
+    /// Notes that a phase has reached everything that hangs on the authority. What a clock that was ahead noted does not count.
     package func settle(_ name: String, _ phase: RolloverPhase, now: Date) async throws(PKIError) {
         try await change(name) { kept, _ in
-            if kept.phase == phase, kept.settledAt == nil { kept.settledAt = now }
+            if kept.phase == phase, kept.settledAt.map({ $0 > now }) ?? true { kept.settledAt = now }
             return []
         }
     }
@@ -230,16 +230,24 @@ package struct Authorities: Sendable {
         return (part, [(SealedAuthority.name(issuer), above.revision)])
     }
 
-    /// Changes what is kept, if the body changes it.
+    /// Changes what is kept, if the body changes it; from the beginning where somebody else has changed it meanwhile, as many do who revoke
+    /// at once what an authority signed.
     private func change(
         _ name: String,
         _ body: (inout SealedAuthority, Vault) async throws(PKIError) -> [(name: String, revision: Revision)]
     ) async throws(PKIError) {
-        guard let kept = try await vault.authority(name) else { throw .missing("the authority \(name)") }
-        var next = kept.value
-        let standingOn = try await body(&next, vault)
-        if next == kept.value { return }
-        try await vault.replace(SealedAuthority.name(name), expecting: kept.revision, with: next, standingOn: standingOn)
+        for _ in 0..<16 {
+            guard let kept = try await vault.authority(name) else { throw .missing("the authority \(name)") }
+            var next = kept.value
+            let standingOn = try await body(&next, vault)
+            if next == kept.value { return }
+            do {
+                return try await vault.replace(SealedAuthority.name(name), expecting: kept.revision, with: next, standingOn: standingOn)
+            } catch .changed {
+                continue
+            }
+        }
+        throw .changed("the authority \(name)")
     }
 }
 

@@ -19,10 +19,12 @@ package enum Renewal {
         return Date(timeIntervalSince1970: date.timeIntervalSince1970.rounded(.down))
     }
 
-    /// Whether it is time, and whether a new one would be valid for longer: under an issuer that ends soon it would not.
+    /// Whether it is time, and whether a new one would be valid for longer: under an issuer that ends soon it would not. One that is not valid
+    /// yet was made by a clock that was ahead; nobody accepts it.
     package static func isDue(
         _ certificate: CertificateFacts, renewBefore: TimeInterval?, life: TimeInterval, uid: String, issuerNotAfter: Date?, now: Date
     ) -> Bool {
+        if now < certificate.notBefore { return true }
         guard now >= date(of: certificate, renewBefore: renewBefore, uid: uid) else { return false }
         let end = min(now.addingTimeInterval(life), issuerNotAfter ?? .distantFuture)
         return end > certificate.notAfter.addingTimeInterval(1)

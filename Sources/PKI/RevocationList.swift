@@ -30,6 +30,14 @@ package struct RevocationList: Sendable {
     /// How long one is good for; a new one is made when a third of that is left.
     package static let life = TimeInterval(7 * 86_400)
 
+    /// Whether one that ends then is to be made anew now: soon it has ended, or a clock that was ahead made it, and it is not valid yet.
+    package static func isDue(nextUpdate: Date, now: Date) -> Bool {
+        now >= due(nextUpdate: nextUpdate) || nextUpdate.addingTimeInterval(-life - AuthorityMaterial.backdating) > now
+    }
+
+    /// When one that ends then is made anew.
+    package static func due(nextUpdate: Date) -> Date { nextUpdate.addingTimeInterval(-life / 3) }
+
     package var number: Int64
     package var thisUpdate: Date
     package var nextUpdate: Date

@@ -79,9 +79,11 @@ struct SealedAuthority: Codable, Hashable, Sendable {
 
     /// Signs the lists anew, with what signs now and what did.
     mutating func signLists(_ now: Date) throws(PKIError) {
-        revoked.removeAll { $0.isOver(now) }
-        inherited?.removeAll { $0.notAfter < now }
-        let next = RevocationList(number: (self.list.number) + 1, now: now, revoked: revoked)
+        // By the list before, too: a clock that is ahead for a while makes nobody forgotten.
+        let time = min(now, list.nextUpdate)
+        revoked.removeAll { $0.isOver(time) }
+        inherited?.removeAll { $0.notAfter < time }
+        let next = RevocationList(number: list.number + 1, now: now, revoked: revoked)
         var pem = ""
         for part in [current] + [previous].compactMap({ $0 }) { pem += try next.signed(by: try part.material.signer()) }
         pem += (inherited ?? []).map(\.pem).joined()

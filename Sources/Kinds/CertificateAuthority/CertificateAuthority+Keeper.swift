@@ -20,25 +20,27 @@ extension CertificateAuthority {
 
         package func observe(_ goal: Goal<CertificateAuthority>, _ reader: Reader) async throws -> Sight {
             let authority = goal.resource
-            guard let kept = try await authorities.facts(of: authority.name) else { return Sight(kept: nil) }
+            guard var kept = try await authorities.facts(of: authority.name) else { return Sight(kept: nil) }
             let spec = authority.spec
             let renewBefore = spec.renewBefore.map { TimeInterval($0.milliseconds) / 1000 }
             let now = time.date()
+            // By a clock that was ahead: how long that is, nobody knows.
+            if let settledAt = kept.settledAt, settledAt > now { kept.settledAt = nil }
             let issuer = spec.issuerRef.flatMap { reader.get(CertificateAuthority.self, $0.name.scalarText) }?.status?.detail
             let isDue = kept.phase == nil && Renewal.isDue(
                 kept.current.certificate, renewBefore: renewBefore, life: TimeInterval(spec.duration.milliseconds) / 1000,
                 uid: authority.metadata.uid, issuerNotAfter: issuer?.notAfter, now: now)
             let due = Renewal.date(of: kept.current.certificate, renewBefore: renewBefore, uid: authority.metadata.uid)
-            let listDue = kept.listNextUpdate.addingTimeInterval(-RevocationList.life / 3)
             // Behind an old certificate that has ended, there is nobody to wait for.
             let old = kept.phase == .trustBoth ? kept.current : kept.previous
             let hold = TimeInterval(spec.rolloverHold.milliseconds) / 1000
             let isHoldOver = (kept.settledAt.map { now >= $0.addingTimeInterval(hold) } ?? false) || old.map { now > $0.certificate.notAfter } ?? false
             // Then nothing is waited for that may never follow: neither a node that does not come back, nor a record that nobody brings in order.
             let isPressing = old.map { now > $0.certificate.notAfter.addingTimeInterval(-max(2 * hold, 3600)) } ?? (kept.phase == .dropOld && now >= due)
-            let next = min(now < due ? due : .distantFuture, listDue)
+            let next = min(now < due ? due : .distantFuture, RevocationList.due(nextUpdate: kept.listNextUpdate))
             return Sight(
-                kept: kept, isDue: isDue, isListDue: now >= listDue, isHoldOver: isHoldOver, isPressing: isPressing, pace: Pace(until: next.timeIntervalSince(now)))
+                kept: kept, isDue: isDue, isListDue: RevocationList.isDue(nextUpdate: kept.listNextUpdate, now: now), isHoldOver: isHoldOver, isPressing: isPressing,
+                pace: Pace(until: next.timeIntervalSince(now)))
         }
 
         package func perform(_ action: Action) async throws {

@@ -19,14 +19,36 @@ struct CertificateWorld {
     var performed: [Reference: [String]] = [:]
     /// One in so many actions is lost to a crash, or done twice; 0: none.
     var faults: UInt64 = 0
-    private let authorities: CertificateAuthority.Keeper
-    private let certificates: Certificate.Keeper
+    private var authorities: CertificateAuthority.Keeper
+    private var certificates: Certificate.Keeper
 
     init(directory: String, seed: UInt64) {
         random = SplitMix(state: seed)
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
-        authorities = CertificateAuthority.Keeper(authorities: Authorities(vault: vault), time: time)
-        certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: Authorities(vault: vault), time: time)
+        (authorities, certificates) = Self.keepers(vault, time)
+    }
+
+    private static func keepers(_ vault: Vault, _ time: any Time) -> (CertificateAuthority.Keeper, Certificate.Keeper) {
+        let authorities = Authorities(vault: vault)
+        return (
+            CertificateAuthority.Keeper(authorities: authorities, time: time),
+            Certificate.Keeper(identities: Identities(vault: vault), authorities: authorities, time: time)
+        )
+    }
+
+    /// The same world as its keepers see it whose clock is ahead.
+    func ahead(_ seconds: TimeInterval) -> CertificateWorld {
+        var world = self
+        (world.authorities, world.certificates) = Self.keepers(vault, Ahead(time: time, seconds: seconds))
+        return world
+    }
+
+    private struct Ahead: Time {
+        let time: ManualTime
+        let seconds: TimeInterval
+        func now() -> Instant { time.now() }
+        func date() -> Date { time.date().addingTimeInterval(seconds) }
+        func sleep(until deadline: Instant) async throws { try await time.sleep(until: deadline) }
     }
 
     var loops: [AnyLoop] {

@@ -1,12 +1,12 @@
 import Bytes
 import Foundation
 import Host
-import PKI
 import Reconcile
 import Resource
 import Testing
 
 @testable import Kinds
+@testable import PKI
 
 /// By what a list names it.
 private func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
@@ -69,8 +69,10 @@ struct RevocationTests {
             for copy in copies + [kept] { #expect(root.name(try fields(copy))) }
             // Nobody needs the entry of what has ended long ago.
             #expect(root.count == 5)
-            world.time.advance(by: .seconds(2 * 365 * 86_400))
-            try await world.settle()
+            for days in [2 * 365, 6] as [Int64] {
+                world.time.advance(by: .seconds(days * 86_400))
+                try await world.settle()
+            }
             #expect(try lists("root").count == 4 && !lists("root").name(fields(kept)))
         }
     }
@@ -89,6 +91,69 @@ struct RevocationTests {
             let (before, after) = (try fields(copy), try fields(now))
             #expect(before.issuer != after.issuer)
             #expect(lists.name(before) && !lists.name(after))
+        }
+    }
+
+    @Test func `an authority whose own certificate is revoked gets another one with a new key, and so does what it signed`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            let text = rolloverText(hold: "0s").replacing("commonName: issuing,", with: "commonName: issuing, privateKey: {rotationPolicy: Never},")
+            try world.put(text)
+            try await world.settle()
+            let before = try #require(try await world.vault.authority("issuing")?.value.current)
+            let copy = try #require(try await world.vault.identity(ofCertificate: "n2"))
+            world.annotate(Reference(CertificateAuthority.self, "root"), CertificateAuthority.revokeAnnotation, before.facts.serial)
+            try await world.settle()
+            let after = try #require(try await world.vault.authority("issuing")?.value.current)
+            #expect(after.facts.serial != before.facts.serial && after.material.keyPEM != before.material.keyPEM)
+            #expect(try await world.vault.identity(ofCertificate: "n2")?.serial != copy.serial)
+            #expect(world.isReady, "\(world.phases)")
+        }
+    }
+
+    @Test func `what many revoke at once of one authority is revoked`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText())
+            try await world.settle()
+            let (vault, now) = (world.vault, world.time.date())
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 10..<18 { group.addTask { try await Authorities(vault: vault).revoke("issuing", ["\(number)"], now: now) } }
+                try await group.waitForAll()
+            }
+            #expect(try await Authorities(vault: vault).facts(of: "issuing")?.revoked.sorted() == (10..<18).map { "\($0)" })
+        }
+    }
+
+    @Test func `a clock that was ahead for a while leaves nothing that is not valid yet, and nobody is forgotten`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText(hold: "10m"))
+            try await world.settle()
+            let serial = try #require(try await world.vault.identity(ofCertificate: "n2")?.serial)
+            world.leave(Reference(Certificate.self, "n2"))
+            try await world.settle()
+            // A change begins and comes to rest with the clock ahead.
+            var ahead = world.ahead(2 * 365 * 86_400)
+            ahead.annotate(Reference(CertificateAuthority.self, "root"), Certificate.renewAnnotation, "1")
+            try await ahead.settle()
+            world.ledger = ahead.ledger
+            #expect(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail.rollover == "TrustBoth")
+            for _ in 0..<24 {
+                try await world.settle()
+                world.time.advance(by: .seconds(600))
+            }
+            #expect(world.isReady, "\(world.phases)")
+            let now = world.time.date()
+            for certificate in world.ledger.list(Certificate.self) {
+                #expect(certificate.status?.detail.notBefore.map { $0 <= now } == true, "\(certificate.name)")
+            }
+            for authority in world.ledger.list(CertificateAuthority.self) {
+                let status = try #require(authority.status?.detail)
+                #expect(status.rollover == nil && status.notBefore.map { $0 <= now } == true, "\(authority.name)")
+                #expect(status.crlNextUpdate.map { $0 <= now.addingTimeInterval(RevocationList.life) } == true, "\(authority.name)")
+            }
+            #expect(world.ledger.get(CertificateAuthority.self, "issuing")?.status?.detail.revoked == [serial])
         }
     }
 
