@@ -14,6 +14,7 @@ extension CertificateAuthority {
         var obstacle: Condition?
         private let issuer: Status?
         private let isRenewalAsked: Bool
+        private let isRevoked: Bool
 
         init(_ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts?, _ reader: Reader) {
             let spec = authority.spec
@@ -21,6 +22,7 @@ extension CertificateAuthority {
             issuer = above?.status?.detail
             let asked = authority.metadata.annotations[Certificate.renewAnnotation]
             isRenewalAsked = asked != nil && asked != kept?.renewed
+            isRevoked = kept.map { above?.status?.detail.revoked?.contains($0.current.certificate.serial) == true } ?? false
             wish = Authorities.Wish(
                 name: authority.name,
                 spec: .authority(
@@ -28,7 +30,8 @@ extension CertificateAuthority {
                     key: Certificate.policy(spec.privateKey), life: spec.duration.milliseconds / 1000),
                 issuer: spec.issuerRef?.name.scalarText, issuerFingerprint: issuer?.fingerprint?.hexadecimal, keepsKey: false,
                 renewed: asked ?? kept?.renewed)
-            wish.keepsKey = spec.privateKey.rotationPolicy == .never && kept?.current.spec.key == wish.spec.key
+            // A revoked certificate's key may be in other hands.
+            wish.keepsKey = spec.privateKey.rotationPolicy == .never && kept?.current.spec.key == wish.spec.key && !isRevoked
             obstacle = Self.obstacle(authority, above, reader)
             status = Status()
             if let kept { draw(authority, kept, reader) }
@@ -44,6 +47,9 @@ extension CertificateAuthority {
                 found.append(Difference(
                     "issuer", seen: kept.current.issuerFingerprint.map { .string("sha256:" + $0) },
                     wanted: wish.issuerFingerprint.map { .string("sha256:" + $0) }, impact: .reload))
+            }
+            if isRevoked {
+                found.append(Difference("serial", seen: .string(kept.current.certificate.serial + " (revoked)"), wanted: "not revoked", impact: .reload))
             }
             if isRenewalAsked { found.append(Difference("renewal", seen: nil, wanted: wish.renewed.map { .string($0) }, impact: .reload)) }
             if isDue { found.append(Difference("renewal", seen: "due", wanted: "renewed", impact: .reload)) }
