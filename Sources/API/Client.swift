@@ -77,11 +77,14 @@ package struct Client: Sendable {
     }
 
     /// Sets annotations; nil removes one. Neither spec nor generation change.
+    /// - Parameter resourceVersion: what was read, and must still stand; nil: whatever stands there.
+    /// - Throws: `ClientError.conflict` when it does not.
     package func patchAnnotations(
-        _ kind: AnyKind, _ name: String, _ annotations: [String: String?]
+        _ kind: AnyKind, _ name: String, _ annotations: [String: String?], resourceVersion: String? = nil
     ) async throws -> any AnyResource {
-        let members = annotations.mapValues { $0.map(JSON.string) ?? .null }
-        let patch = JSON.object(["metadata": .object(["annotations": .object(members)])])
+        var metadata: [String: JSON] = ["annotations": .object(annotations.mapValues { $0.map(JSON.string) ?? .null })]
+        if let resourceVersion { metadata["resourceVersion"] = .string(resourceVersion) }
+        let patch = JSON.object(["metadata": .object(metadata)])
         let answer = try await json(
             "PATCH", Paths.object(kind.plural, name), body: patch.encoded(), contentType: "application/merge-patch+json")
         return try Self.decode(answer, kind)

@@ -57,9 +57,10 @@ package struct SerialNumber: Hashable, Sendable {
 
     var value: X509.Certificate.SerialNumber { .init(bytes: bytes) }
 
-    /// As `openssl` or plasma writes it: hexadecimal digits in either case, with colons or without. nil for anything else.
+    /// As `openssl` or plasma writes it: hexadecimal digits in either case, with colons or without, perhaps after "0x". nil for anything else.
     package static func normal(_ text: String) -> String? {
-        let digits = text.filter { $0 != ":" }.lowercased()
+        let written = text.lowercased()
+        let digits = (written.hasPrefix("0x") ? written.dropFirst(2) : written[...]).filter { $0 != ":" }
         guard !digits.isEmpty, let bytes = Hex.decode(digits.count.isMultiple(of: 2) ? digits : "0" + digits), bytes.count <= 20 else { return nil }
         let significant = Array(bytes.drop { $0 == 0 })
         return significant.isEmpty ? nil : Hex.encode(significant)

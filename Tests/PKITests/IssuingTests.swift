@@ -158,7 +158,8 @@ private struct Issued {
         #expect(seen.count == 10_000)
         #expect(SerialNumber.normal("4A:0B:FF") == "4a0bff")
         #expect(SerialNumber.normal("0fff") == "0fff" && SerialNumber.normal("fff") == "0fff" && SerialNumber.normal("00000fff") == "0fff")
-        for wrong in ["", ":", "0", "00", "xyz", "4a 0b", String(repeating: "1", count: 42)] { #expect(SerialNumber.normal(wrong) == nil, "\(wrong)") }
+        #expect(SerialNumber.normal("0x4A0B") == "4a0b" && SerialNumber.normal("0Xfff") == "0fff")
+        for wrong in ["", ":", "0", "0x", "x1", "00", "xyz", "4a 0b", String(repeating: "1", count: 42)] { #expect(SerialNumber.normal(wrong) == nil, "\(wrong)") }
     }
 
     @Test func `nothing that is printed tells a key`() throws {
@@ -199,6 +200,14 @@ private struct Issued {
                 #expect(share < 1 || date >= start + life * 0.6, "\(life) \(share)")
             }
         }
+    }
+
+    @Test func `what a clock that was ahead made, and is not valid yet, is made anew`() {
+        func isDue(_ now: Date) -> Bool { Renewal.isDue(facts(1000), renewBefore: nil, life: 10, uid: "u", issuerNotAfter: nil, now: now) }
+        #expect(isDue(start - 301) && !isDue(start - 300))
+        let list = RevocationList(number: 1, now: start, revoked: [])
+        func isListDue(_ now: Date) -> Bool { RevocationList.isDue(nextUpdate: list.nextUpdate, now: now) }
+        #expect(isListDue(start - 301) && !isListDue(start - 300) && !isListDue(start + 400_000) && isListDue(start + 404_000))
     }
 
     @Test func `under an issuer that ends no later, a renewal would gain nothing`() {

@@ -55,14 +55,10 @@ struct RevokeCommand: AsyncParsableCommand {
         try await connection.withClient { client in
             for word in certificates {
                 let (name, serial) = try await serial(word, client)
-                let record = try await AuthorityRecord.fetch(name, client)
-                let asked = record.annotation(AuthorityRecord.revoke).map { [$0] } ?? []
-                guard !record.texts("status.revoked").contains(serial), !asked.joined().contains(serial) else {
+                guard try await AuthorityRecord.revoke(serial, of: name, client) else {
                     Output.write("\(serial) of \(name) is revoked already\n")
                     continue
                 }
-                _ = try await client.patchAnnotations(
-                    record.kind, name, [AuthorityRecord.revoke: (asked + [serial]).joined(separator: ",")])
                 Output.write("\(serial) of \(name) is being revoked\n")
                 let known = try await client.list(kinds["certificate"]!, selector: nil).items + client.list(kinds["certificateauthority"]!, selector: nil).items
                 if try !known.contains(where: { try $0.json()["status"]?["serial"]?.string == serial }) {

@@ -7,7 +7,6 @@ import Resource
 /// What the server tells of an authority or a certificate.
 struct AuthorityRecord: Sendable {
     static let renew = Kinds.Certificate.renewAnnotation
-    static let revoke = Kinds.CertificateAuthority.revokeAnnotation
 
     var kind: AnyKind
     var name: String
@@ -25,6 +24,27 @@ struct AuthorityRecord: Sendable {
         guard kind.name == wanted else { throw Failure("\(word) is a \(kind.name); a \(wanted) is asked for") }
         guard let object = try await client.get(kind, name) else { throw Failure("\(wanted)/\(name) is not there") }
         return try AuthorityRecord(kind, object)
+    }
+
+    /// Asks an authority to revoke a serial number, beside those that others ask it for at the same time.
+    /// - Returns: false when that was asked for already.
+    static func revoke(_ serial: String, of name: String, _ client: Client) async throws -> Bool {
+        let annotation = Kinds.CertificateAuthority.revokeAnnotation
+        for _ in 0..<16 {
+            let record = try await fetch(name, client)
+            let asked = record.annotation(annotation)
+            let known = record.texts("status.revoked") + Kinds.CertificateAuthority.revocations(in: asked ?? "").serials
+            if known.contains(serial) { return false }
+            do {
+                _ = try await client.patchAnnotations(
+                    record.kind, name, [annotation: [asked, serial].compactMap { $0 }.joined(separator: ",")],
+                    resourceVersion: record.text("metadata.resourceVersion"))
+                return true
+            } catch ClientError.conflict {
+                continue
+            }
+        }
+        throw Failure("CertificateAuthority/\(name) changes all the time, and \(serial) was not revoked; ask again")
     }
 
     func text(_ path: String) -> String? { json.at(path).flatMap { $0.string ?? $0.text } }

@@ -63,7 +63,7 @@ extension CertificateAuthority {
             _ goal: Goal<CertificateAuthority>, given seen: Sight, _ reader: Reader
         ) -> Plan<CertificateAuthority, Action> {
             switch (goal, seen.kept) {
-            case (.absent(let authority), let kept): leave(authority, kept, reader)
+            case (.absent(let authority), let kept): leave(authority, kept, seen, reader)
             case (.present(let authority), let kept): present(authority, kept, seen, reader)
             }
         }
@@ -105,44 +105,58 @@ extension CertificateAuthority {
             return next
         }
 
-        /// The key is not destroyed while anything hangs on it.
+        /// The key is not destroyed while anything hangs on it, and until then its lists are kept good.
         private static func leave(
-            _ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts?, _ reader: Reader
+            _ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts?, _ seen: Sight, _ reader: Reader
         ) -> Plan<CertificateAuthority, Action> {
-            guard kept != nil else { return Plan(.ready, status: Status()) }
-            var status = authority.status?.detail ?? Status()
-            status.awaits = nil
+            guard let kept else { return Plan(.ready, status: Status()) }
+            guard let user = user(of: authority, reader) else {
+                var status = authority.status?.detail ?? Status()
+                status.awaits = nil
+                return Plan(
+                    .converging("destroying the key"), [.remove(name: authority.name)], status: status, differences: [.leaving("authority")])
+            }
+            var standing = Standing(authority, kept, reader)
+            standing.status.awaits = nil
+            return tend(authority, kept, seen, standing) ?? Plan(user, status: standing.status, lookAgain: seen.pace.lookAgain)
+        }
+
+        /// What it waits for before it can go.
+        private static func user(of authority: Resource<CertificateAuthority>, _ reader: Reader) -> Condition? {
             let below: [any AnyResource] =
                 reader.mentioning(authority.reference, Certificate.self) + reader.mentioning(authority.reference, CertificateAuthority.self)
-            if let user = below.first { return Plan(.waiting(on: user.reference, "the authority signs for it"), status: status) }
+            if let user = below.first { return .waiting(on: user.reference, "the authority signs for it") }
             let cluster = reader.list(Cluster.self).first {
                 $0.spec.trust?.certificateAuthority.scalarText == authority.name && !$0.metadata.isLeaving
             }
-            if let cluster { return Plan(.waiting(on: cluster.reference, "it trusts the authority"), status: status) }
+            return cluster.map { .waiting(on: $0.reference, "it trusts the authority") }
+        }
+
+        /// What needs nothing but its own key, and waits for nobody: to revoke, and to sign the lists anew.
+        private static func tend(
+            _ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts, _ seen: Sight, _ standing: Standing
+        ) -> Plan<CertificateAuthority, Action>? {
+            let revoked = Set(asked(of: authority).serials).subtracting(kept.revoked).sorted()
+            if !revoked.isEmpty {
+                let difference = Difference("revoked", seen: nil, wanted: .array(revoked.map { .string($0) }), impact: .none)
+                return Plan(
+                    .converging("revoking"), [.revoke(name: authority.name, revoked)], status: standing.status, differences: [difference])
+            }
+            guard seen.isListDue else { return nil }
+            let difference = Difference("revocationList", seen: "ends soon", wanted: "signed", impact: .none)
             return Plan(
-                .converging("destroying the key"), [.remove(name: authority.name)], status: status, differences: [.leaving("authority")])
+                .converging("signing the revocation list"), [.signLists(name: authority.name)], status: standing.status, differences: [difference])
         }
 
         private static func present(
             _ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts?, _ seen: Sight, _ reader: Reader
         ) -> Plan<CertificateAuthority, Action> {
             var standing = Standing(authority, kept, reader)
+            if let kept, let plan = tend(authority, kept, seen, standing) { return plan }
             if let obstacle = standing.obstacle { return Plan(obstacle, status: standing.status) }
             guard let kept else {
                 let difference = Difference("authority", seen: nil, wanted: "issued", impact: .none)
                 return Plan(.converging("issuing"), [.create(standing.wish)], status: standing.status, differences: [difference])
-            }
-            let revoked = unrevoked(authority, kept)
-            if !revoked.isEmpty {
-                let difference = Difference("revoked", seen: nil, wanted: .array(revoked.map { .string($0) }), impact: .none)
-                return Plan(
-                    .converging("revoking"), [.revoke(name: authority.name, revoked)], status: standing.status, differences: [difference])
-            }
-            if seen.isListDue {
-                let difference = Difference("revocationList", seen: "ends soon", wanted: "signed", impact: .none)
-                return Plan(
-                    .converging("signing the revocation list"), [.signLists(name: authority.name)], status: standing.status,
-                    differences: [difference])
             }
             if let phase = kept.phase { return go(on: phase, authority, kept, seen, standing) }
             var differences = Certificate.differences(kept.current.spec, standing.wish.spec)
@@ -151,6 +165,10 @@ extension CertificateAuthority {
                 standing.wish.replacing = kept.current.certificate.fingerprint
                 let why = differences.map(\.path).joined(separator: ", ")
                 return Plan(.converging("changing"), [.rollOver(standing.wish, why: why)], status: standing.status, differences: differences)
+            }
+            if let word = asked(of: authority).unreadable.first {
+                let wrong = "\"\(word)\" in the annotation \(revokeAnnotation) is not a serial number in hexadecimal, and revokes nothing; put it right, or take it out"
+                return Plan(.stalled(wrong), status: standing.status, lookAgain: seen.pace.lookAgain)
             }
             return Plan(.ready, status: standing.status, lookAgain: seen.pace.lookAgain)
         }
@@ -183,17 +201,19 @@ extension CertificateAuthority {
             return plan("everything has followed; held for \(hold.scalarText), so that everybody fetches it")
         }
 
-        /// Serial numbers that somebody asked to revoke, and that are not.
-        private static func unrevoked(_ authority: Resource<CertificateAuthority>, _ kept: AuthorityFacts) -> [String] {
-            guard let asked = authority.metadata.annotations[revokeAnnotation] else { return [] }
-            let serials = asked.split { $0 == "," || $0 == " " }.compactMap { SerialNumber.normal(String($0)) }
-            let known = Set(kept.revoked)
-            return Set(serials).subtracting(known).sorted()
+        private static func asked(of authority: Resource<CertificateAuthority>) -> (serials: [String], unreadable: [String]) {
+            revocations(in: authority.metadata.annotations[revokeAnnotation] ?? "")
         }
     }
 
-    /// Serial numbers to revoke, parted by commas. What was revoked stays so when the annotation goes.
+    /// Serial numbers to revoke, parted by commas or space. What was revoked stays so when the annotation goes.
     package static let revokeAnnotation = "plasma.cloud/revoke"
+
+    /// What an annotation asks to revoke, and what of it is no serial number.
+    package static func revocations(in text: String) -> (serials: [String], unreadable: [String]) {
+        let words = text.split { $0 == "," || $0.isWhitespace }.map(String.init)
+        return (words.compactMap(SerialNumber.normal), words.filter { SerialNumber.normal($0) == nil })
+    }
 }
 
 extension AuthorityFacts.Part {

@@ -106,7 +106,7 @@ import Testing
                   privateKey: {algorithm: \(words["algorithm"] ?? "ECDSA")}\(issuer)
                 """, words)
             if let renew = words["renew"] { authority.metadata.annotations[Certificate.renewAnnotation] = renew }
-            if let revoke = words["revoke"] { authority.metadata.annotations[CertificateAuthority.revokeAnnotation] = revoke }
+            if let revoke = words["revoke"] { authority.metadata.annotations[CertificateAuthority.revokeAnnotation] = revoke.replacing("~", with: "\n") }
             ledger[authority.reference] = authority
             if let issuer = words["issuer"], issuer != "missing", issuer != "circle" {
                 var above: Resource<CertificateAuthority> = try draft(
