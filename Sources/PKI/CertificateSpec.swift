@@ -112,6 +112,13 @@ extension CertificateSpec {
         return usage == KeyUsage() ? nil : usage
     }
 
+    /// Whether usages of the key are asked for, of which a key of this kind can have none: a certificate that names none is good for all
+    /// (RFC 5280, 4.2.1.3).
+    package static func losesUsages(_ usages: [KeyPurpose], isCA: Bool, key: KeyPolicy) -> Bool {
+        let spec = CertificateSpec(subject: SubjectName(commonName: nil), usages: usages, isCA: isCA, key: key, life: 0)
+        return spec.keyUsage == nil && spec.extendedKeyUsages.count < spec.usages.count
+    }
+
     var extendedKeyUsages: [ExtendedKeyUsage.Usage] {
         usages.compactMap { purpose in
             switch purpose {

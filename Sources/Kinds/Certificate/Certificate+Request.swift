@@ -18,10 +18,11 @@ extension Certificate {
             if node.spec.fullName.unicodeScalars.count <= 64 { commonName = commonName ?? node.spec.fullName }
         }
         return CertificateSpec(
-            subject: subject(commonName, spec.subject), dnsNames: names, ipAddresses: addresses,
-            usages: spec.usages.compactMap { KeyPurpose(rawValue: $0.rawValue) }, isCA: spec.isCA, key: policy(spec.privateKey),
-            life: spec.duration.milliseconds / 1000)
+            subject: subject(commonName, spec.subject), dnsNames: names, ipAddresses: addresses, usages: purposes(spec.usages), isCA: spec.isCA,
+            key: policy(spec.privateKey), life: spec.duration.milliseconds / 1000)
     }
+
+    static func purposes(_ usages: [Usage]) -> [KeyPurpose] { usages.compactMap { KeyPurpose(rawValue: $0.rawValue) } }
 
     static func subject(_ commonName: String?, _ subject: Subject?) -> SubjectName {
         SubjectName(

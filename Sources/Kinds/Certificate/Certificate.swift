@@ -1,5 +1,6 @@
 import Foundation
 import Manifest
+import PKI
 import Resource
 
 /// A leaf certificate, with cert-manager's field names.
@@ -109,6 +110,9 @@ package enum Certificate: Kind {
         if spec.dnsNames.isEmpty, spec.ipAddresses.isEmpty, spec.node == nil, spec.commonName == nil {
             fields.note("is for nobody: give dnsNames, ipAddresses, node or commonName")
         }
+        if CertificateSpec.losesUsages(purposes(spec.usages), isCA: spec.isCA, key: policy(spec.privateKey)) {
+            fields.note("leaves this key (\(policy(spec.privateKey))) nothing to do, and without a usage it is good for all; add \"digital signature\"", at: "usages")
+        }
         noteRepeats(spec.dnsNames.map(\.scalarText), "dnsNames", &fields)
         noteRepeats(spec.ipAddresses.map(\.scalarText), "ipAddresses", &fields)
         return spec
@@ -116,10 +120,14 @@ package enum Certificate: Kind {
 
     // What Certificate and CertificateAuthority have in common.
 
+    /// Certificates cannot tell years of five digits (RFC 5280, 4.1.2.5), and no date near them is meant.
+    private static let lifeMax = TimeSpan.hours(876_000)
+
     static func readLife(_ fields: inout Fields, default life: TimeSpan) -> (duration: TimeSpan, renewBefore: TimeSpan?) {
         let duration = fields.checked("duration", { $0.value("duration", default: life, "How long it is valid: 2160h.") }) {
             duration in
-            duration < .minutes(5) ? "\"\(duration)\" is shorter than 5m, the least there is" : nil
+            if duration > lifeMax { return "\"\(duration)\" is longer than \(lifeMax), the most there is (100 years)" }
+            return duration < .minutes(5) ? "\"\(duration)\" is shorter than 5m, the least there is" : nil
         }
         let renewBefore = fields.checked(
             "renewBefore",

@@ -97,7 +97,7 @@ package enum CertificateAuthority: Kind {
                     "How long the phases of a change of authorities last at least, so that everybody has fetched what changed; 10m when absent, less where there is less time.")
             }
         ) { hold in
-            guard isSound, let hold, hold.milliseconds * 2 > time else { return nil }
+            guard isSound, let hold, hold.milliseconds > time / 2 else { return nil }
             return "\"\(hold.scalarText)\" is too long: the two phases of a change must end before the old authority does, \(TimeSpan(milliseconds: time).scalarText) after it begins (renewBefore)"
         }
         return hold ?? TimeSpan(milliseconds: min(600_000, time / 2))
