@@ -43,6 +43,12 @@ extension InstallationRound {
                 status: status, differences: differences, lookAgain: .seconds(15))
         }
         if let tidying = tidying(status, differences) { return tidying }
+        if lacksCertificate {
+            return Plan(
+                .stalled("\(node.reference) has no Certificate any more: nobody renews the one that it shows, and when that ends it is cut off; "
+                    + "apply a Certificate with spec.node: \(name)"),
+                status: status, differences: differences, lookAgain: .seconds(15))
+        }
         // What its first boot still does is of interest to those who measure it.
         return Plan(.ready, status: status, differences: differences, lookAgain: .seconds(seen.boot?.isPending == true ? 15 : 60))
     }
@@ -54,6 +60,9 @@ extension InstallationRound {
         else { return nil }
         return Installation.Delivered(certificate: certificate.name, issuer: detail.issuer, trust: trust)
     }
+
+    /// Its cluster's members know each other by their certificates, and none is for this node.
+    private var lacksCertificate: Bool { cluster?.spec.trust != nil && Rendering.certificate(of: name, reader) == nil }
 
     /// Keys that ended runs were given stay nowhere.
     func tidying(_ status: Installation.Status, _ differences: [Difference]) -> Decision? {

@@ -13,6 +13,8 @@ extension Installation {
         package var node: String
         /// Its cluster, whose members share a token; nil: it belongs to none.
         package var cluster: String?
+        /// Names the CertificateAuthority that its cluster trusts.
+        package var authority: String?
         /// Names the Certificate it shows, when its cluster has a trust.
         package var certificate: String?
         package var configuration: RenderedFile?
@@ -38,7 +40,8 @@ extension Installation {
         var needs = Needs(node: node)
         guard let cluster = Rendering.cluster(of: node, lookup) else { return needs }
         needs.cluster = cluster.name
-        if cluster.spec.trust != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
+        needs.authority = cluster.spec.trust?.certificateAuthority.scalarText
+        if needs.authority != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
         if terms.hasRevocationLists { needs.revocationLists = Rendering.revocationLists(of: cluster, lookup) }
         do throws(Rendering.Refusal) {
             let description = try Rendering.description(of: cluster, lookup: lookup, only: node, joinsThrough: terms.joinsThrough, hasRevocationLists: terms.hasRevocationLists)
@@ -77,6 +80,9 @@ extension Installation {
                 } else {
                     lacks = "Certificate/\(certificate) was not issued yet"
                 }
+            } else if let authority = needs.authority {
+                // Whoever lost its certificate shows the old one to its end, and goes on knowing the others.
+                secrets.trust = try await vault.trust(ofAuthority: authority)
             }
             if let cluster = needs.cluster {
                 let name = Installation.tokenName(ofCluster: cluster)
