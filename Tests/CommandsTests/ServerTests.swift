@@ -63,6 +63,27 @@ struct ServerTests {
         }
     }
 
+    @Test func `of several who ask an authority to revoke at once, none is lost, and none asks twice`() async throws {
+        try await withServer(Commands.kinds) { client, _ in
+            let text = "apiVersion: plasma.cloud/v1alpha1\nkind: CertificateAuthority\nmetadata: {name: ca}\nspec: {commonName: ca}\n"
+            _ = try await client.apply([("ca.yaml", Array(text.utf8))])
+            try await withThrowingTaskGroup(of: Bool.self) { tasks in
+                for number in 10..<14 { tasks.addTask { try await AuthorityRecord.revoke("a\(number)b", of: "ca", client) } }
+                for try await isNew in tasks { #expect(isNew) }
+            }
+            #expect(try await !AuthorityRecord.revoke("a10b", of: "ca", client))
+            #expect(try await AuthorityRecord.revoke("10b", of: "ca", client), "a part of another number is none")
+            let asked = try await AuthorityRecord.fetch("ca", client).annotation("plasma.cloud/revoke")
+            #expect(asked?.split(separator: ",").sorted() == ["10b", "a10b", "a11b", "a12b", "a13b"])
+        }
+    }
+
+    @Test func `nodes are deleted before their certificates`() {
+        func part(_ kind: String) -> Listing.Part { .init(kind: Commands.kinds[kind]!, names: nil, objects: [], resourceVersion: "") }
+        let order = DeleteCommand.inOrder(["certificate", "service", "node", "cluster"].map(part)).map(\.kind.name)
+        #expect(order == ["Node", "Certificate", "Service", "Cluster"])
+    }
+
     private func manifest(_ names: String...) -> String {
         names.map { "apiVersion: plasma.cloud/v1alpha1\nkind: Node\nmetadata: {name: \($0), labels: {name: \($0)}}\n" }.joined(
             separator: "---\n")
@@ -81,12 +102,12 @@ struct ServerTests {
         _ = try await store.commit(Transaction(then: [.put(key, try node.encoded())]))
     }
 
-    private func withServer(_ body: @escaping @Sendable (Client, MemoryStore) async throws -> Void) async throws {
+    private func withServer(_ kinds: KindTable = toys, _ body: @escaping @Sendable (Client, MemoryStore) async throws -> Void) async throws {
         let folder = try Folder()
         let socket = folder.path + "/s"
         let store = MemoryStore()
         let (started, isStarted) = AsyncStream.makeStream(of: Void.self)
-        let server = Server(.init(socketPath: socket), store: store, kinds: toys, hooks: Hooks(), logger: Logger(label: "test")) {
+        let server = Server(.init(socketPath: socket), store: store, kinds: kinds, hooks: Hooks(), logger: Logger(label: "test")) {
             _ in isStarted.yield()
         }
         try await withThrowingTaskGroup { tasks in

@@ -47,8 +47,8 @@ struct DeleteCommand: AsyncParsableCommand {
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             var missing = found.missing
             var leaving: [Reference] = []
-            let chosen = Set(found.parts.flatMap(\.objects).map(\.reference))
-            for part in found.parts {
+            let chosen = Set(found.objects.map(\.reference))
+            for part in Self.inOrder(found.parts) {
                 for object in part.objects {
                     // It goes with its owner.
                     if let owner = object.metadata.owner, part.names == nil || chosen.contains(owner.reference) {
@@ -77,6 +77,11 @@ struct DeleteCommand: AsyncParsableCommand {
                 throw Failure(missing.map { "\($0) is not there" }.joined(separator: "\nplasma: "))
             }
         }
+    }
+
+    /// Nodes first: a certificate whose node is seen to stay is not revoked, as that would cut the node off.
+    static func inOrder(_ parts: [Listing.Part]) -> [Listing.Part] {
+        parts.filter { $0.kind.name == "Node" } + parts.filter { $0.kind.name != "Node" }
     }
 
     private func selections() throws -> [Selection] {
