@@ -4,7 +4,6 @@ import HummingbirdTLS
 import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Resource
 import ServiceLifecycle
 import Store
@@ -15,18 +14,14 @@ package struct Server: Service {
         package var host: String
         /// 0 takes any free port.
         package var port: Int
-        /// PEM; the server's certificate first.
-        package var certificateChain: String
-        /// PEM.
-        package var key: String
+        package var certificate: HTTPSCertificate
         /// Without a token nobody is let in.
         package var tokens: [BearerToken]
 
-        package init(host: String, port: Int, certificateChain: String, key: String, tokens: [BearerToken] = []) {
+        package init(host: String, port: Int, certificate: HTTPSCertificate, tokens: [BearerToken] = []) {
             self.host = host
             self.port = port
-            self.certificateChain = certificateChain
-            self.key = key
+            self.certificate = certificate
             self.tokens = tokens
         }
     }
@@ -89,7 +84,7 @@ package struct Server: Service {
         if let https = configuration.https {
             remote = Application(
                 responder: responder(.https(TokenCheck(tokens: https.tokens))),
-                server: try .tls(.http1(), tlsConfiguration: try tlsConfiguration(https)),
+                server: try .tls(.http1(), tlsConfiguration: https.certificate.configuration),
                 configuration: ApplicationConfiguration(address: .hostname(https.host, port: https.port), serverName: "plasma"),
                 onServerRunning: { open.yield(.https(port: $0.localAddress?.port ?? https.port)) },
                 eventLoopGroupProvider: .shared(loops), logger: quiet)
@@ -138,19 +133,6 @@ package struct Server: Service {
 
     private func responder(_ door: Responder.Door) -> Responder {
         Responder(door: door, objects: objects, hooks: hooks, logger: logger, bookmarkInterval: configuration.bookmarkInterval)
-    }
-
-    private func tlsConfiguration(_ https: HTTPS) throws -> TLSConfiguration {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMBytes(Array(https.certificateChain.utf8))
-            let key = try NIOSSLPrivateKey(bytes: Array(https.key.utf8), format: .pem)
-            var tls = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-            tls.minimumTLSVersion = .tlsv12
-            return tls
-        } catch {
-            throw ServerError.badCertificate("\(error)")
-        }
     }
 }
 

@@ -7,8 +7,8 @@ import Testing
 
 struct HTTPSTests {
     /// A self-signed certificate for localhost, made by openssl.
-    private func identity(in directory: String) async throws -> (certificate: String, key: String) {
-        let (certificate, key) = (directory + "/tls.crt", directory + "/tls.key")
+    private func identity(in directory: String, _ name: String = "tls") async throws -> (certificate: String, key: String) {
+        let (certificate, key) = (directory + "/\(name).crt", directory + "/\(name).key")
         _ = try await run(
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
             "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate)
@@ -20,7 +20,8 @@ struct HTTPSTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let (certificate, key) = try await identity(in: directory)
         let https = Server.HTTPS(
-            host: "127.0.0.1", port: 0, certificateChain: certificate, key: key, tokens: [BearerToken(name: "ci", token: "s3cret")])
+            host: "127.0.0.1", port: 0, certificate: try HTTPSCertificate(chain: certificate, key: key),
+            tokens: [BearerToken(name: "ci", token: "s3cret")])
         try await withServer(https: https, in: directory) { server in
             let url = "https://localhost:\(try #require(server.listening.httpsPort))"
             let client = try Client(.https(url, caPEM: certificate, token: "s3cret"))
@@ -54,16 +55,35 @@ struct HTTPSTests {
         }
     }
 
+    @Test func `a certificate that is replaced is shown to whoever connects after that`() async throws {
+        let directory = try temporaryDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let (first, second) = (try await identity(in: directory, "first"), try await identity(in: directory, "second"))
+        let shown = try HTTPSCertificate(chain: first.certificate, key: first.key)
+        try await withServer(https: .init(host: "127.0.0.1", port: 0, certificate: shown), in: directory) { server in
+            let url = "https://localhost:\(try #require(server.listening.httpsPort))/readyz"
+            func isShown(_ name: String) async throws -> Bool {
+                try await run("curl", "-s", "--cacert", "\(directory)/\(name).crt", url) == "ok\n"
+            }
+            #expect(try await isShown("first"))
+            #expect(throws: ServerError.self, "they do not go together") { try shown.replace(chain: second.certificate, key: first.key) }
+            #expect(try await isShown("first"))
+            try shown.replace(chain: second.certificate, key: second.key)
+            #expect(try await isShown("second"))
+            #expect(try await !isShown("first"))
+        }
+    }
+
     @Test func `a certificate that cannot be used and a port that is taken are told`() async throws {
-        let bad = Server.HTTPS(host: "127.0.0.1", port: 0, certificateChain: "x", key: "y")
-        let words = await message { try await withServer(https: bad) { _ in } }
+        let words = await message { _ = try HTTPSCertificate(chain: "x", key: "y") }
         #expect(words.hasPrefix("the certificate or key for HTTPS cannot be used: "), "\(words)")
         let directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let (certificate, key) = try await identity(in: directory)
-        try await withServer(https: .init(host: "127.0.0.1", port: 0, certificateChain: certificate, key: key)) { server in
+        let shown = try HTTPSCertificate(chain: certificate, key: key)
+        try await withServer(https: .init(host: "127.0.0.1", port: 0, certificate: shown)) { server in
             let port = try #require(server.listening.httpsPort)
-            let second = Server.HTTPS(host: "127.0.0.1", port: port, certificateChain: certificate, key: key)
+            let second = Server.HTTPS(host: "127.0.0.1", port: port, certificate: shown)
             let taken = await message { try await withServer(https: second) { _ in } }
             #expect(taken == "cannot listen at 127.0.0.1:\(port): Address already in use")
         }

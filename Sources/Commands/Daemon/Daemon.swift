@@ -51,8 +51,9 @@ struct Daemon {
                 return Self.machineName(reference, mirror.ledger).map { LogSource(path: drivers.hypervisor.files(of: $0).serialLog) }
             },
             metrics: { [exposition] in exposition.text() }, version: VersionInfo(version: Plasma.version))
+        let httpsKeeper = try httpsKeeper(time)
         let server = Server(
-            Server.Configuration(socketPath: directory.socket, https: try https()), store: store, kinds: Catalog.table, hooks: hooks,
+            Server.Configuration(socketPath: directory.socket, https: try https(httpsKeeper)), store: store, kinds: Catalog.table, hooks: hooks,
             logger: logger,
             onListening: { [logger] listening in
                 logger.info("listening", metadata: [
@@ -65,6 +66,7 @@ struct Daemon {
         parts.append(.init(service: Janitor(store: store, time: time, logger: logger)))
         parts.append(.init(service: LocalHost(name: host, store: store, time: time, logger: logger)))
         parts += drivers.loops(performs: true).map { .init(service: $0.controller(workshop)) }
+        if let httpsKeeper { parts.append(.init(service: httpsKeeper)) }
         // Last to start and first to stop: nobody is served by half a server.
         parts.append(.init(service: server))
         if let body {
@@ -103,17 +105,21 @@ struct Daemon {
         }
     }
 
-    private func https() throws -> Server.HTTPS? {
+    private var httpsFolder: String { directory.path + "/api" }
+
+    private func httpsKeeper(_ time: any Time) throws -> HTTPSKeeper? {
         guard let listen else { return nil }
-        let folder = directory.path + "/api"
         // A wildcard address is no name that a client could use.
         let names = [host] + (["0.0.0.0", "::"].contains(listen.host) ? [] : [listen.host])
-        let identity = try ServerIdentity.load(in: folder, names: names)
-        let token = try Token.load(folder + "/token")
-        logger.info("https is wanted", metadata: ["address": "\(listen)", "ca": "\(folder)/ca.crt", "token": "\(folder)/token"])
+        return try HTTPSKeeper(folder: httpsFolder, names: names, time: time, logger: logger)
+    }
+
+    private func https(_ keeper: HTTPSKeeper?) throws -> Server.HTTPS? {
+        guard let listen, let keeper else { return nil }
+        let token = try Token.load(httpsFolder + "/token")
+        logger.info("https is wanted", metadata: ["address": "\(listen)", "ca": "\(httpsFolder)/ca.crt", "token": "\(httpsFolder)/token"])
         return Server.HTTPS(
-            host: listen.host, port: listen.port, certificateChain: identity.certificate + identity.authority, key: identity.key,
-            tokens: [BearerToken(name: "admin", token: token)])
+            host: listen.host, port: listen.port, certificate: keeper.certificate, tokens: [BearerToken(name: "admin", token: token)])
     }
 
     /// The VirtualMachine whose console an object's log is.
