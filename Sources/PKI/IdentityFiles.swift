@@ -23,9 +23,12 @@ struct IdentityFiles {
     /// nil when none was made yet, or its time is over.
     /// - Throws: when there is one that cannot be read: it is never replaced unasked, since clients trust it.
     func authority(_ now: Date) throws(PKIError) -> Authority? {
+        try finishAuthority()
         let repair = "; put the right file back, or remove ca.crt and ca.key to make a new authority that clients must be given anew"
         switch (try read(authorityCertificate), try read(authorityKey)) {
         case (nil, nil): return nil
+        // Of a first start that was cut short by an earlier version: nobody has seen its certificate.
+        case (nil, _?) where try read(serverCertificate) == nil: return nil
         case (nil, _?): throw .file(authorityCertificate, "is missing beside ca.key" + repair)
         case (_?, nil): throw .file(authorityKey, "is missing beside ca.crt" + repair)
         case (let certificateText?, let keyText?):
@@ -58,11 +61,31 @@ struct IdentityFiles {
         return ServerIdentity(authority: authorityText, certificate: certificateText, key: keyText)
     }
 
-    func write(_ authority: Authority, _ identity: ServerIdentity) throws(PKIError) {
-        try write(authority.key.pemRepresentation, to: authorityKey)
-        try write(identity.authority, to: authorityCertificate)
-        try write(identity.key, to: serverKey)
-        try write(identity.certificate, to: serverCertificate)
+    /// Both files lie beside those before until both are whole, and the key takes its place last: whoever is stopped in between has a key
+    /// that waits, and `finishAuthority` goes on.
+    func write(_ authority: Authority) throws(PKIError) {
+        let certificate: String
+        do { certificate = try authority.certificate.serializeAsPEM().pemString } catch { throw .crypto("\(error)") }
+        try lay(authority.key.pemRepresentation, beside: authorityKey)
+        try lay(certificate, beside: authorityCertificate)
+        try putInPlace(authorityCertificate)
+        try putInPlace(authorityKey)
+    }
+
+    /// One without the other is made anew.
+    func write(_ identity: ServerIdentity) throws(PKIError) {
+        for (text, path) in [(identity.key, serverKey), (identity.certificate, serverCertificate)] {
+            try lay(text, beside: path)
+            try putInPlace(path)
+        }
+    }
+
+    private func finishAuthority() throws(PKIError) {
+        guard let certificate = try read(authorityCertificate).flatMap({ try? Certificate(pemEncoded: $0) }),
+            let key = try read(authorityKey + Self.new).flatMap({ try? P256.Signing.PrivateKey(pemRepresentation: $0) }),
+            certificate.publicKey == Certificate.PublicKey(key.publicKey)
+        else { return }
+        try putInPlace(authorityKey)
     }
 
     /// nil when the file does not exist.
@@ -75,9 +98,11 @@ struct IdentityFiles {
         }
     }
 
-    /// Whole or not at all, and never readable by others.
-    private func write(_ text: String, to path: String) throws(PKIError) {
-        let temporary = path + ".new"
+    private static let new = ".new"
+
+    /// Whole, on the disk, and never readable by others.
+    private func lay(_ text: String, beside path: String) throws(PKIError) {
+        let temporary = path + Self.new
         unlink(temporary)
         let descriptor = open(temporary, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure(path) }
@@ -88,7 +113,21 @@ struct IdentityFiles {
             guard written > 0 else { throw failure(path) }
             rest = rest.dropFirst(written)
         }
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure(path) }
+        guard fsync(descriptor) == 0 else { throw failure(path) }
+        try syncDirectory(path)
+    }
+
+    /// Replaces what was there, for good.
+    private func putInPlace(_ path: String) throws(PKIError) {
+        guard rename(path + Self.new, path) == 0 else { throw failure(path) }
+        try syncDirectory(path)
+    }
+
+    private func syncDirectory(_ path: String) throws(PKIError) {
+        let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure(path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure(path) }
     }
 
     private func failure(_ path: String) -> PKIError { .file(path, "cannot be written: \(String(cString: strerror(errno)))") }

@@ -26,10 +26,16 @@ package struct ServerIdentity: Hashable, Sendable {
         let names = Set(names + ["localhost", "127.0.0.1"]).sorted()
         let files = IdentityFiles(directory: directory)
         try files.makeDirectory()
-        let authority: Authority = if let kept = try files.authority(now) { kept } else { try Authority.make(now) }
-        if let kept = try files.identity(of: authority, names: names, now) { return kept }
+        let authority: Authority
+        if let kept = try files.authority(now) {
+            authority = kept
+            if let kept = try files.identity(of: authority, names: names, now) { return kept }
+        } else {
+            authority = try Authority.make(now)
+            try files.write(authority)
+        }
         let identity = try authority.issue(names: names, now)
-        try files.write(authority, identity)
+        try files.write(identity)
         return identity
     }
 }

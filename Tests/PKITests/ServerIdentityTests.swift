@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Testing
 import X509
@@ -71,6 +72,37 @@ struct ServerIdentityTests {
         #expect(throws: PKIError.file(path + "/ca.key", "is missing beside ca.crt" + repair)) { try ServerIdentity.load(in: path, names: []) }
         try "nonsense".write(toFile: path + "/ca.key", atomically: true, encoding: .utf8)
         #expect(throws: PKIError.file(path + "/ca.key", "is not a P-256 key in PEM" + repair)) { try ServerIdentity.load(in: path, names: []) }
+    }
+
+    @Test func `a start that was cut short is gone on with, or begun anew`() throws {
+        let path = try directory()
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let now = Date(timeIntervalSince1970: 1_800_000_000)
+        let files = FileManager.default
+        func move(_ name: String, _ other: String) throws { try files.moveItem(atPath: path + "/" + name, toPath: path + "/" + other) }
+        func remove(_ names: String...) throws { for name in names { try files.removeItem(atPath: path + "/" + name) } }
+        let first = try ServerIdentity.load(in: path, names: [], now: now)
+        // Both were laid down; one is in its place.
+        try move("ca.key", "ca.key.new")
+        try remove("server.crt", "server.key")
+        let second = try ServerIdentity.load(in: path, names: [], now: now)
+        #expect(second.authority == first.authority && !files.fileExists(atPath: path + "/ca.key.new"))
+        // The same while an authority took the place of one that had ended.
+        try move("ca.key", "ca.key.new")
+        try P256.Signing.PrivateKey().pemRepresentation.write(toFile: path + "/ca.key", atomically: true, encoding: .utf8)
+        #expect(try ServerIdentity.load(in: path, names: [], now: now) == second)
+        // Neither is in its place.
+        try move("ca.key", "ca.key.new")
+        try move("ca.crt", "ca.crt.new")
+        try remove("server.crt", "server.key")
+        let anew = try ServerIdentity.load(in: path, names: [], now: now)
+        #expect(anew.authority != first.authority)
+        // As versions before left it.
+        try remove("ca.crt", "server.crt", "server.key")
+        #expect(try ServerIdentity.load(in: path, names: [], now: now).authority != anew.authority)
+        #expect(try Set(files.contentsOfDirectory(atPath: path)) == ["ca.crt", "ca.key", "server.crt", "server.key"])
+        try remove("ca.crt")
+        #expect(throws: PKIError.self, "it was whole, and clients trust it") { try ServerIdentity.load(in: path, names: [], now: now) }
     }
 
     @Test func `a name that no certificate can carry is refused`() throws {
