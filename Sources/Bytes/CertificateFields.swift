@@ -41,7 +41,9 @@ package struct CertificateFields: Hashable, Sendable {
     private static func extendedUsages(after body: inout DERReader) -> [[UInt8]]? {
         // The key, and the unique identifiers of old.
         body.skip()
-        while let tag = body.tag, tag & 0xDF == 0x81 || tag & 0xDF == 0x82 { body.skip() }
+        while let tag = body.tag, tag & 0xDF == 0x81 || tag & 0xDF == 0x82 {
+            guard body.element() != nil else { return nil }
+        }
         guard var wrapped = body.enter(0xA3), var extensions = wrapped.enter(0x30) else { return nil }
         while var one = extensions.enter(0x30) {
             // id-ce-extKeyUsage, 2.5.29.37; perhaps critical.

@@ -92,4 +92,11 @@ import Testing
         #expect(Hex.decode("00AbfF") == [0, 0xAB, 0xFF])
         for bad in ["0", "0g", " 1", "é"] { #expect(Hex.decode(bad) == nil) }
     }
+
+    @Test(.timeLimit(.minutes(1))) func `a certificate that is cut short within its last field is read as far as it goes`() throws {
+        // Serial number 1; an empty algorithm, issuer, validity, subject and key; an identifier of old, of five bytes that are not there.
+        let body: [UInt8] = [0x02, 0x01, 0x01] + [0x30, 0x00, 0x30, 0x00, 0x30, 0x00, 0x30, 0x00, 0x30, 0x00] + [0x81, 0x05]
+        let fields = try #require(CertificateFields(der: [0x30, 0x11, 0x30, 0x0F] + body))
+        #expect(fields.serial == [1] && fields.isForServers)
+    }
 }
