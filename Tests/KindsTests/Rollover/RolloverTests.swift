@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import PKI
 import Reconcile
 import Resource
@@ -299,6 +300,19 @@ private func seeds(_ count: Int) -> [UInt64] {
             try await world.settle()
             #expect(world.isReady, "\(world.phases)")
             #expect(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail.rollover == nil)
+        }
+    }
+
+    @Test func `a node that has no certificate any more is still given the roots`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText())
+            try await world.settle()
+            var needs = Installation.Needs(node: "node-1")
+            needs.authority = "issuing"
+            let files = try await Installation.NodeFiles(vault: world.vault, processes: SystemProcesses()).gather(needs, makesMissing: false).files
+            let roots = try #require(try await world.vault.identity(ofCertificate: "n2")?.trustPEM)
+            #expect(files.map { $0.path } == ["etc/nixos/secrets/ca.crt"] && files.first?.contents == Array(roots.utf8))
         }
     }
 
