@@ -112,8 +112,8 @@ struct CertificateWorld {
                 if faults > 0, random.next() % faults == 0 { try await keeper.perform(action) }
             } catch PKIError.changed {
                 // The controller would look again a little later.
-            } catch let error as PKIError {
-                let shown = Plan<T.P.K, T.P.Action>(.failing("\(action): \(error)", attempt: 1), status: plan.status)
+            } catch PKIError.refused(let why) {
+                let shown = Plan<T.P.K, T.P.Action>(.failing("\(action): \(why)", attempt: 1), status: plan.status)
                 let failed = Round<T.P>(resource, plan: shown, ledger: ledger, now: Date(timeIntervalSince1970: 0), makeUID: { "" })
                 if let status = failed.status { ledger[resource.reference] = status }
                 return resource.summary?.condition("Ready")?.reason != "Failing"

@@ -3,6 +3,8 @@ import Foundation
 import Host
 import Reconcile
 import Resource
+import Simulation
+import Store
 import Testing
 
 @testable import Kinds
@@ -12,6 +14,21 @@ import Testing
 private func fields(_ identity: IssuedIdentity) throws -> CertificateFields {
     let lines = identity.certificatePEM.split(separator: "\n").prefix { !$0.hasPrefix("-----END") }.dropFirst()
     return try #require(Data(base64Encoded: lines.joined()).flatMap { CertificateFields(der: [UInt8]($0)) })
+}
+
+/// Everybody has read before anybody writes.
+private struct Hesitant: Store {
+    let store: MemoryStore
+
+    func range(_ request: RangeRequest) async throws(StoreError) -> RangeResult { try await store.range(request) }
+
+    func commit(_ transaction: Transaction) async throws(StoreError) -> TransactionResult {
+        for _ in 0..<100 { await Task.yield() }
+        return try await store.commit(transaction)
+    }
+
+    func watch(_ range: KeyRange, from revision: Revision?) async throws(StoreError) -> Watch { try await store.watch(range, from: revision) }
+    func compact(through revision: Revision) async throws(StoreError) { try await store.compact(through: revision) }
 }
 
 struct RevocationTests {
@@ -116,7 +133,8 @@ struct RevocationTests {
             var world = CertificateWorld(directory: path, seed: 1)
             try world.put(rolloverText())
             try await world.settle()
-            let (vault, now) = (world.vault, world.time.date())
+            let vault = Vault(store: Hesitant(store: world.store), sealingKeyFile: path + "/vault.key")
+            let now = world.time.date()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 10..<18 { group.addTask { try await Authorities(vault: vault).revoke("issuing", ["\(number)"], now: now) } }
                 try await group.waitForAll()
