@@ -23,20 +23,22 @@ extension CertificateAuthority {
             guard var kept = try await authorities.facts(of: authority.name) else { return Sight(kept: nil) }
             let spec = authority.spec
             let renewBefore = spec.renewBefore.map { TimeInterval($0.milliseconds) / 1000 }
+            let life = TimeInterval(spec.duration.milliseconds) / 1000
             let now = time.date()
             // By a clock that was ahead: how long that is, nobody knows.
             if let settledAt = kept.settledAt, settledAt > now { kept.settledAt = nil }
             let issuer = spec.issuerRef.flatMap { reader.get(CertificateAuthority.self, $0.name.scalarText) }?.status?.detail
             let isDue = kept.phase == nil && Renewal.isDue(
-                kept.current.certificate, renewBefore: renewBefore, life: TimeInterval(spec.duration.milliseconds) / 1000,
-                uid: authority.metadata.uid, issuerNotAfter: issuer?.notAfter, now: now)
+                kept.current.certificate, renewBefore: renewBefore, life: life, uid: authority.metadata.uid, issuerNotAfter: issuer?.notAfter, now: now)
             let due = Renewal.date(of: kept.current.certificate, renewBefore: renewBefore, uid: authority.metadata.uid)
             // Behind an old certificate that has ended, there is nobody to wait for.
             let old = kept.phase == .trustBoth ? kept.current : kept.previous
             let hold = TimeInterval(spec.rolloverHold.milliseconds) / 1000
             let isHoldOver = (kept.settledAt.map { now >= $0.addingTimeInterval(hold) } ?? false) || old.map { now > $0.certificate.notAfter } ?? false
-            // Then nothing is waited for that may never follow: neither a node that does not come back, nor a record that nobody brings in order.
-            let isPressing = old.map { now > $0.certificate.notAfter.addingTimeInterval(-max(2 * hold, 3600)) } ?? (kept.phase == .dropOld && now >= due)
+            // What may never follow, as a node that does not come back, or a record that nobody brings in order, is waited for until the time
+            // that is left is just enough without it.
+            let reserve = max(2 * hold, min(3600, (renewBefore ?? life / 3) / 2))
+            let isPressing = old.map { now > $0.certificate.notAfter.addingTimeInterval(-reserve) } ?? (kept.phase == .dropOld && now >= due)
             let next = min(now < due ? due : .distantFuture, RevocationList.due(nextUpdate: kept.listNextUpdate))
             return Sight(
                 kept: kept, isDue: isDue, isListDue: RevocationList.isDue(nextUpdate: kept.listNextUpdate, now: now), isHoldOver: isHoldOver, isPressing: isPressing,

@@ -285,6 +285,20 @@ private func seeds(_ count: Int) -> [UInt64] {
         }
     }
 
+    @Test func `an authority that lives for minutes waits for its certificates, too`() async throws {
+        try await inRolloverDirectory { path in
+            var world = CertificateWorld(directory: path, seed: 1)
+            try world.put(rolloverText(hold: "0s").replacing("commonName: root,", with: "commonName: root, duration: 30m,"))
+            try await world.settle()
+            let root = Reference(CertificateAuthority.self, "root")
+            world.annotate(root, Certificate.renewAnnotation, "1")
+            for _ in 0..<8 { _ = try await world.step(root) }
+            #expect(world.ledger.get(CertificateAuthority.self, "root")?.status?.detail.rollover == "TrustBoth", "nobody has followed")
+            try await world.settle()
+            #expect(world.isReady, "\(world.phases)")
+        }
+    }
+
     @Test func `an authority that ended in the midst of a change goes on with it, whatever could not be issued meanwhile`() async throws {
         try await inRolloverDirectory { path in
             var world = CertificateWorld(directory: path, seed: 1)
