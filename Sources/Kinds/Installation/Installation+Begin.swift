@@ -12,6 +12,7 @@ extension InstallationRound {
     func begin(_ status: Installation.Status, again: String?) -> Decision {
         var status = status
         status.wantsNetBoot = true
+        if answersAnother { status.wasTakenOver = true }
         let others = reader.list(Installation.self).filter { $0.name != installation.name }
         if let first = others.first(where: { $0.spec.node == spec.node }), first.name < installation.name {
             return Plan(.stalled("\(first.reference) installs \(node.reference) already; delete one of the two"), status: status)
@@ -83,9 +84,9 @@ extension InstallationRound {
         case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: .seconds(15))
         case .granted(let consent, let disks):
             if let consent { started.spentConsents.append(consent) }
-            // What a new set of disks holds is not ours.
-            if started.disks != disks { started.formattedBy = nil }
-            started.disks = disks
+            // What a new set of disks holds is not ours, nor what another system left on them.
+            if started.disks != disks || started.wasTakenOver == true { started.formattedBy = nil }
+            (started.disks, started.wasTakenOver) = (disks, nil)
         }
         let id = again ?? nextRun(status)
         started.run = id
@@ -113,7 +114,7 @@ extension InstallationRound {
     var cluster: Resource<Cluster>? { Rendering.cluster(of: name, reader) }
 
     /// Runs of this life and this spec have names that begin so.
-    private var series: String { "\(installation.metadata.uid.prefix(8))-\(installation.metadata.generation)-" }
+    var series: String { "\(installation.metadata.uid.prefix(8))-\(installation.metadata.generation)-" }
 
     /// A name that no run has had, as far as status and host know.
     private func nextRun(_ status: Installation.Status) -> String {

@@ -20,8 +20,9 @@ extension InstallationRound {
         case denied(String)
     }
 
-    /// Blank disks are nobody's. What an earlier run of this very installation began is its own to begin again. For
-    /// everything else a person must consent, to these disks as they are now, once.
+    /// Blank disks are nobody's. What an earlier run of this very installation and spec began is its own to begin again, as
+    /// long as no other system was seen on the machine. For everything else a person must consent, to these disks as they are
+    /// now, once.
     /// - Parameters:
     ///   - isResumed: the run was decided on, and nothing of it was started: the consent that it was given is good as long as it stands.
     ///   - isKnown: who answers is the node's installer, or its own system, and not a machine that nobody knows.
@@ -61,7 +62,8 @@ extension InstallationRound {
         let annotation = installation.metadata.annotations[Installation.consentAnnotation]
         // One that was spent on this run, was not taken back, and says the same as it would now.
         let stands = annotation.map { $0 == status.spentConsents.last && ($0 == word || $0.hasPrefix(word + "-")) } ?? false
-        if status.disks == disks, isResumed && stands || isKnown && status.formattedBy != nil { return .granted(consent: nil, disks: disks) }
+        let isOwn = isKnown && status.wasTakenOver != true && status.formattedBy?.hasPrefix(series) == true
+        if status.disks == disks, isResumed && stands || isOwn { return .granted(consent: nil, disks: disks) }
         if annotation == consent { return .granted(consent: consent, disks: disks) }
         let spent = annotation.map { status.spentConsents.contains($0) ? "; the consent \($0) is spent" : "; the consent \($0) is for something else" } ?? ""
         let what = holding.map { "\($0.path) (\(identity($0))) holds \(contents($0, facts))" }.joined(separator: "; ")

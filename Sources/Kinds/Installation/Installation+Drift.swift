@@ -74,7 +74,7 @@ extension InstallationRound {
         var status = old
         (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
         (status.run, status.startedAt, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, nil, [])
-        (status.wantsNetBoot, status.isReinstalling, status.delivered, status.configuration) = (true, true, nil, nil)
+        (status.wantsNetBoot, status.isReinstalling, status.delivered, status.configuration, status.wasTakenOver) = (true, true, nil, nil, nil)
         var plan = Decision(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
         plan.statusIfHeld = before
         return plan

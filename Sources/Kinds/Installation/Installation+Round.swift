@@ -106,6 +106,16 @@ struct InstallationRound {
         }
     }
 
+    /// Somebody has the machine who is neither its installer nor the node: what its disks hold may be theirs. An installer that is
+    /// booting may not know our key yet.
+    var answersAnother: Bool {
+        switch seen.machine {
+        case .stranger?: true
+        case .unreachable(.keyNotAccepted)?: netBoot?.status?.detail.offered.contains(name) != true
+        case nil, .unreachable?, .installer?, .system?: false
+        }
+    }
+
     var whoAnswers: String {
         switch seen.machine {
         case nil: "it does not run"

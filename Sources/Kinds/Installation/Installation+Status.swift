@@ -36,6 +36,8 @@ extension Installation {
         /// The disks that the latest run may format, and the run of ours that began to.
         var disks: String?
         var formattedBy: String?
+        /// Another system was seen on the machine since that run: what the disks hold may be no longer what it left.
+        var wasTakenOver: Bool?
         /// Whether its machine is to be offered the NetBoot now.
         var wantsNetBoot: Bool?
         /// New boots that were asked for since its last run began.
@@ -74,7 +76,7 @@ extension Installation {
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
-            case boots, delivered, diskConsents, configuration, joinsThrough, formerMembers, hasRevocationLists
+            case boots, delivered, diskConsents, wasTakenOver, configuration, joinsThrough, formerMembers, hasRevocationLists
         }
 
         package init(from decoder: any Decoder) throws {
@@ -99,6 +101,7 @@ extension Installation {
             spentConsents = try read(.spentConsents) ?? []
             disks = try read(.disks)
             formattedBy = try read(.formattedBy)
+            wasTakenOver = try read(.wasTakenOver)
             wantsNetBoot = try read(.wantsNetBoot)
             boots = try read(.boots)
             system = try read(.system)

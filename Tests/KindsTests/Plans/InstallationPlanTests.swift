@@ -142,6 +142,33 @@ import Testing
         #expect(plan.actions == [] && plan.condition.message.contains("is not blank"), "\(plan.condition.message)")
     }
 
+    @Test func `what a failed run left is its own for that spec alone, and until another system was seen there`() throws {
+        var words = PlanCases.Words(values: ["machine": "installer", "disk": "full", "run": "exit1", "log": "format", "formatted": ""])
+        var (installation, reader) = try records(words)
+        func plan() throws -> Plan<Installation, Installation.Action> { Installation.Planning.plan(Goal(installation), given: try sight(words), reader) }
+        #expect(try plan().actions.count == 1)
+        installation.metadata.generation += 1
+        let changed = try plan()
+        #expect(changed.actions == [] && changed.condition.message.contains("is not blank"), "\(changed.condition.message)")
+        installation.metadata.generation -= 1
+        for other in ["stranger", "locked"] {
+            words.values["machine"] = other
+            var later = installation
+            later.status?.detail = try plan().status
+            words.values["machine"] = "installer"
+            let after = Installation.Planning.plan(Goal(later), given: try sight(words), reader)
+            #expect(after.actions == [] && after.condition.message.contains("is not blank"), "\(other): \(after.condition.message)")
+            // A consent begins another run, and what the earlier one formatted counts no more.
+            later.metadata.annotations[Installation.consentAnnotation] = "wipe-uid-node-1-38388dab"
+            let consented = Installation.Planning.plan(Goal(later), given: try sight(words), reader)
+            #expect(consented.actions.count == 1 && consented.status.formattedBy == nil && consented.status.wasTakenOver == nil)
+        }
+        // The installer that is offered to it is still booting, and does not know plasma's key yet.
+        (words.values["machine"], words.values["boot"]) = ("locked", "")
+        let (booting, offering) = try records(words)
+        #expect(Installation.Planning.plan(Goal(booting), given: try sight(words), offering).status.wasTakenOver == nil)
+    }
+
     @Test func `a node with a system makes its installation, and is ready only with it`() throws {
         let text = """
             apiVersion: plasma.cloud/v1alpha1
