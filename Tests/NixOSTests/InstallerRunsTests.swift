@@ -184,7 +184,7 @@ import Testing
         try runs.end(slow.node, slow.run, force: true)
     }
 
-    @Test func `where it is to, nix makes the lock before the installer starts, and not where there is one`() async throws {
+    @Test func `where it is to, nix makes the lock before the installer starts, and not where there is one; a run that is to end meanwhile starts none`() async throws {
         let nix = try scratch.program("nix", "for last; do :; done; echo \"{\\\"args\\\": \\\"$*\\\"}\" >\"${last#path:}/flake.lock\"\n")
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         setenv("PATH", (nix as NSString).deletingLastPathComponent + ":" + path, 1)
@@ -199,6 +199,14 @@ import Testing
         second.node = "node02"
         try runs.start(second, extra: [], lock: lock("given"))
         try await eventually("the other ends") { runs.newestLock() == lock("given") }
+        _ = try scratch.program("nix", "echo looking; exec sleep 600\n")
+        var third = try order(scratch.program("installer", "touch \(scratch.path)/touched\n"), run: "r-1-2")
+        third.makesLock = true
+        try runs.start(third, extra: [])
+        try await eventually("nix looks") { try sight("r-1-2")?.progress.lastWords == "looking" }
+        try runs.end("node01", "r-1-2", force: false)
+        try await eventually("it ends, too") { try sight("r-1-2")?.state == .exited(143) }
+        #expect(scratch.text("touched") == nil)
     }
 
     @Test func `a program is looked for where the run would find it`() async throws {

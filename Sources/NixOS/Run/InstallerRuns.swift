@@ -223,9 +223,11 @@ package struct InstallerRuns: Sendable {
     private static let wrapperName = "plasma-install"
 
     /// The installer's group leader. It waits for the installer whatever it is told, so that its end is written down;
-    /// the installer itself hears SIGTERM as usual. `started` comes first: a run that has it may have touched the disks.
+    /// the installer itself hears SIGTERM as usual, and is not begun after one. `started` comes first: a run that has it may
+    /// have touched the disks.
     private static let wrapper = """
-        trap : TERM INT HUP
+        ended=
+        trap 'ended=1' TERM INT HUP
         run=$1 lock=$2; shift 2
         : >"$run/started" || exit 1
         # The installer asks Nix to write no lock: without one, each node would be built from what is newest in that moment.
@@ -233,8 +235,11 @@ package struct InstallerRuns: Sendable {
             nix --extra-experimental-features "nix-command flakes" flake lock "path:$run/flake" </dev/null >>"$run/log" 2>&1
         fi
         if [ -d "$run/bin" ]; then PLASMA_SSH=$(command -v ssh); export PLASMA_SSH; PATH=$run/bin:$PATH; export PATH; fi
-        "$@" </dev/null >>"$run/log" 2>&1
-        code=$?
+        code=143
+        if [ -z "$ended" ]; then
+            "$@" </dev/null >>"$run/log" 2>&1
+            code=$?
+        fi
         printf '%s\\n' "$code" >"$run/exit.new" && mv "$run/exit.new" "$run/exit"
         """
 
