@@ -164,23 +164,23 @@ import Testing
     }
 
     @Test func `the lock of the newest success is the next one's`() async throws {
-        #expect(runs.newestLock() == nil)
+        #expect(try runs.newestLock() == nil)
         try runs.start(order(writing("new", then: "exit 0")), extra: [])
         try await eventually("it ends") { try sight()?.state == .exited(0) }
-        #expect(runs.newestLock() == lock("new"))
+        #expect(try runs.newestLock() == lock("new"))
     }
 
     @Test func `where none has succeeded yet, a run that goes on gives its lock to the others; one that succeeded comes first`() async throws {
         let slow = try order(writing("slow", then: "sleep 30"))
         try runs.start(slow, extra: [])
-        try await eventually("it has found its inputs") { runs.newestLock() == lock("slow") }
+        try await eventually("it has found its inputs") { try runs.newestLock() == lock("slow") }
         // Half written.
         try "{\"is\":".write(toFile: runs.path(slow.node, slow.run) + "/flake/flake.lock", atomically: false, encoding: .utf8)
-        #expect(runs.newestLock() == nil)
+        #expect(try runs.newestLock() == nil)
         var second = try order(writing("quick", then: "exit 0"))
         second.node = "node02"
         try runs.start(second, extra: [])
-        try await eventually("the other ends") { runs.newestLock() == lock("quick") }
+        try await eventually("the other ends") { try runs.newestLock() == lock("quick") }
         try runs.end(slow.node, slow.run, force: true)
     }
 
@@ -193,12 +193,12 @@ import Testing
         first.makesLock = true
         try runs.start(first, extra: [])
         try await eventually("it ends") { try sight()?.state == .exited(0) }
-        let made = try #require(runs.newestLock())
+        let made = try #require(try runs.newestLock())
         #expect(String(decoding: made, as: UTF8.self).contains("flake lock path:"), "\(String(decoding: made, as: UTF8.self))")
         var second = first
         second.node = "node02"
         try runs.start(second, extra: [], lock: lock("given"))
-        try await eventually("the other ends") { runs.newestLock() == lock("given") }
+        try await eventually("the other ends") { try runs.newestLock() == lock("given") }
         _ = try scratch.program("nix", "echo looking; exec sleep 600\n")
         var third = try order(scratch.program("installer", "touch \(scratch.path)/touched\n"), run: "r-1-2")
         third.makesLock = true
@@ -207,6 +207,27 @@ import Testing
         try runs.end("node01", "r-1-2", force: false)
         try await eventually("it ends, too") { try sight("r-1-2")?.state == .exited(143) }
         #expect(scratch.text("touched") == nil)
+    }
+
+    @Test func `what cannot be looked at is no node without runs, and no run without an end`() async throws {
+        let program = try scratch.program("installer", "exit 0\n")
+        // A link to itself can be followed by nobody, whoever asks.
+        func loop(_ path: String) throws { try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path) }
+        try FileManager.default.createDirectory(atPath: runs.directory, withIntermediateDirectories: true)
+        try loop(runs.directory + "/node01")
+        #expect(throws: NixOSError.self) { try runs.runs(of: "node01") }
+        #expect(throws: NixOSError.self) { try runs.nodes() }
+        #expect(throws: NixOSError.self) { try runs.start(order(program), extra: []) }
+        try FileManager.default.removeItem(atPath: runs.directory + "/node01")
+        #expect(try runs.runs(of: "node01") == [])
+        let place = runs.path("node01", "r-1-1")
+        try makePrivateDirectory(place)
+        for file in ["exit", "started", "log"] {
+            try loop("\(place)/\(file)")
+            #expect(throws: NixOSError.self, "\(file)") { try sight() }
+            try FileManager.default.removeItem(atPath: "\(place)/\(file)")
+        }
+        #expect(try sight()?.state == .prepared)
     }
 
     @Test func `a program is looked for where the run would find it`() async throws {

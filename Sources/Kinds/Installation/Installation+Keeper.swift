@@ -105,7 +105,7 @@ extension Installation {
                 sight.hasProgram = try await runs.canRun(installation.spec.program.text)
                 if installation.spec.makesPackage {
                     sight.ownProgramProblem = runs.ownProgramProblem()
-                    sight.lacksLock = runs.newestLock() == nil
+                    sight.lacksLock = try runs.newestLock() == nil
                 }
             }
             return sight
@@ -123,7 +123,7 @@ extension Installation {
                     let file = PinnedFile(path: image.path, digest: image.digest)
                     if let why = await images.objection(to: file, "the image \(image.name)", else: "nothing is installed") { throw NixOSError.system(why) }
                 }
-                try runs.start(order, extra: extra, lock: runs.newestLock())
+                try runs.start(order, extra: extra, lock: try runs.newestLock())
             case .end(let node, let run, let force):
                 try runs.end(node, run, force: force)
                 if !force { memory.endings.withLock { $0[run] = time.now() } }

@@ -62,27 +62,29 @@ package struct InstallerRuns: Sendable {
     }
 
     /// Nodes that have runs.
-    package func nodes() -> [String] { names(directory) }
+    package func nodes() throws -> [String] { try names(directory) }
 
-    private func names(_ place: String) -> [String] {
-        let found = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
-        return found.filter { name in
-            var isDirectory: ObjCBool = false
-            return FileManager.default.fileExists(atPath: "\(place)/\(name)", isDirectory: &isDirectory) && isDirectory.boolValue
-        }.sorted()
+    /// Of the directories there. A place that cannot be read may hold a run that goes on: only one that is missing is empty.
+    private func names(_ place: String) throws -> [String] {
+        guard try fileStatus(place) != nil else { return [] }
+        let found: [String]
+        do { found = try FileManager.default.contentsOfDirectory(atPath: place) } catch {
+            throw NixOSError.system("could not list the runs in \(place): \(error.localizedDescription)")
+        }
+        return try found.filter { try fileStatus("\(place)/\($0)").map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }.sorted()
     }
 
     private func look(_ node: String, _ run: String, among all: [ProcessSight]) throws -> RunSight {
         let place = path(node, run)
         // In this order: what ends between the two looks has written its code before it went.
         let isAlive = isAlive(place, among: all)
-        let code = exitCode(place)
+        let code = try exitCode(place)
         let progress = try progress(of: place, isOver: !isAlive)
-        let started = modified(place + "/started")
+        let started = try modified(place + "/started")
         let state: RunSight.State =
             if isAlive { .running } else if let code { .exited(code) } else if started != nil { .died } else { .prepared }
         return RunSight(
-            run: run, state: state, progress: progress, startedAt: started, finishedAt: isAlive ? nil : modified(place + "/exit"),
+            run: run, state: state, progress: progress, startedAt: started, finishedAt: isAlive ? nil : try modified(place + "/exit"),
             hasSecrets: access(place + "/extra", F_OK) == 0, log: place + "/log")
     }
 
@@ -98,7 +100,7 @@ package struct InstallerRuns: Sendable {
     private func startAlone(_ order: InstallerOrder, _ extra: [RenderedFile], _ lock: [UInt8]?) throws {
         let place = path(order.node, order.run)
         let all = try processes.list()
-        let others = nodes().flatMap { node in names("\(directory)/\(node)").map { path(node, $0) } }.filter { other in
+        let others = try nodes().flatMap { node in try names("\(directory)/\(node)").map { path(node, $0) } }.filter { other in
             other != place && isAlive(other, among: all)
         }
         guard others.count < order.atOnce else {
@@ -185,12 +187,12 @@ package struct InstallerRuns: Sendable {
 
     /// The lock of the newest run that succeeded with a flake of plasma's own, else of the newest that found one: what installs next
     /// is built from the same inputs.
-    package func newestLock() -> [UInt8]? {
+    package func newestLock() throws -> [UInt8]? {
         var newest: (succeeded: Bool, at: Double, path: String)?
-        for node in nodes() {
-            for run in names("\(directory)/\(node)") {
-                let (lock, succeeded) = (path(node, run) + "/flake/flake.lock", exitCode(path(node, run)) == 0)
-                guard let at = modified(succeeded ? path(node, run) + "/exit" : lock), isWhole(lock) else { continue }
+        for node in try nodes() {
+            for run in try names("\(directory)/\(node)") {
+                let (lock, succeeded) = (path(node, run) + "/flake/flake.lock", try exitCode(path(node, run)) == 0)
+                guard let at = try modified(succeeded ? path(node, run) + "/exit" : lock), isWhole(lock) else { continue }
                 if let newest, (succeeded ? 1 : 0, at) <= (newest.succeeded ? 1 : 0, newest.at) { continue }
                 newest = (succeeded, at, lock)
             }
@@ -259,14 +261,23 @@ package struct InstallerRuns: Sendable {
             || process.commandLine.contains(Self.wrapperName) && process.commandLine.contains(place)
     }
 
-    private func exitCode(_ place: String) -> Int? {
-        guard let data = FileManager.default.contents(atPath: place + "/exit"), data.count < 16 else { return nil }
+    private func exitCode(_ place: String) throws -> Int? {
+        let file = place + "/exit"
+        guard let size = try fileStatus(file)?.st_size, size < 16 else { return nil }
+        guard let data = FileManager.default.contents(atPath: file) else { throw NixOSError.system("could not read \(file)") }
         return Int(String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
-    private func modified(_ path: String) -> Double? {
+    private func modified(_ path: String) throws -> Double? {
+        try fileStatus(path).map { Double($0.st_mtim.tv_sec) + Double($0.st_mtim.tv_nsec) / 1e9 }
+    }
+
+    /// nil: there is no such file. What stands in the way of looking is an error: nothing follows from it.
+    private func fileStatus(_ path: String) throws -> stat? {
         var status = stat()
-        return stat(path, &status) == 0 ? Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9 : nil
+        if stat(path, &status) == 0 { return status }
+        guard errno == ENOENT else { throw NixOSError.system("could not look at \(path): \(errnoText(errno))") }
+        return nil
     }
 
     private func write(_ files: [RenderedFile], below place: String) throws {
@@ -287,8 +298,7 @@ package struct InstallerRuns: Sendable {
     private func progress(of place: String, isOver: Bool) throws -> InstallerProgress {
         try logs.read.withLock { known in
             let path = place + "/log"
-            var status = stat()
-            guard stat(path, &status) == 0 else { return InstallerProgress() }
+            guard let status = try fileStatus(path) else { return InstallerProgress() }
             var read = known[place] ?? Logs.Read(inode: UInt64(status.st_ino), offset: 0, progress: InstallerProgress())
             if read.inode != UInt64(status.st_ino) || read.offset > UInt64(status.st_size) {
                 read = Logs.Read(inode: UInt64(status.st_ino), offset: 0, progress: InstallerProgress())
