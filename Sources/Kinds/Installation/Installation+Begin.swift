@@ -80,7 +80,7 @@ extension InstallationRound {
                 status: status, differences: [uninstalled])
         }
         var started = status
-        switch permission(facts, status, isResumed: again != nil, isKnown: isKnown) {
+        switch permission(facts, status, isResumed: again != nil, isInstaller: isInstaller, isKnown: isKnown) {
         case .denied(let why): return Plan(.stalled(why), status: status, differences: [uninstalled], lookAgain: .seconds(15))
         case .granted(let consent, let disks):
             if let consent { started.spentConsents.append(consent) }

@@ -25,8 +25,9 @@ extension InstallationRound {
     /// now, once.
     /// - Parameters:
     ///   - isResumed: the run was decided on, and nothing of it was started: the consent that it was given is good as long as it stands.
+    ///   - isInstaller: it answers already; else it comes up by kexec, with a kernel that names disks anew.
     ///   - isKnown: who answers is the node's installer, or its own system, and not a machine that nobody knows.
-    func permission(_ facts: NodeFacts, _ status: Installation.Status, isResumed: Bool, isKnown: Bool) -> Permission {
+    func permission(_ facts: NodeFacts, _ status: Installation.Status, isResumed: Bool, isInstaller: Bool, isKnown: Bool) -> Permission {
         guard spec.wipes else { return .granted(consent: nil, disks: "") }
         guard let devices = facts.devices else {
             return .denied("the installer does not tell which disks it sees: it has no lsblk that knows --json")
@@ -37,6 +38,7 @@ extension InstallationRound {
         for path in targets(devices) {
             // One disk may have several names.
             let own = facts.kernelPath(of: path)
+            if !isInstaller, let why = unsteadiness(of: path, facts, devices) { return .denied(why) }
             if !isLaidOut, let kept = kept.first(where: { facts.kernelPath(of: $0) == own }) {
                 return .denied(
                     "nobody here knows which disks \(spec.flake.map { "the flake \($0)" } ?? "its system") formats, and the wipePolicy of \(kept) is Never; take that off "
@@ -78,7 +80,20 @@ extension InstallationRound {
     /// The disks that disko destroys: those that are laid out, but for the ones that must not be wiped; or all.
     private func targets(_ devices: [BlockDevice]) -> [String] {
         if isLaidOut { return node.spec.disks.filter { $0.layout != nil && $0.wipePolicy != .never }.map(\.device.scalarText) }
-        return devices.filter { $0.type == "disk" && !$0.name.hasPrefix("zram") && !$0.name.hasPrefix("ram") }.map(\.path)
+        return wholeDisks(devices).map(\.path)
+    }
+
+    private func wholeDisks(_ devices: [BlockDevice]) -> [BlockDevice] {
+        devices.filter { $0.type == "disk" && !$0.name.hasPrefix("zram") && !$0.name.hasPrefix("ram") }
+    }
+
+    /// Why a disk that is looked at now may be another one under the installer's kernel; nil where its name tells which it is. A
+    /// virtual machine's disks have an order that every kernel finds.
+    private func unsteadiness(of path: String, _ facts: NodeFacts, _ devices: [BlockDevice]) -> String? {
+        let count = wholeDisks(devices).count
+        guard isLaidOut, count > 1, facts.kernelPath(of: path) == path, case .metal = node.spec.machine else { return nil }
+        return "\(path) may be another of its \(count) disks when the installer comes up by kexec: each kernel gives such names anew; name the disk by its link "
+            + "below /dev/disk/by-id in spec.disks of Node/\(name), or boot the machine with the installer"
     }
 
     private func isBlank(_ device: BlockDevice, _ facts: NodeFacts) -> Bool {

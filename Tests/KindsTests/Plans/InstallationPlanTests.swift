@@ -281,7 +281,7 @@ import Testing
               role: control-plane
               interfaces: [{network: lan, address: 10.0.0.11, mac: "52:54:00:00:01:01"}]
               machine: {\(words.has("metal") ? "metal: {}" : "virtual: {memory: 512MiB}")}
-              disks: [{device: \(words.has("metal") ? "/dev/disk/by-id/ata-D1" : "/dev/vda"), size: 4GiB, \(words.has("nolayout") ? "" : layout)}\(words.has("never") ? ", {device: /dev/vda, size: 1GiB, wipePolicy: Never}" : "")]
+              disks: [{device: \(words["metal"] == "" ? "/dev/disk/by-id/ata-D1" : "/dev/vda"), size: 4GiB, \(words.has("nolayout") ? "" : layout)}\(words.has("never") ? ", {device: /dev/vda, size: 1GiB, wipePolicy: Never}" : "")]
             ---
             apiVersion: plasma.cloud/v1alpha1
             kind: VirtualMachine
@@ -413,6 +413,7 @@ import Testing
         }
         if words.has("metal") { facts.aliases = ["/dev/disk/by-id/ata-D1": "/dev/vda"] }
         facts.devices = words["disk"] == "none" ? [] : [disk]
+        if words.has("second") { facts.devices?.append(BlockDevice(name: "vdb", path: "/dev/vdb", type: "disk", bytes: 4 << 30, serial: "vdb")) }
         switch words["machine"] {
         case "silent": return .unreachable(.noAnswer)
         case "locked": return .unreachable(.keyNotAccepted)
