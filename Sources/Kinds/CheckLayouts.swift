@@ -8,7 +8,7 @@ func checkLayouts(_ world: CheckedWorld) -> [Problem] {
     for node in world.nodes where !node.isBroken("spec.disks") {
         let isDirect = if case .virtual(let machine) = node.spec.machine { machine.boot != nil } else { false }
         let disks = node.spec.disks.enumerated().compactMap { index, disk in
-            disk.layout.map { LaidOutDisk(path: "spec.disks[\(index)]", size: disk.size, layout: $0) { node.problem($0, $1) } }
+            disk.layout.map { LaidOutDisk(path: "spec.disks[\(index)]", size: disk.size, layout: $0, isKept: disk.wipePolicy == .never) { node.problem($0, $1) } }
         }
         var check = LayoutCheck(disks: disks)
         problems += check.run(firmware: isDirect || node.isBroken("spec.machine") ? nil : node.spec.machine.firmware) {
@@ -21,7 +21,7 @@ func checkLayouts(_ world: CheckedWorld) -> [Problem] {
                 !disk.isBroken("spec.size"),
                 let layout = disk.spec.layout
             else { return nil }
-            return LaidOutDisk(path: "spec", size: disk.spec.size, layout: layout) { disk.problem($0, $1) }
+            return LaidOutDisk(path: "spec", size: disk.spec.size, layout: layout, isKept: disk.spec.wipePolicy == .never) { disk.problem($0, $1) }
         }
         var check = LayoutCheck(disks: disks)
         let needsBoot = machine.spec.boot == nil && machine.draft?.isSound ?? true
@@ -29,7 +29,7 @@ func checkLayouts(_ world: CheckedWorld) -> [Problem] {
     }
     for disk in world.disks where !attached.contains(disk.name) {
         guard let layout = disk.spec.layout, !disk.isBroken("spec.layout"), !disk.isBroken("spec.size") else { continue }
-        var check = LayoutCheck(disks: [LaidOutDisk(path: "spec", size: disk.spec.size, layout: layout) { disk.problem($0, $1) }])
+        var check = LayoutCheck(disks: [LaidOutDisk(path: "spec", size: disk.spec.size, layout: layout, isKept: disk.spec.wipePolicy == .never) { disk.problem($0, $1) }])
         problems += check.run(firmware: nil) { disk.problem("spec.layout", $0) }
     }
     return problems
@@ -40,6 +40,8 @@ struct LaidOutDisk {
     var path: String
     var size: ByteCount
     var layout: Layout
+    /// Its wipePolicy is Never.
+    var isKept: Bool
     var problem: (_ path: String, _ message: String) -> [Problem]
 }
 

@@ -42,8 +42,11 @@ extension LayoutCheck {
                 checkVolumes(group, disk: index, path)
             }
         }
-        for (group, leaves) in members.sorted(by: { ($0.key.list, $0.key.name) < ($1.key.list, $1.key.name) })
-        where !groups.contains(group) {
+        for (group, leaves) in members.sorted(by: { ($0.key.list, $0.key.name) < ($1.key.list, $1.key.name) }) {
+            guard !groups.contains(group) else {
+                checkPolicies(group, leaves)
+                continue
+            }
             let known = groups.filter { $0.list == group.list }.map(\.name)
             for leaf in leaves {
                 note(
@@ -51,6 +54,14 @@ extension LayoutCheck {
                 )
             }
         }
+    }
+
+    /// disko destroys a group as a whole, with what its members on other disks hold.
+    private mutating func checkPolicies(_ group: Membership.Group, _ leaves: [Membership]) {
+        guard let kept = leaves.first(where: { disks[$0.disk].isKept }), leaves.contains(where: { !disks[$0.disk].isKept }) else { return }
+        note(
+            disk: kept.disk, kept.path,
+            "\"\(group.name)\" has members on other disks, which may be wiped, and an installer destroys it with all of them; give its disks the same wipePolicy")
     }
 
     /// False when the name is taken.
