@@ -53,7 +53,7 @@ struct LayoutCheck {
     private var current = 0
     private var mounts = FirstOwners<String>()
     private var mapped = FirstOwners<String>()
-    private var hasESP = false
+    private var hasESP = false, mountsESP = false
     /// What the leaves say they belong to: group, place and bytes that they bring (nil: not known).
     var members: [Membership.Group: [Membership]] = [:]
 
@@ -86,11 +86,23 @@ struct LayoutCheck {
         if mounts.claim("/", { "" }) == nil {
             problems += whole("nothing is mounted at \"/\": one filesystem of the layout needs mountpoint: /")
         }
-        if firmware == .uefi, !hasESP {
-            problems += whole(
-                "has no EFI system partition: firmware uefi needs a partition of type EF00 that holds vfat")
+        switch firmware {
+        case .uefi where !hasESP:
+            problems += whole("has no EFI system partition: firmware uefi needs a partition of type EF00 that holds vfat")
+        case .uefi where !mountsESP:
+            problems += whole("mounts its EFI system partition nowhere, and the boot loader is installed where it is mounted: give it mountpoint: /boot")
+        case .uefi: break
+        case .bios: checkGrub()
         }
         return problems
+    }
+
+    /// It goes onto the first disk, unless one has a partition for it: between a GPT and its partitions it has no room of its own.
+    private mutating func checkGrub() {
+        guard !disks.contains(where: \.layout.hasBIOSBootPartition), disks[0].layout.content.isGPT else { return }
+        note(
+            disk: 0, "\(disks[0].path).layout.content.partitions",
+            "have none for the boot loader: firmware bios needs a partition of type EF02 in a GPT, of 1MiB and without content")
     }
 
     /// - Parameter bytes: what the content has; nil when not known.
@@ -179,11 +191,17 @@ struct LayoutCheck {
 
     private mutating func checkESP(_ content: Layout.Content?, _ path: String) {
         hasESP = true
-        if case .filesystem(let filesystem)? = content, filesystem.format == .vfat { return }
-        if case .mdraid? = content { return }
-        let held =
-            if case .filesystem(let filesystem)? = content { filesystem.format.rawValue } else { content?.type ?? "nothing" }
-        note("\(path).content", "is an EFI system partition (EF00), which must hold vfat, not \(held)")
+        switch content {
+        case .filesystem(let filesystem)? where filesystem.format == .vfat: mountsESP = mountsESP || filesystem.mountpoint != nil
+        case .mdraid(let member)?:
+            let array = disks.lazy.flatMap(\.layout.mdadm).first { $0.name == member.name }
+            mountsESP = mountsESP || array?.content?.mountpoint != nil
+        default:
+            let held =
+                if case .filesystem(let filesystem)? = content { filesystem.format.rawValue } else { content?.type ?? "nothing" }
+            note("\(path).content", "is an EFI system partition (EF00), which must hold vfat, not \(held)")
+            mountsESP = true
+        }
     }
 }
 

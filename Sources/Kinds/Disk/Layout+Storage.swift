@@ -55,7 +55,7 @@ extension Layout.Content {
         }
     }
 
-    fileprivate var mountpoint: String? {
+    var mountpoint: String? {
         switch self {
         case .filesystem(let filesystem): filesystem.mountpoint?.scalarText
         case .btrfs(let filesystem): filesystem.mountpoint?.scalarText

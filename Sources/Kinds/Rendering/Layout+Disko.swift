@@ -38,6 +38,14 @@ extension Layout {
 }
 
 extension Layout.Content {
+    var isGPT: Bool {
+        switch self {
+        case .gpt: true
+        case .table(let table): table.format == .gpt
+        default: false
+        }
+    }
+
     var disko: NixValue {
         let own: NixValue =
             switch self {
