@@ -17,10 +17,11 @@ extension InstallationRound {
         if let first = others.first(where: { $0.spec.node == spec.node }), first.name < installation.name {
             return Plan(.stalled("\(first.reference) installs \(node.reference) already; delete one of the two"), status: status)
         }
-        if case .system(let facts)? = seen.machine, let system = facts.current, status.isReinstalling != true {
+        if case .system(let facts)? = seen.machine, status.isReinstalling != true {
             // It has the host key that plasma gave it: it was installed, and is not installed over.
             status.wantsNetBoot = false
             status.boots = nil
+            guard let system = facts.current else { return awaitSystem(status) }
             status.system = system
             // As whoever installed it set it up.
             status.hasRevocationLists = facts.files["/" + NodeSecrets.revocationListsPath] != nil

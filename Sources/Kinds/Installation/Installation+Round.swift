@@ -60,9 +60,7 @@ struct InstallationRound {
         status.wantsNetBoot = false
         // Its own host key is proof: nobody else has that.
         if case .system(let facts)? = seen.machine, isDone || status.isReinstalling != true {
-            guard let system = facts.current else {
-                return Plan(.converging("waiting for the node to boot its system"), status: status, differences: [uninstalled], lookAgain: Self.patience)
-            }
+            guard let system = facts.current else { return awaitSystem(status) }
             status.system = system
             status.source = source
             (status.failure, status.failedRun, status.isReinstalling) = (nil, nil, nil)
@@ -84,6 +82,11 @@ struct InstallationRound {
             status.failure = failure(of: run, status)
         }
         return telling(begin(status, again: nil), ifFailed: status.failedRun != before)
+    }
+
+    /// The node answers, and does not say which system it runs.
+    func awaitSystem(_ status: Installation.Status) -> Decision {
+        Plan(.converging("waiting for the node to boot its system"), status: status, differences: [uninstalled], lookAgain: Self.patience)
     }
 
     /// That a run failed is told once, for the status forgets it with the next one.
