@@ -133,6 +133,10 @@ extension InstallationRound {
                 Difference("system.configuration.\(part)", seen: made[part].map { .string($0) }, wanted: wanted[part].map { .string($0) }, impact: .replace)
             }
         }
+        // The next boot is of what the profile says, whatever runs now.
+        if let expected = status.system, let profile = facts.profile, profile != expected {
+            found.append(Difference("system.profile", seen: .string(profile), wanted: .string(expected), impact: .reboot))
+        }
         if facts.needsReboot {
             found.append(Difference(
                 "system.booted", seen: facts.booted.map { .string($0) }, wanted: facts.current.map { .string($0) }, impact: .reboot))

@@ -430,6 +430,7 @@ import Testing
         var facts = NodeFacts(current: words.has("rolledback") ? "/nix/store/two" : "/nix/store/one", booted: "/nix/store/one")
         facts.needsReboot = words.has("outdated")
         if words.has("nosystem") { facts.current = nil }
+        facts.profile = words["profile"].map { "/nix/store/\($0)" }
         if words.has("crl") { facts.files["/etc/nixos/secrets/crl.pem"] = .init(sha256: "", mode: 0o644) }
         if words.has("unit") { facts.failedUnits = ["web.service"] }
         let digest = String(repeating: words["file"] == "old" ? "b" : "a", count: 64)
