@@ -56,7 +56,7 @@ import Testing
         let facts = try #require(NodeLook.read(Array(answer.utf8)))
         #expect(facts.isInstaller && facts.id == "nixos")
         #expect(facts.current == "/nix/store/abc-nixos-system-node01" && facts.profile == nil)
-        #expect(facts.needsReboot)
+        #expect(facts.needsReboot == true)
         #expect(facts.failedUnits == ["a@x.service", "b.service"])
         #expect(facts.signatures == ["/dev/vda": ["gpt", "PMBR"], "/dev/vdb": []])
         #expect(facts.aliases == ["/dev/disk/by-id/b": "/dev/vdb"])
@@ -65,6 +65,15 @@ import Testing
         #expect(disk.serial == "vda" && disk.bytes == 2 << 30 && disk.children.first?.mountpoints == ["/boot"])
         #expect(NodeLook.read(Array(answer.dropLast(16).utf8)) == nil, "an answer that breaks off is none")
         #expect(facts.boot == nil)
+    }
+
+    @Test func `what could not be asked is not known, and not nothing`() throws {
+        let told = line("failed", "") + line("current-boot", "/nix/store/k1") + line("booted-boot", "/nix/store/k1") + "plasma end 0 \n"
+        let well = try #require(NodeLook.read(Array(told.utf8)))
+        #expect(well.failedUnits == [] && well.needsReboot == false)
+        let untold = line("failed", "", code: 1) + line("lsblk", "", code: 127) + line("current-boot", "/nix/store/k1") + line("booted-boot", "") + "plasma end 0 \n"
+        let facts = try #require(NodeLook.read(Array(untold.utf8)))
+        #expect(facts.failedUnits == nil && facts.needsReboot == nil && facts.devices == nil)
     }
 
     @Test func `how long ago its units came up is read of its own clock`() throws {

@@ -27,7 +27,9 @@ extension InstallationRound {
             guard let found = facts.files[wanted.path] else { return true }
             return found.sha256 != wanted.sha256 || found.mode.map { $0 != wanted.mode } ?? false
         }
-        let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage
+        let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage + facts.untold(of: node).map {
+            Difference($0, seen: "could not be asked", wanted: nil, impact: .none)
+        }
         status.drift = differences.map(\.path)
         if cluster?.spec.trust == nil {
             status.delivered = nil
@@ -137,7 +139,7 @@ extension InstallationRound {
         if let expected = status.system, let profile = facts.profile, profile != expected {
             found.append(Difference("system.profile", seen: .string(profile), wanted: .string(expected), impact: .reboot))
         }
-        if facts.needsReboot {
+        if facts.needsReboot == true {
             found.append(Difference(
                 "system.booted", seen: facts.booted.map { .string($0) }, wanted: facts.current.map { .string($0) }, impact: .reboot))
         }
@@ -145,7 +147,7 @@ extension InstallationRound {
     }
 
     private func units(_ facts: NodeFacts) -> [Difference] {
-        facts.failedUnits.map { Difference("units.\($0)", seen: "failed", wanted: "running", impact: .restart) }
+        (facts.failedUnits ?? []).map { Difference("units.\($0)", seen: "failed", wanted: "running", impact: .restart) }
     }
 
     /// Contents are told by their digests only: there are keys among them.
@@ -170,5 +172,13 @@ extension InstallationRound {
             return Difference(
                 "disks.\(difference.path)", seen: difference.seen.map { .string($0) }, wanted: difference.wanted.map { .string($0) }, impact: impact)
         }
+    }
+}
+
+extension NodeFacts {
+    /// What an installed node did not say of itself, by the paths of the differences that would be found with it.
+    func untold(of node: Resource<Node>) -> [String] {
+        let lacksDisks = devices == nil && node.spec.disks.contains { $0.layout != nil }
+        return [needsReboot == nil ? "system.booted" : nil, failedUnits == nil ? "units" : nil, lacksDisks ? "disks" : nil].compactMap(\.self)
     }
 }

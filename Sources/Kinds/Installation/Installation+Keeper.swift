@@ -52,7 +52,7 @@ extension Installation {
         /// - Parameters:
         ///   - directory: where runs have their directories.
         ///   - images: what looks at the files that installers are given; one for all keepers, as it remembers what it read.
-        ///   - mustSee: for a diff: an installed node that does not answer is one that could not be looked at.
+        ///   - mustSee: for a diff: an installed node that does not answer, or not all that it is asked, is one that could not be looked at.
         ///   - ssh: the client to use, looked for along PATH.
         package init(
             directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, images: PinnedFiles, time: any Time,
@@ -98,8 +98,13 @@ extension Installation {
             if Self.mayAnswer(node, reader) { sight.machine = try await machine(node, installation, sight) }
             sight.silentAt = silentAt(sight.machine, node.name)
             if case .system? = sight.machine { sight.boot = memory.boots.withLock { $0[node.name] } }
-            if mustSee, status?.system != nil, case .unreachable(let why)? = sight.machine {
-                throw NixOSError.system("the node cannot be asked: \(why)")
+            if mustSee, status?.system != nil {
+                switch sight.machine {
+                case .unreachable(let why)?: throw NixOSError.system("the node cannot be asked: \(why)")
+                case .system(let facts)? where !facts.untold(of: node).isEmpty:
+                    throw NixOSError.system("the node does not tell of \(facts.untold(of: node).joined(separator: ", "))")
+                default: break
+                }
             }
             if status?.system == nil {
                 sight.hasProgram = try await runs.canRun(installation.spec.program.text)

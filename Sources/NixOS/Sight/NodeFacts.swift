@@ -19,10 +19,10 @@ package struct NodeFacts: Hashable, Sendable {
     package var current: String?
     package var booted: String?
     package var profile: String?
-    /// Kernel, initrd or modules of the running system are not those it was booted with.
-    package var needsReboot: Bool
-    /// Sorted.
-    package var failedUnits: [String]
+    /// Kernel, initrd or modules of the running system are not those it was booted with; nil: it did not say.
+    package var needsReboot: Bool?
+    /// Sorted; nil: it did not say.
+    package var failedUnits: [String]?
     /// By absolute path, those that were asked for and are there.
     package var files: [String: File]
     /// nil: it did not say.
@@ -36,7 +36,7 @@ package struct NodeFacts: Hashable, Sendable {
 
     package init(
         id: String = "nixos", variant: String? = nil, current: String? = nil, booted: String? = nil, profile: String? = nil,
-        needsReboot: Bool = false, failedUnits: [String] = [], files: [String: File] = [:], devices: [BlockDevice]? = nil,
+        needsReboot: Bool? = nil, failedUnits: [String]? = nil, files: [String: File] = [:], devices: [BlockDevice]? = nil,
         volumes: [LogicalVolume]? = nil, signatures: [String: [String]] = [:]
     ) {
         self.id = id

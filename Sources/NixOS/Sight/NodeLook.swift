@@ -90,10 +90,9 @@ package struct NodeLook: Hashable, Sendable {
         facts.current = path(sections["current"])
         facts.booted = path(sections["booted"])
         facts.profile = path(sections["profile"])
-        if let current = sections["current-boot"], let booted = sections["booted-boot"], !booted.isEmpty, !current.isEmpty {
-            facts.needsReboot = current != booted
-        }
-        facts.failedUnits = units(sections["failed"] ?? "")
+        let boots = ["current-boot", "booted-boot"].compactMap { sections[$0] }.filter { !$0.isEmpty }
+        facts.needsReboot = boots.count == 2 ? boots[0] != boots[1] : nil
+        facts.failedUnits = sections["failed"].map(units)
         facts.files = files(sections["files"] ?? "", modes: sections["modes"] ?? "")
         facts.devices = sections["lsblk"].flatMap(blockDevices)?.map { $0.known(by: mounts(sections["mounts"] ?? "")) }
         facts.volumes = sections["lvs"].flatMap(logicalVolumes)

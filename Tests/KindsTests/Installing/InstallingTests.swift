@@ -103,6 +103,20 @@ import Testing
         #expect(switched.differences.map(\.path) == ["system"])
     }
 
+    @Test func `a diff of a node that does not tell of its units has not looked at it`() async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        try machine.set("state", "installer")
+        try await steps.run { $0 == .ready }
+        steps.keeper = machine.keeper(mustSee: true)
+        #expect(try await steps.step().differences == [])
+        try machine.set("mute", "")
+        steps.keeper = machine.keeper()
+        #expect(try await steps.step().differences.map(\.path) == ["units"])
+        steps.keeper = machine.keeper(mustSee: true)
+        await #expect { try await steps.step() } throws: { "\($0)" == "the node does not tell of units" }
+    }
+
     @Test func `a daemon that goes down before, while and after does not start it twice`() async throws {
         let machine = try PretendedMachine()
         var steps = try InstallationSteps(machine)

@@ -32,7 +32,7 @@ final class PretendedMachine: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// "state": off, installer or system. "mode": what the installer does: good, fail, hang.
+    /// "state": off, installer or system. "mode": what the installer does: good, fail, hang. "mute": the system does not tell of its units.
     func set(_ name: String, _ value: String) throws { try write(name, value, mode: 0o600) }
 
     func text(_ name: String) -> String? {
@@ -46,11 +46,13 @@ final class PretendedMachine: Sendable {
     }
 
     /// A keeper that knows nothing but what is on disk and in the store: each is another daemon.
-    func keeper() -> Installation.Keeper {
+    /// - Parameter mustSee: as a diff has it.
+    func keeper(mustSee: Bool = false) -> Installation.Keeper {
         let processes = SystemProcesses()
         return Installation.Keeper(
             directory: path + "/installations", identity: SSHIdentity(directory: path + "/keys", processes: processes),
-            vault: Vault(store: store, sealingKeyFile: path + "/vault.key"), processes: processes, images: PinnedFiles(), time: time, ssh: path + "/ssh")
+            vault: Vault(store: store, sealingKeyFile: path + "/vault.key"), processes: processes, images: PinnedFiles(), time: time,
+            mustSee: mustSee, ssh: path + "/ssh")
     }
 
     private static let ssh = """
@@ -68,6 +70,11 @@ final class PretendedMachine: Sendable {
             case $script in *take*) printf '%s' "$script" | sed "s#'/etc/#'@/root/etc/#g" | sh -s; exit $? ;; esac
             say release ID=nixos
             say current "$(cat @/system)"
+            for system in current booted; do say $system-boot /nix/store/kernel; done
+            [ -e @/mute ] || say failed ''
+            say lsblk '{"blockdevices":[{"name":"vda","path":"/dev/vda","type":"disk","size":4294967296,"serial":"vda","children":[
+              {"name":"vda1","path":"/dev/vda1","type":"part","size":536870912,"fstype":"vfat","partlabel":"disk-vda-ESP","mountpoints":["/boot"]},
+              {"name":"vda2","path":"/dev/vda2","type":"part","fstype":"ext4","partlabel":"disk-vda-root","mountpoints":["/"]}]}]}'
             cd @/root
             say files "$(find etc -type f | sort | xargs sha256sum | sed 's#  #  /#')"
             say modes "$(find etc -type f | sort | xargs stat -c '%a /%n')" ;;

@@ -432,7 +432,7 @@ import Testing
         if words.has("nosystem") { facts.current = nil }
         facts.profile = words["profile"].map { "/nix/store/\($0)" }
         if words.has("crl") { facts.files["/etc/nixos/secrets/crl.pem"] = .init(sha256: "", mode: 0o644) }
-        if words.has("unit") { facts.failedUnits = ["web.service"] }
+        facts.failedUnits = words.has("unit") ? ["web.service"] : []
         let digest = String(repeating: words["file"] == "old" ? "b" : "a", count: 64)
         if words["file"] != "gone" { facts.files["/etc/nixos/secrets/ca.crt"] = .init(sha256: digest, mode: words["file"] == "open" ? 0o666 : 0o644) }
         let root = BlockDevice(name: "pool-root", path: "/dev/mapper/pool-root", type: "lvm", bytes: 1 << 30, filesystem: "ext4", mountpoints: ["/"])
@@ -445,6 +445,7 @@ import Testing
             facts.aliases = ["/dev/disk/by-id/ata-D1": "/dev/vda"]
             for (index, name) in ["ESP", "lvm"].enumerated() { facts.devices?[0].children[index].partitionLabel = "disk-ata-D1-\(name)" }
         }
+        if words.has("mute") { (facts.failedUnits, facts.needsReboot, facts.devices) = (nil, nil, nil) }
         if words.has("extra") { facts.volumes?.append(LogicalVolume(group: "pool", name: "scratch", bytes: 64 << 20)) }
         return facts
     }
