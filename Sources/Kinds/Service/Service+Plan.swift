@@ -86,8 +86,11 @@ private struct Judgement {
             return
         }
         guard let finding = members.finding?.against(placement.places.map(\.node)) else {
-            status.membership?.problems = [members.failure ?? "no node can be asked"]
-            if before == nil { status.membership = .init(problems: [members.failure ?? "no node can be asked"]) }
+            let why = members.failure ?? "no node can be asked"
+            status.membership?.problems = [why]
+            if before == nil { status.membership = .init(problems: [why]) }
+            note(.converging("membership; \(why)"))
+            if before?.members?.isEmpty == false { noteMembership(why, placement) }
             return
         }
         judge(service, finding, placement, hadAll: previous.values.contains { $0.wasHealthy == true }, reader)
@@ -211,15 +214,17 @@ private struct Judgement {
         status.membership = membership
         let problem = membership.problems.last
         if hadAll || action != nil, !finding.missing.isEmpty || !finding.foreign.isEmpty || action != nil {
-            let names = finding.members.map { $0.isLearner ? "\($0.name) (learner)" : $0.name }
-            differences.append(
-                Difference(
-                    "membership", seen: .string(names.joined(separator: ", ")), wanted: .string(wanted.joined(separator: ", ")), impact: .none))
+            noteMembership(finding.members.map { $0.isLearner ? "\($0.name) (learner)" : $0.name }.joined(separator: ", "), placement)
         }
         if let action, case .change(_, let phase) = step { change = (action, phase) }
         guard let first = membership.problems.first else { return }
         // Why nothing is done tells more than what is amiss.
         if case .wait = step, let problem { note(.converging("membership; \(problem)")) } else { note(.converging("membership; \(first)")) }
+    }
+
+    private mutating func noteMembership(_ seen: String, _ placement: ServicePlacement) {
+        differences.append(
+            Difference("membership", seen: .string(seen), wanted: .string(placement.places.map(\.node).joined(separator: ", ")), impact: .none))
     }
 
     private mutating func note(_ condition: Condition) { first = first ?? condition }

@@ -91,7 +91,9 @@ import Testing
             if let name = words["absent"] { ledger[Reference(Node.self, name)] = nil }
             if let was = words["was"] {
                 let nodes = ["n1", "n2", "n3"].map { "{\"node\": \"\($0)\", \"healthy\": \(was == "healthy"), \"wasHealthy\": true, \"reason\": \"old\"}" }
-                service.status = try status(service.metadata, .ready, "{\"nodes\": [\(nodes.joined(separator: ","))]}")
+                let known = "{\"id\": \"a1\", \"name\": \"n1\", \"isVoter\": true, \"hasStarted\": true, \"isOurs\": true, \"clientURLs\": []}"
+                let membership = words.has("known") ? ", \"membership\": {\"problems\": [], \"members\": [\(known)]}" : ""
+                service.status = try status(service.metadata, .ready, "{\"nodes\": [\(nodes.joined(separator: ","))]\(membership)}")
                 ledger[service.reference] = service
             }
             if let time = words["time"] {
@@ -155,7 +157,9 @@ import Testing
             if let served = words["served"] {
                 seen.served["n2"] = .init(serial: served, notAfter: Date(timeIntervalSince1970: 0), issued: "a1", isIssued: served == "a1", isExpired: words.has("expired"))
             }
-            if let members = words["members"] {
+            if words["members"] == "unasked" {
+                seen.members = .init(failure: "n1: connection refused")
+            } else if let members = words["members"] {
                 let view = MembershipCheck.View(
                     members: members.split(separator: ",").map { .init(name: String($0.filter { $0 != "*" }), isLeader: $0.hasSuffix("*")) }, term: 2)
                 seen.members = .init(finding: MembershipCheck.check(wanted: ["n1", "n2", "n3"], views: [(node: "n1", view: view)]))
