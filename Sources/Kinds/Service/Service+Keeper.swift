@@ -36,7 +36,7 @@ extension Service {
         private let assigns: Bool
         private let time: any Time
 
-        /// - Parameter assigns: false for a diff: it looks at what is asked already and begins nothing.
+        /// - Parameter assigns: false for a diff: it looks at what is asked already and begins nothing. What was not answered yet could not be looked at.
         package init(prober: Prober, certificates: (any CertificateSource)?, assigns: Bool, time: any Time) {
             self.prober = prober
             self.certificates = certificates
@@ -52,6 +52,7 @@ extension Service {
             let (jobs, issued) = try await ServiceJobs(certificates, prober.canRunCommands).jobs(of: service, reader)
             if assigns { prober.assign(service.name, jobs) }
             let found = prober.findings(of: service.name)
+            if !assigns, let what = found.unanswered(jobs, service.status?.detail) { throw ProbeFailure(.impossible, "\(what) not answered yet") }
             let nodes = Set(jobs.map(\.node))
             var sight = Sight()
             // What was found on a node that is no longer asked is yesterday's news.
@@ -95,5 +96,23 @@ extension Service {
 
         /// Names of Services whose judged health changed.
         package func wakes() -> AsyncStream<String> { prober.wakes() }
+    }
+}
+
+extension ProbeFindings {
+    /// Of a server that has just started nothing is known, and what was known before is told meanwhile: where it was well, a
+    /// diff would find no difference in it.
+    /// - Returns: "n1 has"; nil: there is no such thing.
+    func unanswered(_ jobs: [ProbeJob], _ known: Service.Status?) -> String? {
+        for job in jobs {
+            switch job.question {
+            case .certificate, .firstBoot: continue
+            case .members: if members == nil, known?.membership != nil { return "its members have" }
+            case .http, .tcp, .grpc, .exec:
+                let wasHealthy = known?.nodes.first { $0.node == job.node }?.wasHealthy == true
+                if wasHealthy, health[job.node]?.standing ?? .unknown == .unknown { return "\(job.node) has" }
+            }
+        }
+        return nil
     }
 }

@@ -3,6 +3,7 @@ import Manifest
 import Probe
 import Reconcile
 import Resource
+import Simulation
 import Testing
 
 @testable import Kinds
@@ -190,6 +191,20 @@ import Testing
         #expect(boots == [place])
         #expect(jobs.contains { if case .members(let members, _, _) = $0.question { members.map(\.node) == ["n1", "n2", "n3"] } else { false } })
         #expect(jobs.contains { if case .http = $0.question { true } else { false } } == (words["probe"] == nil))
+    }
+
+    @Test func `a diff that comes before the first answers has not looked, and one of a new service finds nothing to wait for`() async throws {
+        let keeper = Service.Keeper(prober: Prober(time: ManualTime(), shell: nil), certificates: nil, assigns: false, time: ManualTime())
+        let scene = try Scene(PlanCases.Words(values: ["was": "healthy", "known": ""]))
+        await #expect { try await keeper.observe(.present(scene.service), Reader(scene.ledger)) } throws: { "\($0)" == "n1 has not answered yet" }
+        let fresh = try Scene(PlanCases.Words(values: [:]))
+        #expect(try await keeper.observe(.present(fresh.service), Reader(fresh.ledger)) == Service.Sight())
+        let (jobs, _) = try await ServiceJobs(nil, false).jobs(of: scene.service, Reader(scene.ledger))
+        var found = ProbeFindings()
+        for name in ["n1", "n2", "n3"] { found.health[name] = .init(standing: name == "n2" ? .unhealthy : .healthy) }
+        #expect(found.unanswered(jobs, scene.service.status?.detail) == "its members have")
+        found.members = .init(failure: "n1: connection refused")
+        #expect(found.unanswered(jobs, scene.service.status?.detail) == nil)
     }
 
     @Test func `a cluster's plans`() throws {
