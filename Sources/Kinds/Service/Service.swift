@@ -144,7 +144,7 @@ package enum Service: Kind {
             probe: fields.optionalObject("probe", "How its health is asked for.", readProbe),
             dependsOn: fields.scalars(
                 "dependsOn", ObjectName.self, 0...64, "Names the Services that its node starts before it, and whose health it waits for."),
-            clientAuth: fields.choice("clientAuth", default: ClientAuth.none, "Whether clients show a certificate. With Request, those who show none are told chainfire's health and members, and nothing more."),
+            clientAuth: fields.choice("clientAuth", default: .request, "Whether clients show a certificate. With None everybody may do everything; with Request, those who show none are told chainfire's health and members, and nothing more."),
             certificate: fields.optional("certificate", "Names the Certificate it serves with; its node's when absent."))
         guard !fields.isDrawing, fields.problems.isEmpty else { return spec }
         for (index, port) in spec.ports.enumerated() {

@@ -102,6 +102,13 @@ struct RenderingTests {
         #expect(try !file("node01/configuration.nix", of: rendering).contains("tls"))
     }
 
+    @Test func `a service that says nothing of client authentication asks for certificates`() throws {
+        let lookup = try reference { $0.replacing(/  clientAuth: .*\n/, with: "") }
+        let rendering = try render(lookup)
+        #expect(try file("node01/secrets/cluster-config.json", of: rendering).contains("\"client_auth\": \"optional\""))
+        #expect(try file("node01/configuration.nix", of: rendering).components(separatedBy: "clientAuth = \"optional\"").count == 9)
+    }
+
     @Test func `a machine with BIOS gets grub, a real one its firmware`() throws {
         let lookup = try reference { $0.replacing("firmware: uefi", with: "firmware: bios") }
         let configuration = try file("node01/configuration.nix", of: try render(lookup))
