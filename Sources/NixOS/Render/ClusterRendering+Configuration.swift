@@ -37,7 +37,7 @@ extension ClusterRendering {
     }
 
     /// Raised when the same manifest is rendered otherwise than before: what was told of another form says nothing of the manifest.
-    private static let form = 1
+    private static let form = 2
     package static let formKey = "form"
 
     private static func digest(of value: NixValue) -> String { Hex.encode(SHA256.hash(data: Array(value.nix().utf8)).prefix(6)) }
@@ -132,7 +132,10 @@ extension ClusterRendering {
     private func machine(of node: NodeDescription) -> NixValue {
         let usual = ["ahci", "nvme", "sd_mod", "usb_storage", "xhci_pci"]
         let virtual = ["virtio_blk", "virtio_net", "virtio_pci", "virtio_scsi"]
-        let modules: NixValue = ["boot": ["initrd": ["availableKernelModules": .strings(node.isVirtual ? usual + virtual : usual)]]]
+        // What servers have between them and their disks; and a machine may be real to us, and somebody else's virtual one.
+        let controllers = ["aacraid", "hpsa", "isci", "megaraid_sas", "mpi3mr", "mpt3sas", "sdhci_pci", "smartpqi", "uas", "vmd"]
+        let found = usual + virtual + (node.isVirtual ? [] : controllers)
+        let modules: NixValue = ["boot": ["initrd": ["availableKernelModules": .strings(found)]]]
         return node.isVirtual
             ? modules.merged(with: ["boot": ["kernelParams": ["console=tty0", "console=ttyS0,115200"]]])
             : modules.merged(with: ["hardware": ["enableRedistributableFirmware": true]])

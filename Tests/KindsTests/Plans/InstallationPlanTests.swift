@@ -346,7 +346,7 @@ import Testing
         if let run = words["run"], run != "stranger" { detail += ["\"run\": \"uid-node-1-1\"", "\"attempts\": \(words["attempts"] ?? "1")"] }
         if let boots = words["boots"] { detail.append("\"boots\": {\"count\": \(boots), \"latest\": \"1970-01-01T00:02:00Z\"}") }
         if words.has("system") { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"the flake of Cluster/lab#node\""] }
-        if words["made"] == "otherwise" { detail.append("\"configuration\": {\"form\": \"1\", \"networking\": \"0a0a\", \"services.gone\": \"0b0b\"}") }
+        if words["made"] == "otherwise" { detail.append("\"configuration\": {\"form\": \"2\", \"networking\": \"0a0a\", \"services.gone\": \"0b0b\"}") }
         if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes serial vda\""] }
         if !detail.isEmpty { installation.status = try status(installation.metadata, "{\(detail.joined(separator: ", "))}") }
         switch words["consent"] {

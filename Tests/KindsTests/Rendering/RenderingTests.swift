@@ -103,7 +103,7 @@ struct RenderingTests {
     }
 
     @Test func `a service that says nothing of client authentication asks for certificates`() throws {
-        let lookup = try reference { $0.replacing(/  clientAuth: .*\n/, with: "") }
+        let lookup = try reference { $0.replacing(#/  clientAuth: .*\n/#, with: "") }
         let rendering = try render(lookup)
         #expect(try file("node01/secrets/cluster-config.json", of: rendering).contains("\"client_auth\": \"optional\""))
         #expect(try file("node01/configuration.nix", of: rendering).components(separatedBy: "clientAuth = \"optional\"").count == 9)
@@ -113,6 +113,13 @@ struct RenderingTests {
         let lookup = try reference { $0.replacing("firmware: uefi", with: "firmware: bios") }
         let configuration = try file("node01/configuration.nix", of: try render(lookup))
         #expect(configuration.contains(#"devices = [ "/dev/vda" ];"#) && !configuration.contains("systemd-boot"))
+    }
+
+    @Test func `a real machine finds its root behind the controllers of servers`() throws {
+        let lookup = try reference { $0.replacing(#/    virtual:\n(      .*\n)+/#, with: "    metal: {}\n") }
+        let configuration = try file("node01/configuration.nix", of: try render(lookup))
+        for module in ["hpsa", "megaraid_sas", "mpt3sas", "nvme", "smartpqi", "virtio_blk", "vmd"] { #expect(configuration.contains("\"\(module)\""), "\(module)") }
+        #expect(try !file("node01/configuration.nix", of: try render(try reference())).contains("megaraid_sas"))
     }
 
     @Test func `what must not be wiped is not destroyed`() throws {
