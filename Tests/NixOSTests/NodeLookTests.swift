@@ -67,6 +67,12 @@ import Testing
         #expect(facts.boot == nil)
     }
 
+    @Test func `what services were started with is read by their names`() throws {
+        let answer = line("running", "/run/chainfire/cluster-config.json\n{\n  \"node_id\": \"n1\"\n}") + line("running", "/run/iam/cluster-config.json")
+            + line("running", "/run/gone/cluster-config.json\n{", code: 1) + "plasma end 0 \n"
+        #expect(NodeLook.read(Array(answer.utf8))?.running == ["chainfire": "{\n  \"node_id\": \"n1\"\n}"])
+    }
+
     @Test func `what could not be asked is not known, and not nothing`() throws {
         let told = line("failed", "") + line("current-boot", "/nix/store/k1") + line("booted-boot", "/nix/store/k1") + "plasma end 0 \n"
         let well = try #require(NodeLook.read(Array(told.utf8)))

@@ -54,20 +54,22 @@ let
       cfg.tls.caFile
     ]
     ++ lib.optional (cfg.tls.enable && cfg.tls.crlFile != null) cfg.tls.crlFile
-    ++ lib.optional (cfg.joinTokenFile != null) cfg.joinTokenFile
-    ++ [ cfg.configFile ];
+    ++ lib.optional (cfg.joinTokenFile != null) cfg.joinTokenFile;
 
   # The files stay root's. The service gets copies in a directory of its own, at each start and at each reload, whole
-  # or not at all: it reads certificates anew by itself, so that a renewal interrupts nobody.
-  refresh = pkgs.writeShellScript "${name}-secrets" ''
-    set -eu
-    umask 077
-    cd "$RUNTIME_DIRECTORY"
-    for file in ${lib.escapeShellArgs secrets}; do
-      ${pkgs.coreutils}/bin/install -m 0400 -o ${name} -g ${name} "$file" .new
-      ${pkgs.coreutils}/bin/mv -f .new "''${file##*/}"
-    done
-  '';
+  # or not at all: it reads certificates anew by itself, so that a renewal interrupts nobody. Its description it reads once:
+  # that copy stays as it was at the start, so that plasma sees what the service goes by.
+  copy =
+    what: files:
+    pkgs.writeShellScript "${name}-${what}" ''
+      set -eu
+      umask 077
+      cd "$RUNTIME_DIRECTORY"
+      for file in ${lib.escapeShellArgs files}; do
+        ${pkgs.coreutils}/bin/install -m 0400 -o ${name} -g ${name} "$file" .new
+        ${pkgs.coreutils}/bin/mv -f .new "''${file##*/}"
+      done
+    '';
 
   tcpPorts = lib.attrValues cfg.ports;
 in
@@ -208,7 +210,7 @@ in
         # It says itself when it serves; how long it may read what it holds, nobody knows.
         Type = "notify";
         TimeoutStartSec = "infinity";
-        ExecStartPre = "+${refresh}";
+        ExecStartPre = "+${copy "secrets" (secrets ++ [ cfg.configFile ])}";
         ExecStart = lib.escapeShellArgs (
           [
             "${cfg.package}/bin/plasma"
@@ -225,7 +227,7 @@ in
           ]
           ++ cfg.extraArgs
         );
-        ExecReload = "+${refresh}";
+        ExecReload = "+${copy "renewal" secrets}";
         Restart = "on-failure";
         RestartSec = 1;
         TimeoutStopSec = 30;

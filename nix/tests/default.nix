@@ -187,6 +187,37 @@ let
         usually = [ ];
       };
     };
+    "a reload brings certificates, and leaves the description that chainfire was started with" = {
+      expr =
+        let
+          unit =
+            (lib.evalModules {
+              modules = [
+                ./nixos.nix
+                ../modules
+                {
+                  system.stateVersion = "26.05";
+                  services.chainfire.enable = true;
+                  services.chainfire.tls.enable = true;
+                }
+              ];
+              specialArgs.pkgs = pkgs // {
+                writeShellScript = _: text: text;
+              };
+            }).config.systemd.services.chainfire.serviceConfig;
+          has = file: script: builtins.length (builtins.split file script) > 1;
+        in
+        {
+          starts = has "cluster-config.json" unit.ExecStartPre;
+          renews = has "ca.crt" unit.ExecReload;
+          changes = has "cluster-config.json" unit.ExecReload;
+        };
+      expected = {
+        starts = true;
+        renews = true;
+        changes = false;
+      };
+    };
     "without TLS nothing is watched" = {
       expr = (configured { services.chainfire.enable = true; }).systemd.paths;
       expected = { };

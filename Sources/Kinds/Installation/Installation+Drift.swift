@@ -27,7 +27,7 @@ extension InstallationRound {
             guard let found = facts.files[wanted.path] else { return true }
             return found.sha256 != wanted.sha256 || found.mode.map { $0 != wanted.mode } ?? false
         }
-        let differences = systems(facts, status) + units(facts) + outdated.map { difference($0, facts) } + storage + facts.untold(of: node).map {
+        let differences = systems(facts, status) + units(facts, status) + outdated.map { difference($0, facts) } + storage + facts.untold(of: node).map {
             Difference($0, seen: "could not be asked", wanted: nil, impact: .none)
         }
         status.drift = differences.map(\.path)
@@ -146,8 +146,24 @@ extension InstallationRound {
         return found
     }
 
-    private func units(_ facts: NodeFacts) -> [Difference] {
-        (facts.failedUnits ?? []).map { Difference("units.\($0)", seen: "failed", wanted: "running", impact: .restart) }
+    private func units(_ facts: NodeFacts, _ status: Installation.Status) -> [Difference] {
+        (facts.failedUnits ?? []).map { Difference("units.\($0)", seen: "failed", wanted: "running", impact: .restart) } + outrun(facts, status)
+    }
+
+    /// Services read their description when they start, and go on with that when another is copied to the node. Nobody restarts
+    /// them by itself: that is a member less for a while.
+    private func outrun(_ facts: NodeFacts, _ status: Installation.Status) -> [Difference] {
+        guard !facts.running.isEmpty, let file = Installation.needs(of: name, status.terms, reader).configuration,
+            case .object(let wanted)? = try? JSON(parsing: file.contents)
+        else { return [] }
+        return facts.running.sorted { $0.key < $1.key }.compactMap { service, text in
+            guard case .object(let found)? = try? JSON(parsing: Array(text.utf8)) else { return nil }
+            let keys = Set(found.keys).union(wanted.keys).subtracting(ClusterRendering.beginningKeys).filter { found[$0] != wanted[$0] }.sorted()
+            guard !keys.isEmpty else { return nil }
+            return Difference(
+                "units.\(service).service", seen: .string("started before its configuration was changed: \(keys.joined(separator: ", "))"),
+                wanted: "started since", impact: .restart)
+        }
     }
 
     /// Contents are told by their digests only: there are keys among them.

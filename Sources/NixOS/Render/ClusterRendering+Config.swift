@@ -2,6 +2,8 @@ extension ClusterRendering {
     /// Where the ports are when the cluster has no object that says so.
     private static let chainfirePorts = (clients: 2379, raft: 2380, metrics: 2381)
     private static let flaredbPorts = (clients: 2479, raft: 2480)
+    /// What of the file says how a member begins: of no interest to one that has begun.
+    package static let beginningKeys: Set<String> = ["bootstrap", "flaredb_leader_url", "flaredb_peers", "initial_peers", "leader_url"]
 
     /// `cluster-config.json`: what the services of a node read at every start, and first boot once. Paths in it start
     /// from its own directory.

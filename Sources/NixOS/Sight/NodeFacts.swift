@@ -25,6 +25,8 @@ package struct NodeFacts: Hashable, Sendable {
     package var failedUnits: [String]?
     /// By absolute path, those that were asked for and are there.
     package var files: [String: File]
+    /// The texts of the descriptions that services were started with, by the services' names.
+    package var running: [String: String] = [:]
     /// nil: it did not say.
     package var devices: [BlockDevice]?
     package var volumes: [LogicalVolume]?

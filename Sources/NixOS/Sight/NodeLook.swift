@@ -46,6 +46,7 @@ package struct NodeLook: Hashable, Sendable {
             set --\(files.isEmpty ? "" : " " + files)
             [ $# = 0 ] || say files sha256sum -- "$@"
             [ $# = 0 ] || say modes stat -L -c '%a %n' -- "$@"
+            for file in /run/*/cluster-config.json; do [ ! -e "$file" ] || say running sh -c 'printf "%s\\n" "$1"; cat "$1"' sh "$file"; done
             for disk in\(all); do say "disk" sh -c 'printf "%s\\n" "$1"; readlink -f "$1"' sh "$disk"; done
             for disk in\(read); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
             say boot-id cat /proc/sys/kernel/random/boot_id
@@ -72,6 +73,9 @@ package struct NodeLook: Hashable, Sendable {
                 let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
                 // Without wipefs, or without the disk, nothing is known of it.
                 if code == 0, let disk = lines.first { facts.signatures[disk] = lines.dropFirst().filter { !$0.isEmpty } }
+            } else if name == "running" {
+                let lines = text.split(separator: "\n", maxSplits: 1).map(String.init)
+                if code == 0, lines.count == 2, let service = lines[0].split(separator: "/").dropLast().last { facts.running[String(service)] = lines[1] }
             } else if name == "disk" {
                 let lines = text.split(separator: "\n").map(String.init)
                 if lines.count == 2, lines[1].hasPrefix("/dev/"), lines[0] != lines[1] { facts.aliases[lines[0]] = lines[1] }

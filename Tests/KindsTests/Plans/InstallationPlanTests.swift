@@ -169,6 +169,27 @@ import Testing
         #expect(Installation.Planning.plan(Goal(booting), given: try sight(words), offering).status.wasTakenOver == nil)
     }
 
+    @Test func `a service that runs with a description of before is named, and what tells how it began is not of interest`() throws {
+        let words = PlanCases.Words(values: ["machine": "system", "system": ""])
+        let (installation, reader) = try records(words)
+        let file = try #require(Installation.needs(of: "node", Installation.Terms(), reader).configuration)
+        let text = String(decoding: file.contents, as: UTF8.self)
+        func differences(_ running: String) throws -> [Difference] {
+            var (seen, facts) = (try sight(words), system(words))
+            facts.running = ["chainfire": running]
+            seen.machine = .system(facts)
+            return Installation.Planning.plan(Goal(installation), given: seen, reader).differences
+        }
+        #expect(try differences(text) == [] && differences("no JSON") == [])
+        #expect(try differences(text.replacing("\"node=http", with: "\"other=http").replacing("\"bootstrap\": true", with: "\"bootstrap\": false")) == [])
+        let changed = text.replacing("0.0.0.0:2379", with: "0.0.0.0:2479").replacing("\"domain\"", with: "\"election_timeout\": \"9s\", \"domain\"")
+        #expect(try differences(changed) == [
+            Difference(
+                "units.chainfire.service", seen: "started before its configuration was changed: election_timeout, listen_client", wanted: "started since",
+                impact: .restart)
+        ])
+    }
+
     @Test func `a node with a system makes its installation, and is ready only with it`() throws {
         let text = """
             apiVersion: plasma.cloud/v1alpha1
