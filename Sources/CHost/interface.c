@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,6 +134,15 @@ int chost_interface_hardware(const char *name, uint8_t address[6]) {
     if (!failure) failure = control(SIOCGIFHWADDR, &request);
     if (!failure) memcpy(address, request.ifr_hwaddr.sa_data, 6);
     return failure;
+}
+
+int chost_interface_set_hardware(const char *name, const uint8_t address[6]) {
+    struct ifreq request;
+    int failure = request_on(name, &request);
+    if (failure) return failure;
+    request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    memcpy(request.ifr_hwaddr.sa_data, address, 6);
+    return control(SIOCSIFHWADDR, &request);
 }
 
 int chost_bridge_create(const char *name) {

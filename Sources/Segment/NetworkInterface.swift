@@ -59,6 +59,13 @@ struct NetworkInterface: Sendable {
         try setUp(true)
     }
 
+    /// Gives it the address that it has: a bridge that was given one does not take that of another port whenever machines come and go.
+    func keepHardwareAddress() throws(SegmentError) {
+        var hardware = [UInt8](repeating: 0, count: 6)
+        try demand(chost_interface_hardware(name, &hardware), "look at the hardware address of \(name)")
+        try demand(chost_interface_set_hardware(name, hardware), "give \(name) its own hardware address")
+    }
+
     func setUp(_ isUp: Bool) throws(SegmentError) {
         try demand(chost_interface_set_up(name, isUp ? 1 : 0), "set \(name) \(isUp ? "up" : "down")")
     }

@@ -39,6 +39,7 @@ package struct Segments: Sendable {
                 }
             } else {
                 try demand(chost_bridge_create(segment.interface), "make the bridge \(segment.interface)", unless: -EEXIST)
+                try interface.keepHardwareAddress()
             }
         }
         try interface.configure(address: address, mtu: segment.mtu)

@@ -116,8 +116,12 @@ struct `A real segment` {
         try await segments.create(segment)
         let sight = try #require(try await segments.observe(segment))
         #expect(sight == SegmentSight(interface: "pbr0", device: .bridge, address: "10.79.0.1/24", mtu: 1450, isUp: true))
+        let hardware = hardwareAddress("pbr0")
         try await segments.addTap("ptap1", to: "pbr0")
         try await segments.addTap("ptap1", to: "pbr0")
+        // Lower than any that a bridge makes up, so that one without an address of its own would take it.
+        #expect(chost_interface_set_hardware("ptap1", [0, 0, 0, 0, 0, 1]) == 0)
+        #expect(hardwareAddress("pbr0") == hardware)
         let tap = try #require(try NetworkInterface("ptap1").sight())
         #expect(tap.device == .tap && tap.isUp && tap.mtu == 1450)
         #expect(chost_bridge_has_port("pbr0", "ptap1") == 1)
@@ -133,6 +137,7 @@ struct `A real segment` {
 
         try await segments.removeTap("ptap1")
         try await segments.removeTap("ptap1")
+        #expect(hardwareAddress("pbr0") == hardware)
         second.interface = "pbr1"
         for bridge in [segment, second] {
             try await segments.remove(bridge)
@@ -140,6 +145,11 @@ struct `A real segment` {
             #expect(try await segments.observe(bridge) == nil)
         }
         #expect(!NetworkInterface("ptap1").exists)
+    }
+
+    private func hardwareAddress(_ interface: String) -> [UInt8] {
+        var hardware = [UInt8](repeating: 0, count: 6)
+        return chost_interface_hardware(interface, &hardware) == 0 ? hardware : []
     }
 
     @Test(.enabled(if: RealNetwork.guestObstacle == nil, "the guest is skipped: \(RealNetwork.guestObstacle ?? "")"))

@@ -58,6 +58,7 @@ int chost_interface_set_address(const char *name, uint32_t address, uint32_t net
 int chost_interface_driver(const char *name, char driver[32], char bus[32]);
 /// The hardware address, 6 bytes.
 int chost_interface_hardware(const char *name, uint8_t address[6]);
+int chost_interface_set_hardware(const char *name, const uint8_t address[6]);
 int chost_bridge_create(const char *name);
 int chost_bridge_remove(const char *name);
 int chost_bridge_add_port(const char *bridge, const char *port);
