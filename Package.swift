@@ -111,7 +111,7 @@ func library(_ room: Room) -> Target {
 let goldenCases = ["Manifest": ["Cases"], "Commands": ["Cases"], "Kinds": ["Plans/Cases", "Rendering/Cases"]]
 
 /// What tests need from outside beside what their room uses: somebody else's judgement of a certificate; a connection without a socket.
-let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509], "GRPC": [nioEmbedded]]
+let testsUse: [String: [Target.Dependency]] = ["Kinds": [x509], "GRPC": [nioEmbedded], "NetBoot": [nioEmbedded]]
 
 /// A room's tests see what the room sees, the room, and the simulation.
 func tests(_ room: Room) -> Target {

@@ -23,12 +23,12 @@ package enum BootPath: Hashable, Sendable {
 
     package static let targetBytesMax = 1024
 
-    /// - Parameter target: path and query, as the request has them.
+    /// - Parameter target: path and query as the request has them, after the name of a server or alone.
     package static func read(_ method: String, _ target: String) -> Result<BootPath, Problem> {
         guard target.utf8.count <= targetBytesMax, target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             return .failure(.bad("the path is too long or no text"))
         }
-        let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let halves = local(target).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         // What does not begin at the root is another server's, or nobody's.
         guard halves[0].hasPrefix("/") else { return .failure(.notFound) }
         let path = halves[0], query = query(halves.count > 1 ? halves[1] : "")
@@ -46,6 +46,12 @@ package enum BootPath: Hashable, Sendable {
             return .success(.artefact(digest: parts[1], part, mac))
         default: return .failure(.notFound)
         }
+    }
+
+    /// RFC 9112, section 3.2.2: "http://192.168.100.1:8080/boot.ipxe" has to be understood by every server. As with the Host field, any name is ours.
+    private static func local(_ target: String) -> Substring {
+        guard target.prefix(7).lowercased() == "http://" else { return target[...] }
+        return target.dropFirst(7).drop { $0 != "/" && $0 != "?" }
     }
 
     private static func progress(_ query: [String: String]) -> Result<BootPath, Problem> {

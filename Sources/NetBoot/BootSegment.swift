@@ -17,7 +17,7 @@ final class BootSegment: Sendable {
     private let contents = Mutex<[String: [UInt8]]>([:]), pinned = Mutex<[String: [UInt8]]>([:])
     private let channels = Mutex<[any Channel]>([])
     private let faults = Mutex<(server: String?, advertisements: String?)>((nil, nil))
-    private let connections = Mutex(0)
+    private let connections = Mutex<(kept: [ObjectIdentifier: any Channel], isStopped: Bool)>(([:], false))
     /// The interface's number: one that was made anew under the same name has another.
     private let index: Int32
     private let tell: @Sendable (String) -> Void
@@ -98,15 +98,18 @@ final class BootSegment: Sendable {
     }
 
     /// - Returns: false when there are as many as there may be.
-    func enterConnection() -> Bool {
-        connections.withLock { count in
-            guard count < Self.connectionsMax else { return false }
-            count += 1
+    func enter(_ connection: any Channel) -> Bool {
+        connections.withLock { connections in
+            guard !connections.isStopped, connections.kept.count < Self.connectionsMax else { return false }
+            connections.kept[ObjectIdentifier(connection)] = connection
             return true
         }
     }
 
-    func leaveConnection() { connections.withLock { $0 -= 1 } }
+    func leave(_ connection: any Channel) { _ = connections.withLock { $0.kept.removeValue(forKey: ObjectIdentifier(connection)) } }
+
+    /// What it serves holds no more; its answers that are under way come to their end.
+    var isStopped: Bool { connections.withLock { $0.isStopped } }
 
     func failed(advertising why: String?) {
         let isNews = faults.withLock { faults in
@@ -159,7 +162,7 @@ final class BootSegment: Sendable {
         }
         do {
             try await datagrams(BootSocket(routerOn: service.interface), isVital: false) {
-                RouterHandler(self, $0, interface: service.interface, mtu: service.mtu)
+                RouterHandler(self, interface: service.interface, send: $0.sendToNodes)
             }
         } catch {
             logger.notice("no router advertisements", metadata: ["error": "\(error)"])
@@ -209,6 +212,12 @@ final class BootSegment: Sendable {
     }
 
     func stop() async {
+        let kept = connections.withLock { connections in
+            connections.isStopped = true
+            return Array(connections.kept.values)
+        }
+        // Those that are idle end now, the others with their answer.
+        for connection in kept { connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) }
         let ending = channels.withLock { channels in
             defer { channels = [] }
             return channels

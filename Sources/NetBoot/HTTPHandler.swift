@@ -12,27 +12,34 @@ final class HTTPHandler: ChannelInboundHandler {
     private var bodyBytes = 0
     private var deadline: Scheduled<Void>?
     private var isCounted = false
-    /// Whose request is in hand, as far as that is known, and since when; nil when it was answered.
+    /// Whose request is in hand, as far as that is known, and since when; nil when its answer has begun.
     private var asking: (mac: HardwareAddress?, since: Instant)?
+    /// From a whole request to the end of its answer.
+    private var isAnswering = false
+
+    private enum Body {
+        case bytes([UInt8])
+        case file(ServedFile)
+    }
 
     /// For a whole request to arrive, the wait for it on a kept connection included.
     private static let requestTime = TimeAmount.seconds(20)
-    /// For one piece of a response to be taken: slower clients than 10 kB/s are let go.
+    /// For one piece of a response to be read and taken: slower clients than 10 kB/s are let go.
     private static let pieceTime = TimeAmount.seconds(30)
-    private static let pieceBytes = 256 << 10
+    static let pieceBytes = 256 << 10
     private static let bodyBytesMax = 64 << 10
 
     init(_ segment: BootSegment) { self.segment = segment }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        isCounted = segment.enterConnection()
+        isCounted = segment.enter(context.channel)
         guard isCounted else { return context.close(promise: nil) }
         expect(context, within: Self.requestTime)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         deadline?.cancel()
-        if isCounted { segment.leaveConnection() }
+        if isCounted { segment.leave(context.channel) }
         isCounted = false
     }
 
@@ -54,13 +61,14 @@ final class HTTPHandler: ChannelInboundHandler {
         case .end:
             guard let head else { return }
             self.head = nil
-            expect(context, within: Self.pieceTime)
+            isAnswering = true
             asking = (nil, segment.time.now())
             respond(context, head)
         }
     }
 
     private func respond(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        guard !segment.isStopped else { return answer(context, head, .serviceUnavailable, "Nothing is served here any more.\n") }
         let service = segment.service
         let from = context.remoteAddress?.address4
         switch BootPath.read(head.method.rawValue, head.uri) {
@@ -97,15 +105,16 @@ final class HTTPHandler: ChannelInboundHandler {
         segment.artefacts.open(artefact, on: context.eventLoop).assumeIsolated().whenComplete { result in
             let context = bound.value
             guard context.channel.isActive else { return }
-            guard case .success(let file?) = result else {
-                self.segment.logger.warning("not served: it is gone or has another digest", metadata: ["path": "\(artefact.path)"])
+            guard case .success(let file) = result else {
+                let why = "it is gone, has another digest, or its file system does not answer"
+                self.segment.logger.warning("not served: \(why)", metadata: ["path": "\(artefact.path)"])
                 self.segment.artefactFailed()
-                return self.answer(context, head, .serviceUnavailable, "The file is gone or has another digest.\n")
+                return self.answer(context, head, .serviceUnavailable, "Not served: \(why).\n")
             }
             let range: Range<Int>
             var headers: [(String, String)] = [("ETag", "\"\(artefact.digest)\""), ("Accept-Ranges", "bytes")]
             var status = HTTPResponseStatus.ok
-            switch ByteRange(head.headers.first(name: "Range"), of: file.size) {
+            switch ByteRange(head.method == .GET ? head.headers.first(name: "Range") : nil, of: file.size) {
             case .whole: range = 0..<file.size
             case .part(let part):
                 range = part
@@ -116,29 +125,39 @@ final class HTTPHandler: ChannelInboundHandler {
             }
             if head.method == .GET, range.lowerBound == 0 { self.segment.note(part == .kernel ? .kernel : .initrd, of: mac) }
             self.begin(context, head, status, range.count, "application/octet-stream", headers)
-            guard head.method != .HEAD else { return self.end(bound, head) }
-            self.send(bound, head, file, range)
+            self.send(bound, head, .file(file), head.method == .HEAD ? 0..<0 : range)
         }
     }
 
-    /// Piece by piece, each only while the file is the one that was checked.
-    private func send(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead, _ file: ServedFile, _ range: Range<Int>) {
-        let context = bound.value
-        guard !range.isEmpty else { return end(bound, head) }
-        guard file.isUnchanged else {
-            segment.artefactFailed()
-            // Less than was announced: the client knows that it does not have it.
-            return context.close(promise: nil)
-        }
-        expect(context, within: Self.pieceTime)
+    /// Piece by piece, each once the client took the one before it: however little it reads, no more of an answer waits for it here. What has no
+    /// bytes is one piece, too, which is taken with the head.
+    private func send(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead, _ body: Body, _ range: Range<Int>) {
+        let loop = bound.value.eventLoop
+        expect(bound.value, within: Self.pieceTime)
         let piece = range.lowerBound..<min(range.upperBound, range.lowerBound + Self.pieceBytes)
-        let sent = context.eventLoop.makePromise(of: Void.self)
-        context.writeAndFlush(Self.wrapOutboundOut(.body(.fileRegion(file.region(piece)))), promise: sent)
-        sent.futureResult.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success: self.send(bound, head, file, piece.upperBound..<range.upperBound)
-            case .failure: bound.value.close(promise: nil)
+        let rest = piece.upperBound..<range.upperBound
+        let bytes =
+            switch body {
+            case .bytes(let bytes): loop.makeSucceededFuture(ByteBuffer(bytes: bytes[piece]))
+            case .file(let file): file.read(piece, on: loop)
             }
+        bytes.assumeIsolated().whenComplete { result in
+            guard case .success(let bytes) = result else {
+                self.segment.artefactFailed()
+                // Less than was announced: the client knows that it does not have it.
+                return bound.value.close(promise: nil)
+            }
+            self.write(bound, bytes) { rest.isEmpty ? self.end(bound, head) : self.send(bound, head, body, rest) }
+        }
+    }
+
+    /// - Parameter next: called once it was taken, and never from here: the end of an answer brings the next request, and thousands may be waiting.
+    private func write(_ bound: NIOLoopBound<ChannelHandlerContext>, _ bytes: ByteBuffer, then next: @escaping () -> Void) {
+        let loop = bound.value.eventLoop, taken = loop.makePromise(of: Void.self)
+        bound.value.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: taken)
+        taken.futureResult.assumeIsolated().whenComplete { result in
+            guard case .success = result else { return bound.value.close(promise: nil) }
+            loop.assumeIsolated().execute { if bound.value.channel.isActive { next() } }
         }
     }
 
@@ -153,35 +172,33 @@ final class HTTPHandler: ChannelInboundHandler {
         _ headers: [(String, String)] = []
     ) {
         begin(context, head, status, bytes.count, type, headers)
-        if head.method != .HEAD, !bytes.isEmpty {
-            context.write(Self.wrapOutboundOut(.body(.byteBuffer(context.channel.allocator.buffer(bytes: bytes)))), promise: nil)
-        }
-        end(NIOLoopBound(context, eventLoop: context.eventLoop), head)
+        send(NIOLoopBound(context, eventLoop: context.eventLoop), head, .bytes(bytes), head.method == .HEAD ? 0..<0 : bytes.indices)
     }
 
     private func begin(
         _ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ status: HTTPResponseStatus, _ count: Int, _ type: String, _ headers: [(String, String)]
     ) {
         var fields = HTTPHeaders([("Content-Length", String(count)), ("Content-Type", type)] + headers)
-        if !head.isKeepAlive { fields.add(name: "Connection", value: "close") }
+        if !isKept(head) {
+            fields.add(name: "Connection", value: "close")
+        } else if head.version == .http1_0 {
+            fields.add(name: "Connection", value: "keep-alive")
+        }
         context.write(Self.wrapOutboundOut(.head(HTTPResponseHead(version: head.version, status: status, headers: fields))), promise: nil)
         if let asking { segment.noteAnswer(to: asking.mac, since: asking.since) }
         asking = nil
     }
 
+    private func isKept(_ head: HTTPRequestHead) -> Bool { head.isKeepAlive && !segment.isStopped }
+
     private func end(_ bound: NIOLoopBound<ChannelHandlerContext>, _ head: HTTPRequestHead) {
-        let sent = bound.value.eventLoop.makePromise(of: Void.self)
-        expect(bound.value, within: Self.pieceTime)
-        bound.value.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: sent)
-        sent.futureResult.assumeIsolated().whenComplete { result in
-            if case .success = result, head.isKeepAlive {
-                // The next request may be on its way already.
-                if self.head == nil { self.expect(bound.value, within: Self.requestTime) }
-            } else {
-                bound.value.close(promise: nil)
-            }
-        }
+        guard isKept(head) else { return bound.value.close(promise: nil) }
+        isAnswering = false
+        bound.value.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+        // With it the next request may have come.
+        if !isAnswering { expect(bound.value, within: Self.requestTime) }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    /// What is no request is told in its turn; that more came after it comes before that.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { if !isAnswering { context.close(promise: nil) } }
 }

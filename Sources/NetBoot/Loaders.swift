@@ -29,6 +29,6 @@ package struct Loaders: Sendable {
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         guard let identity = PinnedFiles.Identity(descriptor), (1...bytesMax).contains(identity.size) else { return nil }
-        return PinnedFiles.bytes(of: descriptor, count: identity.size)
+        return PinnedFiles.bytes(of: descriptor, 0..<identity.size)
     }
 }

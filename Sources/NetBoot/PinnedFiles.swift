@@ -1,8 +1,8 @@
 import Crypto
+import Foundation
 import Glibc
 import Host
 import NIOCore
-import NIOPosix
 import Synchronization
 
 /// Files with the digests that they must have. None is used whose digest was not worked out from the very file that lies there now:
@@ -31,6 +31,9 @@ package final class PinnedFiles: Sendable {
             modified = [found.st_mtim.tv_sec, found.st_mtim.tv_nsec]
             changed = [found.st_ctim.tv_sec, found.st_ctim.tv_nsec]
         }
+
+        /// Whether another write would change its times: within one tick of the file system's clock it does not. That of a server may be hours ahead.
+        func isSettled(at date: Date) -> Bool { abs(Int(date.timeIntervalSince1970) - changed[0]) >= 2 }
     }
 
     private struct Known: Sendable {
@@ -43,16 +46,13 @@ package final class PinnedFiles: Sendable {
     private static let knownMax = 256
 
     private let known = Mutex<[String: Known]>([:])
-    private let threads: NIOThreadPool
-    /// For machines that ask, files that are not known are read whole here, one at a time: a thousand of them that ask for one that has changed read
-    /// it once, and a file that is known waits for none that is read.
-    private static let reader: NIOThreadPool = {
-        let pool = NIOThreadPool(numberOfThreads: 1)
-        pool.start()
-        return pool
-    }()
+    /// For machines that ask. Files that are not known are read whole in lines of their own: a thousand machines that ask for one that has changed read
+    /// it once, and one that is known waits for none that is read.
+    private let lines = FileLines(patience: .seconds(10)), readings = FileLines(patience: .seconds(300))
 
-    package init(threads: NIOThreadPool = .singleton) { self.threads = threads }
+    private let time: any Time
+
+    package init(time: any Time = SystemTime()) { self.time = time }
 
     /// Whether the file is there and has its digest. Reads it only when it is another one than last time, and not to its end when the task is
     /// cancelled.
@@ -66,27 +66,27 @@ package final class PinnedFiles: Sendable {
 
     /// The text of a small file; nil when it cannot be read.
     package func text(of path: String, bytesMax: Int) async -> String? {
-        try? await threads.runIfActive {
+        try? await FileLook.at(path) {
             let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
             guard descriptor >= 0 else { return nil }
             defer { close(descriptor) }
             guard let identity = Identity(descriptor), identity.size <= bytesMax else { return nil }
-            return Self.bytes(of: descriptor, count: identity.size).map { String(decoding: $0, as: UTF8.self) }
+            return Self.bytes(of: descriptor, 0..<identity.size).map { String(decoding: $0, as: UTF8.self) }
         }
     }
 
     /// Opened and checked, for one response.
-    func open(_ artefact: PinnedFile, on loop: any EventLoop) -> EventLoopFuture<ServedFile?> {
-        threads.runIfActive(eventLoop: loop) { self.openNow(artefact) { _, _ in nil } }.flatMap { found in
-            if let found { return loop.makeSucceededFuture(try? found.get()) }
-            return Self.reader.runIfActive(eventLoop: loop) { try? self.openReading(artefact).get() }
+    func open(_ artefact: PinnedFile, on loop: any EventLoop) -> EventLoopFuture<ServedFile> {
+        lines.run(at: artefact.path, on: loop) { try self.openNow(artefact) { _, _ in nil }?.get() }.flatMap { found in
+            if let found { return loop.makeSucceededFuture(found) }
+            return self.readings.run(at: artefact.path, on: loop) { try self.openReading(artefact).get() }
         }
     }
 
     /// The whole of a small file that has its digest.
     func bytes(of artefact: PinnedFile, bytesMax: Int) async -> [UInt8]? {
         guard let found = try? await open(artefact, bytesMax).get() else { return nil }
-        return try? await threads.runIfActive { found.bytes }
+        return try? await FileLook.at(artefact.path) { try found.bytes(0..<found.size) }
     }
 
     private func open(_ artefact: PinnedFile, _ bytesMax: Int) async throws -> Result<ServedFile, Refusal> {
@@ -110,7 +110,7 @@ package final class PinnedFiles: Sendable {
             close(descriptor)
             return .failure(Refusal(.unreadable("\(artefact.path) is not a regular file")))
         }
-        let file = ServedFile(descriptor, identity)
+        let file = ServedFile(artefact.path, descriptor, identity, lines)
         guard identity.size <= bytesMax else { return .failure(Refusal(.unreadable("\(artefact.path) is larger than \(bytesMax) bytes"))) }
         let remembered = known.withLock { $0[artefact.path].flatMap { $0.identity == identity ? $0.digest : nil } }
         return (remembered.map { .success($0) } ?? digest(file, identity))?.flatMap { digest in
@@ -145,6 +145,8 @@ package final class PinnedFiles: Sendable {
         }
         guard Identity(descriptor) == identity else { return nil }
         let digest = hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        // Otherwise it is read once more next time.
+        guard identity.isSettled(at: time.date()) else { return digest }
         known.withLock { known in
             if known.count >= Self.knownMax { known = [:] }
             known[path] = Known(identity: identity, digest: digest)
@@ -152,18 +154,19 @@ package final class PinnedFiles: Sendable {
         return digest
     }
 
-    static func bytes(of descriptor: Int32, count: Int) -> [UInt8]? {
-        var offset = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            while offset < count, let base = buffer.baseAddress {
-                let read = pread(descriptor, base + offset, count - offset, off_t(offset))
+    /// nil: it has not so many.
+    static func bytes(of descriptor: Int32, _ range: Range<Int>) -> [UInt8]? {
+        var count = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+            while count < range.count, let base = buffer.baseAddress {
+                let read = pread(descriptor, base + count, range.count - count, off_t(range.lowerBound + count))
                 if read < 0, errno == EINTR { continue }
                 if read <= 0 { break }
-                offset += read
+                count += read
             }
-            initialized = offset
+            initialized = count
         }
-        return offset == count ? bytes : nil
+        return count == range.count ? bytes : nil
     }
 }
 
@@ -184,29 +187,32 @@ extension Result where Success == PinnedFiles.Sight, Failure == Refusal {
 
 /// An open file that is being sent; closed with its last use.
 final class ServedFile: Sendable {
-    let handle: NIOFileHandle
-    private let identity: PinnedFiles.Identity
-    let descriptor: Int32
+    private struct Changed: Error {}
 
-    init(_ descriptor: Int32, _ identity: PinnedFiles.Identity) {
+    private let path: String
+    let descriptor: Int32
+    private let identity: PinnedFiles.Identity
+    private let lines: FileLines
+
+    init(_ path: String, _ descriptor: Int32, _ identity: PinnedFiles.Identity, _ lines: FileLines) {
+        self.path = path
         self.descriptor = descriptor
         self.identity = identity
-        handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
+        self.lines = lines
     }
 
     var size: Int { identity.size }
-    /// Nobody wrote to it since it was checked.
-    var isUnchanged: Bool { PinnedFiles.Identity(descriptor) == identity }
 
-    /// nil: it changed meanwhile.
-    var bytes: [UInt8]? {
-        let bytes = PinnedFiles.bytes(of: descriptor, count: size)
-        return isUnchanged ? bytes : nil
+    /// Blocks.
+    /// - Throws: when somebody wrote to it since it was checked.
+    func bytes(_ range: Range<Int>) throws -> [UInt8] {
+        guard let bytes = PinnedFiles.bytes(of: descriptor, range), PinnedFiles.Identity(descriptor) == identity else { throw Changed() }
+        return bytes
     }
 
-    func region(_ range: Range<Int>) -> FileRegion {
-        FileRegion(fileHandle: handle, readerIndex: range.lowerBound, endIndex: range.upperBound)
+    func read(_ range: Range<Int>, on loop: any EventLoop) -> EventLoopFuture<ByteBuffer> {
+        lines.run(at: path, on: loop) { ByteBuffer(bytes: try self.bytes(range)) }
     }
 
-    deinit { try? handle.close() }
+    deinit { lines.add(path) { [descriptor] in close(descriptor) } }
 }

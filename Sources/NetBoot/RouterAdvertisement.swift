@@ -7,19 +7,25 @@
 package struct RouterAdvertisement: Hashable, Sendable {
     /// The router's own link-layer address.
     package var hardware: HardwareAddress?
-    package var mtu: UInt32
+    /// nil: not for us to say.
+    package var mtu: UInt32?
 
-    package init(hardware: HardwareAddress?, mtu: UInt32) {
+    package init(hardware: HardwareAddress?, mtu: UInt32?) {
         self.hardware = hardware
         self.mtu = mtu
     }
 
-    /// The kernel fills in the checksum.
+    /// Hosts take the MTU that they are told (RFC 4861, 6.3.4), those of other people's networks, too.
+    package init(hardware: HardwareAddress?, for service: BootService) {
+        self.init(hardware: hardware, mtu: service.mode == .server ? UInt32(truncatingIfNeeded: service.mtu) : nil)
+    }
+
+    /// The kernel fills in the checksum. The hop limit is 0, unspecified: hosts take what they are told for their own.
     package var bytes: [UInt8] {
-        var bytes: [UInt8] = [134, 0, 0, 0, 64, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
+        var bytes: [UInt8] = [134, 0, 0, 0, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
         if let hardware { bytes += [1, 1] + hardware.octets }
         // RFC 8200: no link carries less than 1280; smaller ones have no IPv6.
-        if mtu >= 1280 { bytes += [5, 1, 0, 0] + Address4(number: mtu).octets }
+        if let mtu, mtu >= 1280 { bytes += [5, 1, 0, 0] + Address4(number: mtu).octets }
         return bytes
     }
 

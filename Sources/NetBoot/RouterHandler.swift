@@ -1,14 +1,13 @@
 import CHost
 import NIOCore
 
-/// Advertises now and then, and whenever somebody asks.
+/// Advertises whenever somebody asks, and now and then where no other server is.
 final class RouterHandler: ChannelInboundHandler {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
 
     private let segment: BootSegment
-    private let sender: BootSender
     private let interface: String
-    private let mtu: Int
+    private let send: ([UInt8]) -> Int32
     private var hasScheduled = false
     private var isEnding = false
     private var lastSent: NIODeadline?
@@ -23,14 +22,15 @@ final class RouterHandler: ChannelInboundHandler {
     /// Linux: IFF_RUNNING.
     private static let flagRunning: Int32 = 0x40
 
-    init(_ segment: BootSegment, _ sender: BootSender, interface: String, mtu: Int) {
+    /// - Parameter send: to all nodes of the link; gives 0, or -errno.
+    init(_ segment: BootSegment, interface: String, send: @escaping ([UInt8]) -> Int32) {
         self.segment = segment
-        self.sender = sender
         self.interface = interface
-        self.mtu = mtu
+        self.send = send
     }
 
-    func channelActive(context: ChannelHandlerContext) { advertise(context.eventLoop) }
+    /// Beside another server the network is somebody else's: nobody there is told anything that they did not ask.
+    func channelActive(context: ChannelHandlerContext) { if segment.service.mode == .server { advertise(context.eventLoop) } }
     func channelInactive(context: ChannelHandlerContext) { isEnding = true }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -38,31 +38,30 @@ final class RouterHandler: ChannelInboundHandler {
         guard RouterAdvertisement.isSolicitation(Array(envelope.data.readableBytesView)), !hasScheduled else { return }
         let next = lastSent.map { $0 + Self.gap } ?? .now()
         if next <= .now() {
-            _ = send()
+            _ = sendNow()
             return
         }
         hasScheduled = true
         context.eventLoop.assumeIsolated().scheduleTask(deadline: next) {
             self.hasScheduled = false
-            _ = self.send()
+            _ = self.sendNow()
         }
     }
 
     /// Now and then, from the beginning to the end.
     private func advertise(_ loop: any EventLoop) {
         guard !isEnding else { return }
-        let isSent = send()
+        let isSent = sendNow()
         loop.assumeIsolated().scheduleTask(in: isSent ? Self.period : Self.retry) { self.advertise(loop) }
     }
 
-    private func send() -> Bool {
+    private func sendNow() -> Bool {
         guard !isEnding else { return false }
         var hardware = [UInt8](repeating: 0, count: 6)
         let isKnown = chost_interface_hardware(interface, &hardware) == 0
-        let advertisement = RouterAdvertisement(
-            hardware: isKnown ? HardwareAddress(octets: hardware) : nil, mtu: UInt32(truncatingIfNeeded: mtu))
+        let advertisement = RouterAdvertisement(hardware: isKnown ? HardwareAddress(octets: hardware) : nil, for: segment.service)
         lastSent = .now()
-        let failure = sender.sendToNodes(advertisement.bytes)
+        let failure = send(advertisement.bytes)
         if failure == 0 {
             failures = 0
             segment.failed(advertising: nil)

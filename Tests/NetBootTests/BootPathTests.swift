@@ -11,6 +11,8 @@ import Testing
         #expect(BootPath.read("GET", "/boot.ipxe?mac=52-54-00-00-01-01") == .success(.script(node)))
         #expect(BootPath.read("HEAD", "/artifacts/\(Self.digest)/kernel") == .success(.artefact(digest: Self.digest, .kernel, nil)))
         #expect(BootPath.read("GET", "/artifacts/\(Self.digest)/initrd?mac=52:54:00:00:01:01") == .success(.artefact(digest: Self.digest, .initrd, node)))
+        #expect(BootPath.read("GET", "http://192.168.100.1:8080/boot.ipxe?mac=52-54-00-00-01-01") == .success(.script(node)))
+        #expect(BootPath.read("GET", "HTTP://boot/authorized_keys") == .success(.authorizedKeys))
         #expect(BootPath.read("GET", "/authorized_keys") == .success(.authorizedKeys))
         #expect(BootPath.read("GET", "/loaders/ipxe.efi") == .success(.loader("ipxe.efi")))
         #expect(BootPath.read("POST", "/progress?mac=52%3A54%3a00%3A00%3A01%3A01&phase=installer") == .success(.progress(node, .installer)))
@@ -19,7 +21,8 @@ import Testing
     @Test(arguments: [
         "/", "", "//boot.ipxe", "/boot.ipxe/", "/../boot.ipxe", "/artifacts", "/artifacts/", "/artifacts/../kernel",
         "/artifacts/0f/kernel", "/artifacts/%2e%2e/kernel", "/loaders/", "/loaders/../ipxe.efi", "/loaders/passwd", "/loaders/..%2f..%2fetc%2fpasswd",
-        "/etc/passwd", "/authorized_keys/..", "../boot.ipxe", "x/boot.ipxe", "boot.ipxe", "http://192.168.100.1/boot.ipxe",
+        "/etc/passwd", "/authorized_keys/..", "../boot.ipxe", "x/boot.ipxe", "boot.ipxe", "http://192.168.100.1", "http://192.168.100.1?/boot.ipxe",
+        "https://192.168.100.1/boot.ipxe", "http://192.168.100.1/../boot.ipxe", "http:/boot.ipxe",
     ])
     func `every other path is not found`(target: String) {
         #expect(BootPath.read("GET", target) == .failure(.notFound))

@@ -62,6 +62,8 @@ import Testing
         #expect(beyond.status == 416)
         let head = try await LoopbackClient.http(port, "HEAD", path)
         #expect((head.status, head.body, head.headers["content-length"]) == (200, [], "8"))
+        let headOfPart = try await LoopbackClient.http(port, "HEAD", path, ["Range: bytes=2-"])
+        #expect((headOfPart.status, headOfPart.headers["content-length"]) == (200, "8"), "RFC 9110, 14.2: a range is GET's alone")
         let other = try await LoopbackClient.http(port, "GET", Self.path(scene.service.initrd, "kernel"))
         #expect(other.status == 404, "that digest is another file's")
         await scene.servers.stop("lan")
@@ -217,6 +219,19 @@ import Testing
         await #expect(throws: taken) { try await scene.servers.apply(other) }
         #expect(scene.servers.observe("other") == nil)
         await scene.servers.stop("lan")
+    }
+
+    @Test func `a connection that is kept open ends when nothing is served any more`() async throws {
+        let scene = try Scene()
+        let port = try await scene.start().http
+        let (answers, answer) = AsyncStream.makeStream(of: Void.self)
+        async let bytes = LoopbackClient.exchange(port, "GET /authorized_keys HTTP/1.1\r\nHost: test\r\n\r\n") { answer.yield() }
+        var answered = answers.makeAsyncIterator()
+        await answered.next()
+        let began = ContinuousClock.now
+        await scene.servers.stop("lan")
+        #expect(LoopbackClient.parse(try await bytes).status == 200)
+        #expect(ContinuousClock.now - began < .seconds(10), "it is not kept until a next request is overdue")
     }
 
     @Test func `a request that makes no sense is told so`() async throws {

@@ -47,7 +47,8 @@ import Testing
             case .failure: continue
             }
             found += 1
-            #expect(!target.contains("..") || target.contains("?"), "input \(number): \(target) was understood")
+            let path = target.lowercased().hasPrefix("http://") ? target.dropFirst(7).drop { $0 != "/" } : target[...]
+            #expect(!path.contains("..") || path.contains("?"), "input \(number): \(target) was understood")
         }
         #expect(found > count / 20, "too few requests were right: \(found)")
     }
