@@ -44,7 +44,7 @@ package struct Drivers: Sendable {
         hypervisor = Hypervisor(machines: directory + "/machines", processes: processes, time: time, logger: logger)
         segments = Segments(logger: logger)
         images = Images(processes: processes)
-        bootServers = BootServers(time: time, logger: logger)
+        bootServers = BootServers(leases: directory + "/leases", time: time, logger: logger)
         fetched = FetchedFiles(directory: directory + "/netboot")
         vault = Vault(store: store, sealingKeyFile: directory + "/vault.key")
         identity = SSHIdentity(directory: directory + "/ssh", processes: processes)

@@ -12,6 +12,7 @@ final class BootSegment: Sendable {
     let logger: Logger
     let artefacts: PinnedFiles
     let loaders: Loaders
+    private let book: LeaseBook
     private let state: Mutex<BootState>
     /// Boot loaders by name: the host's, and those that the service pins.
     private let contents = Mutex<[String: [UInt8]]>([:]), pinned = Mutex<[String: [UInt8]]>([:])
@@ -29,7 +30,7 @@ final class BootSegment: Sendable {
     static let connectionsMax = 2048
 
     init(
-        _ service: BootService, loaders: Loaders, artefacts: PinnedFiles, time: any Time, logger: Logger,
+        _ service: BootService, loaders: Loaders, artefacts: PinnedFiles, book: LeaseBook, time: any Time, logger: Logger,
         tell: @escaping @Sendable (String) -> Void
     ) {
         var logger = logger
@@ -37,10 +38,11 @@ final class BootSegment: Sendable {
         self.logger = logger
         self.loaders = loaders
         self.artefacts = artefacts
+        self.book = book
         self.time = time
         self.tell = tell
         index = chost_interface_index(service.interface)
-        state = Mutex(BootState(service))
+        state = Mutex(BootState(service, leases: book.leases))
     }
 
     // What the handlers ask and tell
@@ -74,9 +76,12 @@ final class BootSegment: Sendable {
     }
 
     func receive(_ packet: DHCPPacket, atProxyPort: Bool, from: (address: Address4, port: Int)) -> DHCPServer.Reply? {
-        let (reply, isNews) = state.withLock {
-            $0.receive(packet, atProxyPort: atProxyPort, from: from, now: time.now(), date: time.date())
+        let ((reply, isNews), given) = state.withLock { state in
+            let before = state.dhcp.given
+            let step = state.receive(packet, atProxyPort: atProxyPort, from: from, now: time.now(), date: time.date())
+            return (step, state.dhcp.given == before ? nil : state.dhcp.given)
         }
+        if let given { book.keep(given) }
         if isNews { tellAll() }
         return reply
     }

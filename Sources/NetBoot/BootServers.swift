@@ -6,6 +6,7 @@ import Synchronization
 package struct BootServers: Sendable {
     package let artefacts: PinnedFiles
     private let loaders: Loaders
+    private let leases: String?
     private let time: any Time
     private let logger: Logger
     private let table = Table()
@@ -13,6 +14,7 @@ package struct BootServers: Sendable {
     private final class Table: Sendable {
         struct State {
             var segments: [String: BootSegment] = [:]
+            var books: [String: LeaseBook] = [:]
             var listeners = Listeners<String>()
             var isEnding = false
         }
@@ -22,8 +24,10 @@ package struct BootServers: Sendable {
         func tell(_ name: String) { state.withLock { $0.listeners.tell(name) } }
     }
 
-    package init(loaders: Loaders = Loaders(), time: any Time, logger: Logger) {
+    /// - Parameter leases: the directory where the addresses that were given are remembered; nil: they are forgotten with this process.
+    package init(loaders: Loaders = Loaders(), leases: String? = nil, time: any Time, logger: Logger) {
         self.loaders = loaders
+        self.leases = leases
         self.time = time
         self.logger = logger
         artefacts = PinnedFiles()
@@ -41,7 +45,7 @@ package struct BootServers: Sendable {
             }
             await stop(service.network)
         }
-        let segment = BootSegment(service, loaders: loaders, artefacts: artefacts, time: time, logger: logger, tell: { [table] in table.tell($0) })
+        let segment = BootSegment(service, loaders: loaders, artefacts: artefacts, book: book(of: service.network), time: time, logger: logger, tell: { [table] in table.tell($0) })
         try await segment.readLoaders(of: service)
         do {
             try await segment.start()
@@ -58,6 +62,14 @@ package struct BootServers: Sendable {
         if !isKept {
             await segment.stop()
             throw .ending
+        }
+    }
+
+    private func book(of network: String) -> LeaseBook {
+        table.state.withLock { state in
+            let book = state.books[network] ?? LeaseBook(leases.map { "\($0)/\(network).json" }, time: time, logger: logger)
+            state.books[network] = book
+            return book
         }
     }
 

@@ -15,9 +15,10 @@ struct BootState: Sendable {
     private var loops = LoopDetector()
     private var troubles: [HardwareAddress: String] = [:]
 
-    init(_ service: BootService) {
+    /// - Parameter leases: given by the server that was there before.
+    init(_ service: BootService, leases: [HardwareAddress: DHCPServer.Lease] = [:]) {
         self.service = service
-        dhcp = DHCPServer(service)
+        dhcp = DHCPServer(service, given: leases)
     }
 
     mutating func change(to service: BootService) {
@@ -25,7 +26,7 @@ struct BootState: Sendable {
         dhcp.change(to: service)
         unknown = unknown.filter { service.machine($0.key) == nil }
         if !service.servesUnknown { timelines = timelines.filter { service.machine($0.key) != nil } }
-        troubles = troubles.filter { service.machine($0.key) != nil }
+        troubles = troubles.filter { service.machine($0.key) != nil || unknown[$0.key] != nil }
         // One that is no longer offered anything has come where it should.
         loops.keep { service.machine($0)?.boots ?? service.servesUnknown }
     }
@@ -48,7 +49,8 @@ struct BootState: Sendable {
         }
         // It took the address after all.
         if verdict.served != nil, troubles.removeValue(forKey: packet.hardware) != nil { isNews = true }
-        if let trouble = verdict.trouble, troubles[packet.hardware] != trouble {
+        if let trouble = verdict.trouble, troubles[packet.hardware] != trouble, isConcern(packet.hardware, now) {
+            troubles = troubles.filter { isConcern($0.key, now) }
             troubles[packet.hardware] = trouble
             isNews = true
         }
@@ -88,13 +90,19 @@ struct BootState: Sendable {
 
     mutating func noteAnswer(to mac: HardwareAddress, after wait: Duration) { timelines[mac]?.noteAnswer(after: wait) }
 
+    /// One that nobody named may never come again.
+    private func isConcern(_ mac: HardwareAddress, _ now: Instant) -> Bool {
+        service.machine(mac) != nil || unknown[mac].map { now - $0.asked < Self.pendingPatience } == true
+    }
+
     /// Only as many as a person reads of those that nobody named.
     private func isTracked(_ mac: HardwareAddress) -> Bool {
         service.machine(mac) != nil || (service.servesUnknown && (timelines[mac] != nil || timelines.count < service.machines.count + Self.pendingMax))
     }
 
     func sight(now: Instant) -> [BootSight.Machine] {
-        Set(timelines.keys).union(troubles.keys).sorted().map {
+        let troubles = troubles.filter { isConcern($0.key, now) }
+        return Set(timelines.keys).union(troubles.keys).sorted().map {
             BootSight.Machine(mac: $0, timeline: timelines[$0] ?? Timeline(), loop: loops.loop(of: $0, now: now), trouble: troubles[$0])
         }
     }
@@ -107,7 +115,7 @@ package struct BootSight: Hashable, Sendable {
         package var timeline: Timeline
         /// What it did again and again, and reached nothing.
         package var loop: BootLoop?
-        /// "somebody else on the segment already has 192.168.100.11"
+        /// "somebody else on the segment already has 192.168.100.11", "no address of the pool is free; it has 64"
         package var trouble: String?
 
         package init(mac: HardwareAddress, timeline: Timeline, loop: BootLoop? = nil, trouble: String? = nil) {

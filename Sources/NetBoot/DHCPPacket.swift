@@ -17,7 +17,7 @@ package struct DHCPPacket: Hashable, Sendable {
         package static let interfaceMTU: UInt8 = 26, broadcastAddress: UInt8 = 28, vendorSpecific: UInt8 = 43
         package static let requestedAddress: UInt8 = 50, leaseTime: UInt8 = 51, overload: UInt8 = 52, messageType: UInt8 = 53
         package static let serverIdentifier: UInt8 = 54, message: UInt8 = 56, renewalTime: UInt8 = 58, rebindingTime: UInt8 = 59
-        package static let vendorClass: UInt8 = 60, bootFile: UInt8 = 67, userClass: UInt8 = 77, architecture: UInt8 = 93
+        package static let vendorClass: UInt8 = 60, clientIdentifier: UInt8 = 61, bootFile: UInt8 = 67, userClass: UInt8 = 77, architecture: UInt8 = 93
         package static let machineIdentifier: UInt8 = 97, iPXE: UInt8 = 175
     }
 

@@ -16,26 +16,47 @@ package struct DHCPServer: Sendable {
         package var served: DHCPClient.Stage?
         /// It asks to boot from the network, and is not in the manifest.
         package var isUnknown = false
-        /// A message for people: somebody else has the address that the manifest gives this machine.
+        /// A message for people: somebody else has the address that the manifest gives this machine, or there is none for it.
         package var trouble: String?
     }
 
     struct Lease: Hashable, Sendable {
         var address: Address4
         var ends: Instant
+        /// It was acknowledged; otherwise it is only offered.
+        var isGiven: Bool
     }
 
+    /// Why a machine gets no address, for a person.
+    private struct Lack: Error {
+        var why: String
+    }
+
+    private static let clientIdentifierBytesMax = 1 + 4 + 130
+    /// For a client to choose among the offers of all servers.
+    private static let offerTime = Duration.seconds(60)
+
     private var service: BootService
-    private var leases: [HardwareAddress: Lease] = [:]
+    private var leases: [HardwareAddress: Lease]
     /// Addresses of the pool that a client found in use by somebody else, until when they are left alone.
     private var declined: [Address4: Instant] = [:]
 
-    package init(_ service: BootService) { self.service = service }
+    package init(_ service: BootService) { self.init(service, given: [:]) }
+
+    /// - Parameter given: by the server that was there before.
+    init(_ service: BootService, given: [HardwareAddress: Lease]) {
+        self.service = service
+        leases = given
+    }
+
+    /// What a server that comes after this one has to know.
+    var given: [HardwareAddress: Lease] { leases.filter(\.value.isGiven) }
 
     package mutating func change(to service: BootService) {
         self.service = service
         let pool = Set(service.pool)
-        leases = leases.filter { pool.contains($0.value.address) }
+        // Who was given an address has it until its lease ends, whomever it is for now.
+        leases = leases.filter { $0.value.isGiven || pool.contains($0.value.address) }
         declined = declined.filter { pool.contains($0.key) }
     }
 
@@ -71,14 +92,29 @@ package struct DHCPServer: Sendable {
         let stage = DHCPClient(packet).stage
         switch kind {
         case .discover:
-            guard let address = address(for: packet.hardware, machine, wish: requested, now) else { return Verdict() }
-            return Verdict(reply: broadcast(answer(packet, .offer, machine, yours: address)))
+            switch address(for: packet.hardware, machine, wish: requested, now) {
+            case .failure(let lack): return Verdict(trouble: lack.why)
+            case .success(let address):
+                hold(address, for: packet.hardware, machine, until: now + Self.offerTime, isGiven: false)
+                return Verdict(reply: broadcast(answer(packet, .offer, machine, yours: address)))
+            }
         case .request:
-            // It chose another server.
-            if let chosen, chosen != service.server { return Verdict() }
+            if let chosen, chosen != service.server {
+                // It chose another server, and has that one's address.
+                leases[packet.hardware] = nil
+                return Verdict()
+            }
             guard let wish = requested ?? (packet.client == .any ? nil : packet.client) else { return Verdict() }
-            guard let address = address(for: packet.hardware, machine, wish: wish, now) else { return Verdict() }
-            guard wish == address else { return Verdict(reply: broadcast(refusal(packet))) }
+            let address: Address4
+            switch self.address(for: packet.hardware, machine, wish: wish, now) {
+            case .failure(let lack): return Verdict(trouble: lack.why)
+            case .success(let found): address = found
+            }
+            guard wish == address else {
+                if leases[packet.hardware]?.address == wish { leases[packet.hardware] = nil }
+                return Verdict(reply: broadcast(refusal(packet)))
+            }
+            hold(address, for: packet.hardware, machine, until: now + .seconds(Int64(service.leaseSeconds)), isGiven: true)
             let acknowledgement = answer(packet, .acknowledge, machine, yours: address)
             let isRenewal = packet.client == address
             return Verdict(reply: isRenewal ? Reply(packet: acknowledgement, address: address, port: 68) : broadcast(acknowledgement), served: stage)
@@ -127,6 +163,10 @@ package struct DHCPServer: Sendable {
         reply.wantsBroadcast = packet.wantsBroadcast
         reply.set(DHCPPacket.Code.messageType, [kind.rawValue])
         reply.set(DHCPPacket.Code.serverIdentifier, service.server)
+        // RFC 6842, section 3: in every answer. Longer ones than RFC 4361 can make would leave too little room.
+        if let identifier = packet[DHCPPacket.Code.clientIdentifier], identifier.count <= Self.clientIdentifierBytesMax {
+            reply.set(DHCPPacket.Code.clientIdentifier, identifier)
+        }
         return reply
     }
 
@@ -185,20 +225,32 @@ package struct DHCPServer: Sendable {
     private func broadcast(_ packet: DHCPPacket) -> Reply { Reply(packet: packet, address: .everybody, port: 68) }
 
     /// The manifest's address, or one of the pool: the one it has, the one it asks for, or the first free one from a
-    /// place that depends on its MAC, so that it finds the same again after a restart of the server.
-    private mutating func address(for mac: HardwareAddress, _ machine: BootMachine?, wish: Address4?, _ now: Instant) -> Address4? {
-        if let address = machine?.address { return address }
-        let pool = service.pool
-        guard !pool.isEmpty else { return nil }
+    /// place that depends on its MAC, so that it mostly finds the same again.
+    private mutating func address(for mac: HardwareAddress, _ machine: BootMachine?, wish: Address4?, _ now: Instant) -> Result<Address4, Lack> {
         leases = leases.filter { $0.value.ends > now }
         declined = declined.filter { $0.value > now }
-        let taken = Set(leases.filter { $0.key != mac }.map(\.value.address)).union(declined.keys)
+        let others = leases.filter { $0.key != mac }
+        if let address = machine?.address {
+            guard let other = others.first(where: { $0.value.address == address && $0.value.isGiven }) else { return .success(address) }
+            return .failure(Lack(why: "\(address) was given to \(other.key) before, whose lease has not ended; it is not given to two"))
+        }
+        let pool = service.pool
+        let taken = Set(others.map(\.value.address)).union(declined.keys)
         func isFree(_ address: Address4) -> Bool { pool.contains(address) && !taken.contains(address) }
-        let start = Int(mac.number % UInt64(pool.count))
+        let start = pool.isEmpty ? 0 : Int(mac.number % UInt64(pool.count))
         let choice = [leases[mac]?.address, wish].compactMap { $0 }.first(where: isFree)
             ?? pool.indices.lazy.map { pool[(start + $0) % pool.count] }.first(where: isFree)
-        guard let choice else { return nil }
-        leases[mac] = Lease(address: choice, ends: now + .seconds(Int64(service.leaseSeconds)))
-        return choice
+        return choice.map { .success($0) } ?? .failure(Lack(why: "no address of the pool is free; it has \(pool.count)"))
+    }
+
+    /// Nobody else is given it until then. What its machine has already is not shortened.
+    private mutating func hold(_ address: Address4, for mac: HardwareAddress, _ machine: BootMachine?, until end: Instant, isGiven: Bool) {
+        // The manifest holds those that it names; what such a machine had before it needs no more.
+        if machine?.address != nil {
+            if isGiven { leases[mac] = nil }
+            return
+        }
+        let before = leases[mac].flatMap { $0.address == address ? $0 : nil }
+        leases[mac] = Lease(address: address, ends: max(end, before?.ends ?? end), isGiven: isGiven || before?.isGiven == true)
     }
 }

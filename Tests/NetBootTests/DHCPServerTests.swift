@@ -1,3 +1,5 @@
+import Foundation
+import Host
 import Testing
 
 @testable import NetBoot
@@ -85,6 +87,19 @@ import Testing
         #expect(request { _ in }.reply == nil, "it does not say which")
     }
 
+    @Test func `an answer of any kind names the client as it names itself`() throws {
+        for (kind, wish) in [(DHCPPacket.Kind.discover, "192.168.100.11"), (.request, "192.168.100.11"), (.request, "192.168.100.77"), (.inform, "192.168.100.11")] {
+            let packet = message(kind, from: .system) {
+                if kind == .inform { $0.client = address(wish) } else { $0.set(DHCPPacket.Code.requestedAddress, address(wish)) }
+                $0.set(DHCPPacket.Code.clientIdentifier, [255, 1, 2, 3, 4, 0, 1, 9])
+            }
+            let reply = try #require(ask(packet).reply)
+            #expect(reply.packet[DHCPPacket.Code.clientIdentifier] == [255, 1, 2, 3, 4, 0, 1, 9], "\(kind) \(wish)")
+        }
+        let long = message(.discover, from: .system) { $0.set(DHCPPacket.Code.clientIdentifier, [UInt8](repeating: 1, count: 250)) }
+        #expect(try #require(ask(long).reply).packet[DHCPPacket.Code.clientIdentifier] == nil, "there is no room for it")
+    }
+
     @Test func `a renewal is answered to the address that is renewed`() throws {
         let reply = try #require(ask(message(.request, from: .system) { $0.client = address("192.168.100.11") }).reply)
         #expect(reply.packet.kind == .acknowledge)
@@ -156,10 +171,98 @@ import Testing
                 given.append(reply.packet.yours)
                 #expect(reply.packet.file.hasSuffix("boot.ipxe?mac=\(packet.hardware.dashed)"))
             }
+            if given.count == 8, verdict.reply == nil { #expect(verdict.trouble == "no address of the pool is free; it has 8") }
         }
         #expect(given.count == 8)
         #expect(Set(given).count == 8, "no address is given twice")
         let later = server.receive(message(.discover, from: .ipxe, "52:54:00:00:0a:0a"), atProxyPort: false, from: (.any, 68), now: at(4000))
         #expect(later.reply != nil, "leases end")
+    }
+
+    /// A server with one address in its pool, and what a client says to it.
+    private final class Scene {
+        var server: DHCPServer
+        static let only = NetBootTests.address("192.168.100.200")
+        static let first = "52:54:00:00:09:01", second = "52:54:00:00:09:02"
+
+        init(given: [HardwareAddress: DHCPServer.Lease] = [:]) { server = DHCPServer(Scene.service(), given: given) }
+
+        static func service(_ change: (inout BootService) -> Void = { _ in }) -> BootService {
+            NetBootTests.service {
+                $0.servesUnknown = true
+                $0.pool = [only]
+                change(&$0)
+            }
+        }
+
+        func say(_ kind: DHCPPacket.Kind, _ hardware: String, now: Double, to server: String = "192.168.100.1") -> DHCPServer.Verdict {
+            let packet = message(kind, from: .ipxe, hardware) {
+                guard kind == .request else { return }
+                $0.set(DHCPPacket.Code.serverIdentifier, NetBootTests.address(server))
+                $0.set(DHCPPacket.Code.requestedAddress, Self.only)
+            }
+            return self.server.receive(packet, atProxyPort: false, from: (.any, 68), now: at(now))
+        }
+    }
+
+    @Test func `an offer holds its address for a minute, an acknowledgement for the lease`() {
+        let scene = Scene()
+        #expect(scene.say(.discover, Scene.first, now: 0).reply != nil)
+        let tooEarly = scene.say(.discover, Scene.second, now: 59)
+        #expect(tooEarly.reply == nil && tooEarly.trouble == "no address of the pool is free; it has 1")
+        #expect(scene.server.given.isEmpty)
+        #expect(scene.say(.discover, Scene.second, now: 61).reply != nil)
+        #expect(scene.say(.request, Scene.second, now: 62).reply?.packet.kind == .acknowledge)
+        // To ask again makes it no shorter.
+        #expect(scene.say(.discover, Scene.second, now: 63).reply != nil)
+        #expect(scene.server.given.keys.map(\.description) == [Scene.second])
+        #expect(scene.say(.discover, Scene.first, now: 3661).reply == nil)
+        #expect(scene.say(.discover, Scene.first, now: 3663).reply != nil)
+    }
+
+    @Test func `what was offered is free when the client chose another server`() {
+        let scene = Scene()
+        #expect(scene.say(.discover, Scene.first, now: 0).reply != nil)
+        #expect(scene.say(.request, Scene.first, now: 1, to: "192.168.100.9").reply == nil)
+        #expect(scene.say(.discover, Scene.second, now: 2).reply != nil)
+    }
+
+    @Test func `a machine keeps its address when the server is another one`() {
+        let before = Scene()
+        _ = before.say(.request, Scene.first, now: 0)
+        let scene = Scene(given: before.server.given)
+        #expect(scene.say(.discover, Scene.second, now: 10).reply == nil)
+        #expect(scene.say(.discover, Scene.first, now: 10).reply?.packet.yours == Scene.only)
+    }
+
+    @Test func `an address whose lease runs is not given to the machine that the manifest names for it since, until it ends or is refused`() {
+        let named = Scene.service {
+            $0.machines[0].address = Scene.only
+            $0.pool = [address("192.168.100.201")]
+        }
+        let scene = Scene()
+        _ = scene.say(.request, Scene.first, now: 0)
+        scene.server.change(to: named)
+        let withheld = scene.say(.discover, "52:54:00:00:01:01", now: 10)
+        #expect(withheld.reply == nil)
+        #expect(withheld.trouble == "192.168.100.200 was given to 52:54:00:00:09:01 before, whose lease has not ended; it is not given to two")
+        let later = Scene(given: scene.server.given)
+        later.server.change(to: named)
+        #expect(later.say(.discover, "52:54:00:00:01:01", now: 3601).reply?.packet.yours == Scene.only)
+        #expect(scene.say(.request, Scene.first, now: 20).reply?.packet.kind == .refuse)
+        #expect(scene.say(.discover, "52:54:00:00:01:01", now: 21).reply?.packet.yours == Scene.only)
+    }
+
+    @Test func `that there is no address is told of who asked within the hour`() {
+        var state = BootState(Scene.service { $0.pool = [] })
+        func ask(_ hardware: String, _ now: Double) -> Bool {
+            state.receive(message(.discover, from: .uefi, hardware), atProxyPort: false, from: (.any, 68), now: at(now), date: Date(timeIntervalSince1970: now)).isNews
+        }
+        #expect(ask(Scene.first, 0))
+        #expect(!ask(Scene.first, 10), "it is told once")
+        #expect(state.sight(now: at(20)).map(\.trouble) == ["no address of the pool is free; it has 0"])
+        for number in 0..<200 { _ = ask(HardwareAddress(number: 0x5254_0000_0A00 + UInt64(number)).description, 30) }
+        #expect(state.sight(now: at(40)).count == BootState.pendingMax)
+        #expect(state.sight(now: at(3640)).isEmpty)
     }
 }

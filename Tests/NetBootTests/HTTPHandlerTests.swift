@@ -52,7 +52,7 @@ import Testing
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
             try Data(loader).write(to: directory.appending(path: "ipxe.efi"))
             segment = BootSegment(
-                service(), loaders: Loaders(in: [directory.path]), artefacts: PinnedFiles(), time: SystemTime(),
+                service(), loaders: Loaders(in: [directory.path]), artefacts: PinnedFiles(), book: noBook(), time: SystemTime(),
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, tell: { _ in })
             channel = EmbeddedChannel(handler: client)
             try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)

@@ -1,4 +1,5 @@
 import Host
+import Logging
 
 @testable import NetBoot
 
@@ -6,6 +7,9 @@ func at(_ seconds: Double) -> Instant { Instant(sinceStart: .milliseconds(Int64(
 
 func address(_ text: String) -> Address4 { Address4(text) ?? .any }
 func mac(_ text: String) -> HardwareAddress { HardwareAddress(text) ?? HardwareAddress(number: 0) }
+
+/// Leases that no file keeps.
+func noBook() -> LeaseBook { LeaseBook(nil, time: SystemTime(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) }
 
 /// Two named machines, of which node01 is offered a kernel.
 func service(_ change: (inout BootService) -> Void = { _ in }) -> BootService {

@@ -17,7 +17,7 @@ import Testing
                 service {
                     $0.interface = "lo"
                     $0.mode = mode
-                }, loaders: Loaders(in: []), artefacts: PinnedFiles(), time: SystemTime(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                }, loaders: Loaders(in: []), artefacts: PinnedFiles(), book: noBook(), time: SystemTime(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 tell: { _ in })
             let handler = RouterHandler(segment, interface: "lo") { [unowned self] bytes in
                 sent.append(bytes)
