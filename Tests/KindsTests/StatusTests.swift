@@ -37,6 +37,7 @@ struct StatusTests {
         (status.startedAt, status.finishedAt, status.exitCode, status.isRunning) = (date, date, 1, false)
         (status.failure, status.failedRun, status.attempts, status.heardRequest, status.log) = ("f", "r", 2, "h", "l")
         (status.spentConsents, status.disks, status.formattedBy, status.wantsNetBoot) = (["c"], "d", "r", true)
+        status.wasTakenOver = true
         status.configuration = ["networking": "0a"]
         (status.system, status.source, status.diskConsents, status.joinsThrough) = ("/nix/store/x", "s", ["vda": 1], "node02")
         (status.formerMembers, status.isReinstalling, status.hostKey, status.drift) = (["ab"], true, "ssh-ed25519 A", ["system"])
