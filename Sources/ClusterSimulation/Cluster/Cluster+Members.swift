@@ -187,7 +187,7 @@ extension Cluster {
         guard let outputs else { return }
         for (id, result) in outputs.answers { try answer(member, id, result) }
         for (id, result) in outputs.reads { try answerRead(member, id, result) }
-        if outputs.makeCheckpoint { plan(.checkpoint(member.id, life: member.life), in: worldDice.within(1_000...50_000)) }
+        if outputs.makeCheckpoint { plan(.checkpoint(member.id, life: member.life), in: worldDice.within(1_000...scenario.checkpointTime)) }
         for part in outputs.keepParts {
             member.keepingUntil = max(member.keepingUntil, now) + worldDice.within(200...30_000)
             plan(.keep(member.id, life: member.life, letter: letters.put(.part(part))), in: member.keepingUntil - now)
@@ -209,7 +209,7 @@ extension Cluster {
             try tap.checkpoint()
         }
         if let breach { throw breach }
-        plan(.checkpointed(id, life: life, through: index), in: worldDice.within(1_000...50_000))
+        plan(.checkpointed(id, life: life, through: index), in: worldDice.within(1_000...scenario.checkpointTime))
     }
 
     func keepPart(_ id: UInt64, _ life: Int, _ letter: Int) throws(Breach) {

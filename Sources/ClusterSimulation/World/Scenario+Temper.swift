@@ -48,6 +48,7 @@ extension Scenario {
             stay = .milliseconds(dice.pick([100, 700, 1_500]))
             segmentBytes = dice.pick([4 << 10, 8 << 10])
             checkpointCommands = dice.pick([8, 40])
+            checkpointTime = .milliseconds(2_000)
             retainedBytes = dice.pick([0, 2_000])
         }
     }

@@ -29,6 +29,8 @@ struct Scenario {
     var leaseReads: Bool
     /// As the real shell has it.
     var checkpointsAside: Bool
+    /// How long one may take there.
+    var checkpointTime = Micros.milliseconds(50)
     var snapshotsAside: Bool
     /// When a majority loses its disks at once, which nobody mends: nothing may be begun anew.
     var ruin: Micros?
