@@ -221,19 +221,6 @@ import Testing
         await scene.servers.stop("lan")
     }
 
-    @Test func `a connection that is kept open ends when nothing is served any more`() async throws {
-        let scene = try Scene()
-        let port = try await scene.start().http
-        let (answers, answer) = AsyncStream.makeStream(of: Void.self)
-        async let bytes = LoopbackClient.exchange(port, "GET /authorized_keys HTTP/1.1\r\nHost: test\r\n\r\n") { answer.yield() }
-        var answered = answers.makeAsyncIterator()
-        await answered.next()
-        let began = ContinuousClock.now
-        await scene.servers.stop("lan")
-        #expect(LoopbackClient.parse(try await bytes).status == 200)
-        #expect(ContinuousClock.now - began < .seconds(10), "it is not kept until a next request is overdue")
-    }
-
     @Test func `a request that makes no sense is told so`() async throws {
         let scene = try Scene()
         let port = try await scene.start().http

@@ -137,22 +137,37 @@ import Testing
         }
     }
 
-    @Test func `a request that comes to its end when nothing is served any more is told so, and is the last`() async throws {
-        let scene = try Scene()
-        let channel = try await NIOAsyncTestingChannel { [segment = scene.segment] channel in
+    /// One that may be used from any thread.
+    private func connection(to segment: BootSegment) async throws -> NIOAsyncTestingChannel {
+        let channel = try await NIOAsyncTestingChannel { channel in
             try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
             try channel.pipeline.syncOperations.addHandler(HTTPHandler(segment))
         }
         try await channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1))
-        try await channel.writeInbound(ByteBuffer(string: "POST /progress?mac=52:54:00:00:01:01&phase=installer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"))
-        await scene.segment.stop()
-        try await channel.writeInbound(ByteBuffer(string: "x"))
+        return channel
+    }
+
+    private func answer(_ channel: NIOAsyncTestingChannel) async throws -> LoopbackClient.Answer {
         await channel.testingEventLoop.run()
         var bytes: [UInt8] = []
         while case .byteBuffer(let part)? = try await channel.readOutbound(as: IOData.self) { bytes += part.readableBytesView }
-        let answer = LoopbackClient.parse(bytes)
-        #expect((answer.status, answer.headers["connection"]) == (503, "close"))
-        #expect(!channel.isActive)
+        return LoopbackClient.parse(bytes)
+    }
+
+    @Test func `when nothing is served any more idle connections end, and a request that is half there is the last`() async throws {
+        let scene = try Scene()
+        let idle = try await connection(to: scene.segment), busy = try await connection(to: scene.segment)
+        try await idle.writeInbound(ByteBuffer(string: "GET /authorized_keys HTTP/1.1\r\nHost: x\r\n\r\n"))
+        let served = try await answer(idle)
+        #expect(served.status == 200 && idle.isActive)
+        try await busy.writeInbound(ByteBuffer(string: "POST /progress?mac=52:54:00:00:01:01&phase=installer HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"))
+        await scene.segment.stop()
+        await idle.testingEventLoop.run()
+        #expect(!idle.isActive)
+        try await busy.writeInbound(ByteBuffer(string: "x"))
+        let refused = try await answer(busy)
+        #expect((refused.status, refused.headers["connection"]) == (503, "close"))
+        #expect(!busy.isActive)
         #expect(scene.segment.sight.machines.isEmpty)
     }
 }
