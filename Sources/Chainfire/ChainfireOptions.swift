@@ -17,7 +17,7 @@ package struct ChainfireOptions: Sendable {
     package var log = ReplicaOptions()
     /// The memory of the watches.
     package var ring = WatchHub.Limits()
-    /// Rows that nobody can read any more, to be deleted with each write of the database, and twice as many as it writes.
+    /// Of the rows that nobody can read any more, so many are deleted with each write of the database, or twice as many as it writes.
     package var garbageAtOnce = 2_000
     /// For tests that do not last long: see `Lessor`.
     package var leaseRecordsEvery: Duration = .seconds(300)

@@ -243,7 +243,7 @@ struct Composer {
             }
         }
         if let merged {
-            // Not counted as large: what an alias names was counted where it was expanded.
+            // What is merged was counted where it stands, or where its alias was expanded.
             var known = Set(members.map(\.key))
             for source in merged.value.mappings { members += source.filter { known.insert($0.key).inserted } }
         }

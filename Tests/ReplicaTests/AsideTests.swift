@@ -116,6 +116,21 @@ import Testing
         }
     }
 
+    @Test func `whatever room a disk has left for a snapshot, its member goes on, and takes it when there is more`() {
+        for room in stride(from: 0, through: 12_000, by: 200) {
+            let world = world(7)
+            guard let (_, late) = leaveBehind(world) else { return }
+            world.run(until: "it is back", within: 200) { late.isUp }
+            late.disk.setFullness(.room(room))
+            for _ in 0..<80 {
+                world.turn()
+                #expect(late.isUp, "with room for \(room) bytes it ended")
+            }
+            world.heal()
+            #expect(late.machine.installed > 0, "room for \(room) bytes")
+        }
+    }
+
     @Test func `a snapshot that the machine cannot take is refused, and the process goes on`() {
         let world = world(90)
         world.run(until: "a leader") { world.leader?.mayLead == true }

@@ -36,7 +36,7 @@ final class SimulatedStorage: MachineStorage {
     let name: String
     private let disk: SimulatedDisk
     private let state = Mutex(State())
-    /// Called in the midst of a write, as others use the machine meanwhile.
+    /// Called in the midst of a write, as others use the machine meanwhile. Unsafe only where two threads write: one drives a whole cluster.
     nonisolated(unsafe) private var meanwhile: (() -> Void)?
 
     init(name: String, disk: SimulatedDisk) {
@@ -61,7 +61,7 @@ final class SimulatedStorage: MachineStorage {
         return content.image
     }
 
-    /// - Parameter meanwhile: done in the midst of each write that `body` makes. One thread drives all.
+    /// - Parameter meanwhile: done in the midst of each write that `body` makes.
     func whileWriting<T>(_ meanwhile: @escaping () -> Void, body: () throws -> T) rethrows -> T {
         self.meanwhile = meanwhile
         defer { self.meanwhile = nil }
