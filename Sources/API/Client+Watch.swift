@@ -7,16 +7,17 @@ extension Client {
     /// Follows the objects of a kind. Without `resourceVersion` it lists first: every object comes as `.added`,
     /// then a bookmark. A broken connection is made anew and the watch goes on where it was; when that history
     /// is gone it lists again and tells the differences to what it told before.
+    /// - Parameter known: what the caller has, at most as old as `resourceVersion`: told again only when it was changed or went.
     /// - Throws: in the stream, when the server cannot be reached at first, or for longer than `patience`.
     package func watch(
-        _ kind: AnyKind, name: String? = nil, selector: LabelSelector? = nil, since resourceVersion: String? = nil,
+        _ kind: AnyKind, name: String? = nil, selector: LabelSelector? = nil, since resourceVersion: String? = nil, known: [any AnyResource] = [],
         patience: Duration = .seconds(60)
     ) -> AsyncThrowingStream<WatchedChange, any Error> {
         let source = WatchSource(
             path: Paths.list(kind.plural), selector: selector, fieldSelector: name.map { "metadata.name=\($0)" },
             patience: patience)
         return stream { yield in
-            try await follow(source, since: resourceVersion) { line in
+            try await follow(source, WatchMirror(since: resourceVersion, known: try known.map { try $0.json() })) { line in
                 switch line {
                 case .added(let object): yield(.added(try Self.decode(object, kind)))
                 case .modified(let object): yield(.modified(try Self.decode(object, kind)))
@@ -34,7 +35,7 @@ extension Client {
         let source = WatchSource(
             path: Paths.events, selector: nil, fieldSelector: reference.map(Paths.fieldSelector), patience: patience)
         return stream { yield in
-            try await follow(source, since: resourceVersion) { line in
+            try await follow(source, WatchMirror(since: resourceVersion)) { line in
                 switch line {
                 case .added(let object), .modified(let object):
                     yield(try Wire.decode(EventRecord.self, from: object.encoded()))
@@ -81,11 +82,9 @@ extension Client {
         }
     }
 
-    private func follow(
-        _ source: WatchSource, since resourceVersion: String?, _ tell: (WatchLine) throws -> Void
-    ) async throws {
-        var mirror = WatchMirror(since: resourceVersion)
-        var retry = Backoff(patience: source.patience, mayRetry: resourceVersion != nil)
+    private func follow(_ source: WatchSource, _ before: WatchMirror, _ tell: (WatchLine) throws -> Void) async throws {
+        var mirror = before
+        var retry = Backoff(patience: source.patience, mayRetry: before.version != nil)
         while true {
             try Task.checkCancellation()
             do {

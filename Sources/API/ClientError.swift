@@ -18,6 +18,14 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Any other answer of the server.
     case server(Int, String)
 
+    /// Why this one object may not be changed, where others may; nil for what concerns every request.
+    package var refusal: String? {
+        switch self {
+        case .conflict(let why), .forbidden(let why): why
+        default: nil
+        }
+    }
+
     package var description: String {
         switch self {
         case .unreachable(_, let why): why

@@ -16,7 +16,11 @@ struct WatchMirror {
     private var objects: [String: JSON] = [:]
     private var rest: [UInt8] = []
 
-    init(since version: String?) { self.version = version }
+    /// - Parameter known: objects that the client was told in another way, as they were at `version`.
+    init(since version: String?, known: [JSON] = []) {
+        self.version = version
+        objects = Dictionary(known.map { (Self.name($0), $0) }, uniquingKeysWith: { $1 })
+    }
 
     mutating func connectionEnded() { rest = [] }
 
@@ -32,7 +36,7 @@ struct WatchMirror {
         for item in items {
             switch objects[Self.name(item)] {
             case nil: lines.append(.added(item))
-            case let old? where old != item:
+            case let old? where old.at("metadata.resourceVersion") != item.at("metadata.resourceVersion"):
                 if old.at("metadata.uid") == item.at("metadata.uid") {
                     lines.append(.modified(item))
                 } else {

@@ -38,7 +38,7 @@ final class EtcdWatch: Sendable {
                 return try await open()
             } catch {
                 guard error.code == .unavailable, ContinuousClock.now < end, !Task.isCancelled else { throw StoreError(error) }
-                await pause(after: error)
+                await pause()
             }
         }
     }
@@ -49,7 +49,7 @@ final class EtcdWatch: Sendable {
             guard let stream = state.withLock({ $0.stream }) else {
                 do throws(GRPCStatus) { try await open() } catch {
                     guard error.code == .unavailable || error.code == .deadlineExceeded else { throw StoreError(error) }
-                    await pause(after: error)
+                    await pause()
                 }
                 continue
             }
@@ -91,9 +91,8 @@ final class EtcdWatch: Sendable {
             }
         })
         guard let answer = try await stream.next() else { throw GRPCStatus(.unavailable, "the watch ended before it began") }
-        guard answer.created, !answer.canceled else {
-            throw GRPCStatus(.unavailable, "the watch was refused: \(answer.cancelReason)")
-        }
+        guard answer.created, !answer.canceled else { throw Self.refusal(answer.cancelReason) }
+        try Self.check(answer)
         state.withLock { state in
             state.stream = stream
             state.failures = 0
@@ -101,6 +100,22 @@ final class EtcdWatch: Sendable {
             state.hasHeard = true
         }
         askProgress(of: stream)
+    }
+
+    /// What etcd says in words only (`rpctypes/error.go`): who may not watch may not a little later either.
+    private static func refusal(_ reason: String) -> GRPCStatus {
+        let text = "the watch was refused: \(reason)"
+        if reason.contains("permission denied") { return GRPCStatus(.permissionDenied, text) }
+        if reason.contains("invalid auth token") || reason.contains("user name is empty") { return GRPCStatus(.unauthenticated, text) }
+        return GRPCStatus(.unavailable, text)
+    }
+
+    /// Revisions are reckoned with.
+    private static func check(_ answer: Etcdserverpb_WatchResponse) throws(GRPCStatus) {
+        let revisions = [answer.header.revision, answer.compactRevision] + answer.events.map(\.kv.modRevision)
+        if let wrong = revisions.first(where: { !isRevision($0) }) {
+            throw GRPCStatus(.unavailable, "the server's answer to a watch cannot be understood: it tells of revision \(wrong)")
+        }
     }
 
     /// While nothing comes, asks the server now and then how far it is.
@@ -129,8 +144,9 @@ final class EtcdWatch: Sendable {
     private func take(_ answer: Etcdserverpb_WatchResponse) throws(GRPCStatus) -> WatchBatch? {
         if answer.canceled {
             if answer.compactRevision > 0 { throw GRPCStatus(.outOfRange, "\(answer.compactRevision)") }
-            throw GRPCStatus(.unavailable, answer.cancelReason)
+            throw Self.refusal(answer.cancelReason)
         }
+        try Self.check(answer)
         return state.withLock { state in
             let next = state.next ?? 1
             if !answer.events.isEmpty { state.hasHeard = true }
@@ -148,14 +164,14 @@ final class EtcdWatch: Sendable {
     }
 
     /// Waits a little longer after each failure, and goes to the next endpoint.
-    private func pause(after error: GRPCStatus? = nil) async {
+    private func pause() async {
         let (failures, used) = state.withLock { state in
             state.failures += 1
             defer { state.place = nil }
             return (state.failures, state.place)
         }
-        // An endpoint that could not be connected to was left already: of two, the same one would come again, for ever.
-        if error?.isUnsent != true, let used { await client.moveOn(from: used) }
+        // An endpoint that could not be connected to was left already, and is none here: of two, the same one would come again, for ever.
+        if let used { await client.moveOn(from: used) }
         do {
             try await Task.sleep(for: min(.seconds(2), client.options.pause * (1 << min(failures, 6))))
         } catch {

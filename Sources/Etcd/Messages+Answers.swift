@@ -3,6 +3,9 @@ import Store
 
 /// etcd's answers as the store's results.
 
+/// Whether a number that a server sent can be a revision, and one can be counted on and back from it.
+func isRevision(_ number: Int64) -> Bool { (0..<Int64.max).contains(number) }
+
 extension Entry {
     init(_ message: Mvccpb_KeyValue) {
         self.init(
@@ -22,6 +25,9 @@ extension RangeResult {
 extension TransactionResult {
     /// - Throws: `.unavailable` when the answer does not fit what was asked.
     init(_ message: Etcdserverpb_TxnResponse) throws(StoreError) {
+        guard isRevision(message.header.revision) else {
+            throw .unavailable("the server's answer to a transaction cannot be understood: it tells of revision \(message.header.revision)")
+        }
         var changed = false
         let begin = message.header.revision - (message.changesSomething ? 1 : 0)
         self = try Self.read(message, begin, &changed)

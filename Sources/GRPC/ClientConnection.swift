@@ -62,6 +62,8 @@ final class ClientConnection: ChannelInboundHandler {
         connection.contentLengthValidation = .disabled
         connection.controlFrameRateLimit.maximumCount = 20_000
         connection.maximumConnectionGlitches = 20_000
+        // What the server had on its way when many calls were ended at once is dropped, and ends nothing.
+        connection.maximumRecentlyResetStreams = 16_384
         var stream = NIOHTTP2Handler.StreamConfiguration()
         stream.streamResetFrameRateLimit.maximumCount = 1_000_000
         stream.streamErrorRateLimit.maximumCount = 20_000

@@ -52,6 +52,18 @@ package final class ClientStream<Request: Message, Response: Message>: AsyncSequ
 
     deinit { if let call = theCall { outbox.append(.cancel(call), bytes: 0) } }
 
+    /// The same, which ends the call when there is no message for so long; nil is for ever.
+    /// - Throws: `.deadlineExceeded`, too.
+    package func next(within limit: Duration?) async throws(GRPCStatus) -> Response? {
+        guard let limit else { return try await next() }
+        async let _: Void = {
+            try await Task.sleep(for: limit)
+            ended(GRPCStatus(.deadlineExceeded, "there was nothing more for \(limit)"))
+            cancel()
+        }()
+        return try await next()
+    }
+
     /// The next message, nil at a good end.
     /// - Throws: `GRPCStatus` when it ended otherwise; `.cancelled` when the task is.
     package func next() async throws(GRPCStatus) -> Response? {

@@ -191,17 +191,37 @@ final class HTTPConnection: ChannelDuplexHandler {
         case .body(let buffer):
             let bytes = buffer.readableBytes
             guard !isHeadOnly, bytes > 0, hasHead else { return outbox.release(bytes) }
-            let written = context.eventLoop.makePromise(of: Void.self)
-            written.futureResult.whenComplete { _ in outbox.release(bytes) }
-            context.write(wrapOutboundOut(.body(.byteBuffer(buffer))), promise: written)
+            // By pieces, so that it is seen that a slow client takes some.
+            var rest = buffer
+            while let piece = rest.readSlice(length: min(rest.readableBytes, Self.pieceBytes)), piece.readableBytes > 0 {
+                let written = context.eventLoop.makePromise(of: Void.self)
+                written.futureResult.whenComplete { _ in outbox.release(piece.readableBytes) }
+                context.write(wrapOutboundOut(.body(.byteBuffer(piece))), promise: written)
+            }
         case .end:
             reply?.finished()
             reply = nil
             let isLast = !keepsAlive
-            let ended: EventLoopPromise<Void>? = isLast ? context.eventLoop.makePromise() : nil
-            ended?.futureResult.assumeIsolated().whenComplete { [weak self] _ in self?.context?.close(promise: nil) }
+            let ended = context.eventLoop.makePromise(of: Void.self)
+            ended.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+                if isLast { self?.context?.close(promise: nil) } else { self?.rest() }
+            }
             context.write(wrapOutboundOut(.end(nil)), promise: ended)
-            if !isLast { closes(after: limits.idleMax) }
+            rest()
+        case .abort: context.close(promise: nil)
+        }
+    }
+
+    private static var pieceBytes: Int { 64 << 10 }
+
+    /// Nothing is asked: closed after a while, and before the answer's end only when nothing of it was taken meanwhile.
+    private func rest() {
+        guard reply == nil, head == nil, let outbox else { return }
+        let before = outbox.releasedBytes
+        timer?.cancel()
+        timer = context?.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.idleMax)) { [weak self] in
+            guard let self else { return }
+            if outbox.waitingBytes > 0, outbox.releasedBytes != before { rest() } else { context?.close(promise: nil) }
         }
     }
 }

@@ -5,7 +5,11 @@ import Synchronization
 /// The answer to one HTTP/1.1 request: `head`, any number of `write`, `end`; from any thread.
 package final class HTTPReply: Sendable {
     struct Item: Sendable {
-        enum Part { case head(HTTPResponseStatus, HTTPHeaders), body(ByteBuffer), end }
+        enum Part {
+            case head(HTTPResponseStatus, HTTPHeaders), body(ByteBuffer), end
+            /// The rest cannot be sent: the connection is closed, so that nobody takes it for whole.
+            case abort
+        }
         var reply: HTTPReply
         var parts: [Part]
     }
@@ -22,20 +26,34 @@ package final class HTTPReply: Sendable {
     /// Begins the answer. Without `content-length` the body goes out in chunks, each as soon as it is written.
     package func head(_ status: HTTPResponseStatus, _ headers: HTTPHeaders = [:]) { put([.head(status, headers)], bytes: 0) }
 
+    /// - Parameter bytes: at most `bodyBytesMax`: with more, the answer ends here, unfinished.
     package func write(_ bytes: some Sequence<UInt8>) {
+        guard bytes.underestimatedCount <= Self.bodyBytesMax else { return put([.abort], bytes: 0, isLast: true) }
         let buffer = ByteBuffer(bytes: bytes)
         put([.body(buffer)], bytes: buffer.readableBytes)
     }
+
+    /// More is no message of gRPC either, nor fits a buffer twice.
+    static var bodyBytesMax: Int { Int(Int32.max) }
 
     package func end() { put([.end], bytes: 0, isLast: true) }
 
     /// A whole answer at once.
     package func send(_ status: HTTPResponseStatus, contentType: String, body: some Sequence<UInt8>, headers: HTTPHeaders = [:]) {
-        let buffer = ByteBuffer(bytes: body)
-        if let refusal = outbox.refusal(of: buffer.readableBytes) {
-            let text = Array((refusal.message + "\n").utf8)
-            return send(.serviceUnavailable, contentType: "text/plain; charset=utf-8", body: text)
+        guard body.underestimatedCount <= Self.bodyBytesMax else {
+            return refuse(.internalServerError, "the answer is larger than \(Self.bodyBytesMax) bytes; ask for less")
         }
+        let buffer = ByteBuffer(bytes: body)
+        if let refusal = outbox.refusal(of: buffer.readableBytes) { return refuse(.serviceUnavailable, refusal.message) }
+        put(status, contentType, buffer, headers)
+    }
+
+    /// Small, and the last that the client is sent for now: nobody asks whether there is room for it.
+    private func refuse(_ status: HTTPResponseStatus, _ text: String) {
+        put(status, "text/plain; charset=utf-8", ByteBuffer(string: text + "\n"))
+    }
+
+    private func put(_ status: HTTPResponseStatus, _ contentType: String, _ buffer: ByteBuffer, _ headers: HTTPHeaders = [:]) {
         var headers = headers
         headers.replaceOrAdd(name: "content-type", value: contentType)
         headers.replaceOrAdd(name: "content-length", value: String(buffer.readableBytes))

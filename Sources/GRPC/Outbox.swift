@@ -138,6 +138,8 @@ final class Outbox<Item: Sendable>: Sendable {
     }
     private var isHigh: Bool { load?.isHigh ?? false }
     var waitingBytes: Int { state.withLock { $0.waitingBytes } }
+    /// Ever.
+    var releasedBytes: Int { state.withLock { $0.releasedBytes } }
 
     /// Calls `body` when it is writable again or closed; at once when it is so now.
     func whenWritable(_ body: @escaping @Sendable () -> Void) {

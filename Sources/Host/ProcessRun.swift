@@ -37,6 +37,23 @@ extension SystemProcesses {
     }
 }
 
+extension ProgramResult.End {
+    /// - Parameter code: as `chost_reap` gives it.
+    fileprivate init(reaped code: Int32) { self = code >= 256 ? .signaled(code - 256) : .exited(code) }
+}
+
+extension SystemProcesses {
+    /// Runs a program at this process's own terminal, such as an editor, to its end: it stays in our process group, which is the terminal's
+    /// foreground, and what the terminal's keys signal meanwhile is for the program alone.
+    package func runAtTerminal(_ program: Program) throws(ProcessError) -> ProgramResult.End {
+        precondition(program.standardInput.isEmpty, "a program at the terminal reads the terminal")
+        let before = [SIGINT, SIGQUIT].map { ($0, Glibc.signal($0, SIG_IGN)) }
+        defer { for (number, handler) in before { _ = Glibc.signal(number, handler) } }
+        let pid = try start(program, input: 0, output: 1, error: 2, newSession: false)
+        return ProgramResult.End(reaped: chost_reap(pid, 1))
+    }
+}
+
 /// Starts a program; descriptors of -1 become `/dev/null`.
 private func start(_ program: Program, input: Int32, output: Int32, error: Int32, newSession: Bool) throws(ProcessError) -> Int32 {
     for text in [program.path] + program.arguments where text.utf8.contains(0) {
@@ -134,7 +151,7 @@ private final class ProgramRun: Sendable {
         if let stopped { throw stopped }
         guard code >= 0 else { throw .couldNotStart(program: program.path, reason: "its end was not seen: \(errnoText(-code))") }
         return ProgramResult(
-            end: code >= 256 ? .signaled(code - 256) : .exited(code), standardOutput: kept.output.bytes,
+            end: ProgramResult.End(reaped: code), standardOutput: kept.output.bytes,
             standardError: kept.error.bytes, isTruncated: kept.output.isTruncated || kept.error.isTruncated)
     }
 

@@ -26,8 +26,9 @@ package enum SSHFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case anotherHostKey
     /// Our key is not accepted.
     case keyNotAccepted
-    /// The connection was lost, or took too long.
     case lost
+    /// It was connected, perhaps, and the end was not seen within this time.
+    case late(Duration)
     case other(String)
 
     package var description: String {
@@ -37,6 +38,7 @@ package enum SSHFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .anotherHostKey: "it has another host key"
         case .keyNotAccepted: "it does not accept plasma's SSH key"
         case .lost: "the connection was lost"
+        case .late(let limit): "it did not finish answering within \(limit.components.seconds) s"
         case .other(let why): why
         }
     }
@@ -70,7 +72,7 @@ package struct SSH: Sendable {
     /// - Returns: how the script ended and what it wrote.
     /// - Throws: `SSHFailure` when it did not run or its end was not seen, and what stands in the way here.
     package func run(
-        _ script: String, on target: SSHTarget, trusting trust: SSHTrust, limit: Duration = .seconds(30), outputMax: Int = 1 << 20
+        _ script: String, on target: SSHTarget, trusting trust: SSHTrust, limit: Duration = .seconds(60), outputMax: Int = 1 << 20
     ) async throws -> ProgramResult {
         guard identity.knownKey != nil else { throw SSHFailure.other("plasma has no SSH key yet: its server makes one when it starts") }
         if case .pinned(let alias, let key) = trust { try knownHosts.pin(alias, key) }
@@ -85,7 +87,7 @@ package struct SSH: Sendable {
         do throws(ProcessError) {
             result = try await processes.run(program, limit: limit, outputMax: outputMax)
         } catch {
-            if case .tookTooLong = error { throw SSHFailure.lost }
+            if case .tookTooLong = error { throw SSHFailure.late(limit) }
             throw error
         }
         guard case .exited(255) = result.end else { return result }

@@ -280,6 +280,14 @@ struct WatchMirrorTests {
         #expect(mirror.version == "9")
     }
 
+    @Test func `what the client knew in another way is not told again, and that it went is`() throws {
+        let (a, b, c) = (object("a", version: "1"), object("b", version: "2"), object("c", version: "3"))
+        var mirror = WatchMirror(since: "5", known: [a, b, c])
+        mirror.historyIsGone()
+        let b2 = object("b", version: "7")
+        #expect(mirror.relisted([a, b2], version: "9") == [.deleted(c), .modified(b2), .bookmark("9")])
+    }
+
     @Test func `lines may be cut anywhere`() throws {
         let bytes = Array(
             """

@@ -60,6 +60,22 @@ struct CommandLineTests {
         }
     }
 
+    @Test func `nothing is chosen among what manifests declare`() async throws {
+        for arguments in [["-l", "tier=scratch"], ["-l", ""], ["--all"]] {
+            let command = try DeleteCommand.parse(["-f", "/nowhere.yaml", "--server", "unix:///nowhere.sock"] + arguments)
+            let failure = await #expect(throws: Failure.self) { try await command.run() }
+            #expect(failure?.description.contains("-f excludes -l and --all") == true, "\(failure?.description ?? "")")
+        }
+    }
+
+    @Test func `a member that has no name yet is not found by an empty one`() throws {
+        let row = MemberTable.Row(id: 0xab, name: "", isLearner: true, peerURLs: ["https://a:2380"], clientURLs: [])
+        let table = MemberTable(rows: [row])
+        let failure = #expect(throws: Failure.self) { try table.find("") }
+        #expect(failure?.description.contains("variable") == true)
+        #expect(try table.find("ab") == row)
+    }
+
     @Test func `problems with a value are told in our words`() {
         let wrong: [(String, String)] = [
             ("get nodes -o xml", "is not an output format"), ("get nodes -o jsonpath={.a[?(@.b)]}", "filters"),

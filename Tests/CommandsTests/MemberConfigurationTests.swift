@@ -79,6 +79,14 @@ struct MemberConfigurationTests {
         #expect(both.name == "web" && both.directory == "/d")
         #expect(both.listenClient.port == 4000 && both.listenPeer.port == 4001)
         #expect(both.advertiseClient == ["http://127.0.0.1:4000"])
+        // Also before the same thing under PlasmaCloud's name, or said in another way.
+        let token = FileManager.default.temporaryDirectory.appendingPathComponent("token-\(UUID().uuidString)").path
+        try Data("0123456789abcdef0123".utf8).write(to: URL(fileURLWithPath: token))
+        defer { try? FileManager.default.removeItem(atPath: token) }
+        let synonyms = try MemberConfiguration.read(
+            Array("node_id: other\njoin_token: ffffffffffffffffffff\n".utf8), file: "m.yaml",
+            flags: try MemberFlags.parse(["--name", "web", "--data-dir", "/d", "--join-token-file", token]), directory: "/", hostName: "h")
+        #expect(synonyms.name == "web" && synonyms.joinToken == "0123456789abcdef0123")
         let alone = try MemberConfiguration.read(nil, file: "", flags: flags, directory: "/", hostName: "h")
         #expect(alone.beginning == .alone)
         let failure = #expect(throws: Failure.self) { try MemberConfiguration.load(nil, flags: try MemberFlags.parse([])) }

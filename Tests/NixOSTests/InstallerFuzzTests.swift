@@ -91,10 +91,10 @@ import Testing
             let (name, value) = dice.pick(sections)
             let content = dice.oneIn(3) ? dice.spoiled(Array(value.utf8)) : Array(value.utf8)
             let code = dice.oneIn(8) ? dice.numberText() : "0"
-            text += Array("plasma \(name) \(code) \(Data(content).base64EncodedString())\n".utf8)
+            text += Array("plasma \(name) \(code) \(content.count + (dice.oneIn(20) ? dice.number(0...3) : 0))\n".utf8) + content + [10]
             if dice.oneIn(6) { text += dice.bytes(dice.number(0...40)) + [10] }
         }
         if dice.oneIn(10) { text = dice.spoiled(text) }
-        return text + Array("plasma end 0 \n".utf8).prefix(dice.oneIn(10) ? dice.number(0...14) : 14)
+        return text + Array("plasma end 0 0\n".utf8).prefix(dice.oneIn(10) ? dice.number(0...15) : 15)
     }
 }

@@ -32,7 +32,7 @@ import Testing
         return MachineLooks(ssh: SSH(identity: identity, processes: processes, program: program), identity: identity, remembers: remembers)
     }
 
-    private static let answer = "printf 'plasma release 0 %s\\nplasma end 0 \\n' \"$(printf \"$1\" | base64 | tr -d '\\n')\"; }"
+    private static let answer = "text=$(printf \"$1\"); printf 'plasma release 0 %s\\n%s\\nplasma end 0 0\\n' \"${#text}\" \"$text\"; }"
 
     @Test func `a key pair is made once and kept`() async throws {
         async let first = identity.publicKey()

@@ -57,6 +57,10 @@ def looks(world):
     expect(world.plasma("get", "--prefix", "v/", "-o", "json").json["keys"][0]["value"] == "hello", "get -o json")
     world.plasma("get", "v/none", code=1)
     expect(world.plasma("del", "v/a").out == "1 deleted\n", "del")
+    # What no word of a command line can say is refused, and not taken for another key.
+    odd = os.fsdecode(b"v/\xff")
+    for words in (["get", odd], ["del", odd], ["put", odd, "x"], ["watch", odd]):
+        expect("is not UTF-8" in world.plasma(*words, code=1).err, f"{words[0]} takes a key that is no text")
     nobody = run([BINARY, "chainfire", "status", "--endpoints", "http://127.0.0.1:1", "--timeout", "2s"])
     expect(nobody.code == 1 and "127.0.0.1:1" in nobody.text, f"{nobody}")
     wrong = run([BINARY, "chainfire", "member", "transfer", "tow", *certificates(world)])

@@ -22,7 +22,10 @@ struct AdminClient: Sendable {
                     tls: endpoint.isSecure == true ? cluster.tls ?? ClientTLS() : nil, timeout: cluster.timeout ?? .seconds(3600))
             } catch {
                 told.append("\(endpoint): \(error.message)")
-                guard error.isUnsent else { break }
+                guard error.isUnsent else {
+                    if method != "GET" { told.append(ClusterClient.notKnown) }
+                    break
+                }
                 continue
             }
             return try read(answer.status, answer.body, of: endpoint)

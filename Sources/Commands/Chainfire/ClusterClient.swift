@@ -8,6 +8,8 @@ struct ClusterClient: Sendable {
     /// For the whole of one call at one member; nil is for ever.
     var timeout: Duration?
 
+    static let notKnown = "it is not known whether that was carried out: look before you ask again"
+
     /// Asks the first member that can be reached.
     /// - Parameter repeats: asked again elsewhere even when the first may have carried it out already: for looks.
     /// - Throws: `Failure` naming every member and what it said.
@@ -20,10 +22,10 @@ struct ClusterClient: Sendable {
                 return try await ask(endpoint, call, request)
             } catch {
                 told.append("\(endpoint): \(error.message)")
-                if error.isUnwritten || (repeats && error.code == .unavailable) { continue }
-                if !repeats, error.code == .unavailable || error.code == .deadlineExceeded {
-                    told.append("it is not known whether that was carried out: look before you ask again")
-                }
+                if error.isUnwritten { continue }
+                let isUnknown = error.code == .unavailable || error.code == .deadlineExceeded
+                if repeats, isUnknown { continue }
+                if isUnknown { told.append(Self.notKnown) }
                 break
             }
         }
@@ -83,11 +85,11 @@ struct ClusterClient: Sendable {
             host: endpoint.host, port: endpoint.port, tls: endpoint.isSecure == true ? tls ?? ClientTLS() : nil, options: options)
     }
 
-    /// The first member that can be connected to.
-    func connect() async throws -> GRPCClient {
+    /// The first member that can be connected to, and its place among the endpoints.
+    func connect() async throws -> (client: GRPCClient, place: Int) {
         var told: [String] = []
-        for endpoint in endpoints {
-            do throws(GRPCStatus) { return try await connect(endpoint) } catch { told.append("\(endpoint): \(error.message)") }
+        for (place, endpoint) in endpoints.enumerated() {
+            do throws(GRPCStatus) { return (try await connect(endpoint), place) } catch { told.append("\(endpoint): \(error.message)") }
         }
         throw Failure(told.joined(separator: "\nplasma: "))
     }

@@ -42,6 +42,7 @@ struct GetKeyCommand: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
+        try Words.check()
         var request = Etcdserverpb_RangeRequest()
         request.key = keys.start
         request.rangeEnd = keys.end
@@ -87,18 +88,11 @@ struct PutKeyCommand: AsyncParsableCommand {
     func run() async throws {
         Interrupt.endsTheProcess()
         var request = Etcdserverpb_PutRequest()
+        try Words.check()
         request.key = Data(key.utf8)
-        try Self.checkWords()
         request.value = try value.map { Data($0.utf8) } ?? FileHandle.standardInput.readToEnd() ?? Data()
         let answer = try await (try endpoints.client()).ask(Calls.put, request)
         Output.write("revision \(answer.header.revision)\n")
-    }
-
-    /// What is no text became another one before it came here.
-    private static func checkWords() throws {
-        for case let word? in UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc)) where String(validatingCString: word) == nil {
-            throw Failure("a word of the command line is not UTF-8 (\(String(cString: word).debugDescription)); give such a value on the standard input")
-        }
     }
 }
 
@@ -117,6 +111,7 @@ struct DeleteKeyCommand: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
+        try Words.check()
         var request = Etcdserverpb_DeleteRangeRequest()
         request.key = keys.start
         request.rangeEnd = keys.end
@@ -143,10 +138,13 @@ struct WatchKeyCommand: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
-        let cluster = try endpoints.client()
+        try Words.check()
+        var cluster = try endpoints.client()
         var next = revision
         while true {
-            let client = try await cluster.connect()
+            let (client, place) = try await cluster.connect()
+            // The one in use may be cut off from the others, and answer all the same.
+            cluster.endpoints = Array(cluster.endpoints[(place + 1)...] + cluster.endpoints[...place])
             do throws(GRPCStatus) {
                 try await follow(client, &next)
                 await client.close()
@@ -163,7 +161,8 @@ struct WatchKeyCommand: AsyncParsableCommand {
     /// - Parameter next: the revision to go on from; 0: now.
     private func follow(_ client: GRPCClient, _ next: inout Int64) async throws(GRPCStatus) {
         let stream = client.stream(
-            "/etcdserverpb.Watch/Watch", sending: Etcdserverpb_WatchRequest.self, receiving: Etcdserverpb_WatchResponse.self)
+            "/etcdserverpb.Watch/Watch", metadata: [("hasleader", "true")], sending: Etcdserverpb_WatchRequest.self,
+            receiving: Etcdserverpb_WatchResponse.self)
         var create = Etcdserverpb_WatchCreateRequest()
         create.key = keys.start
         create.rangeEnd = keys.end
@@ -176,12 +175,25 @@ struct WatchKeyCommand: AsyncParsableCommand {
                 let why = answer.cancelReason.isEmpty ? "revision \(next) was compacted (\(answer.compactRevision) is the oldest)" : answer.cancelReason
                 throw GRPCStatus(.aborted, why)
             }
-            if next == 0 { next = answer.header.revision + 1 }
+            if next == 0 { next = answer.header.revision &+ 1 }
             for event in answer.events {
-                next = event.kv.modRevision + 1
+                next = event.kv.modRevision &+ 1
                 let kind = event.type == .delete ? "DELETE" : "PUT"
                 Output.write("\(event.kv.modRevision)\t\(kind)\t\(printable(String(decoding: event.kv.key, as: UTF8.self)))\t\(printable(String(decoding: event.kv.value, as: UTF8.self)))\n")
             }
+        }
+    }
+}
+
+/// The words of the command line.
+private enum Words {
+    /// What is no text became another one before it came to its option: another key.
+    /// - Throws: `Failure` naming the word.
+    static func check() throws {
+        for case let word? in UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc)) where String(validatingCString: word) == nil {
+            throw Failure(
+                "a word of the command line is not UTF-8 (\(String(cString: word).debugDescription)); give such a value to put on the standard input, and such a key to etcdctl or to the pages below /v3/kv"
+            )
         }
     }
 }

@@ -17,7 +17,7 @@ struct MemberCommand: AsyncParsableCommand {
               plasma chainfire member transfer node02
 
             EXIT CODES
-              0  done    1  refused, or nobody could be reached
+              0  done    1  refused, or not known: the message says which
             """,
         subcommands: [
             ListMembers.self, AddMember.self, RemoveMember.self, ReplaceMember.self, PromoteMember.self, UpdateMember.self,
@@ -42,7 +42,7 @@ struct ListMembers: AsyncParsableCommand {
 struct AddMember: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Announces a new member, which is then started with `bootstrap: false`.",
-        discussion: "EXIT CODES\n  0  announced    1  refused")
+        discussion: "EXIT CODES\n  0  announced    1  refused, or not known: the message says which")
     @Argument(help: "Its name.") var name: String
     @Option(name: .customLong("peer-urls"), help: ArgumentHelp("Where the others will find it, with commas between.", valueName: "urls"))
     var peerURLs: String
@@ -51,6 +51,7 @@ struct AddMember: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
+        try MemberChange.checkName(name)
         let cluster = try endpoints.client()
         if let row = try await MemberTable.ask(cluster).rows.first(where: { $0.name == name }) {
             throw Failure("there is a member \"\(name)\" already (\(hex(row.id)), a \(row.role)); to put a new one in its place: plasma chainfire member replace \(name) NAME")
@@ -68,7 +69,7 @@ struct AddMember: AsyncParsableCommand {
 struct RemoveMember: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Removes a member for ever; its directory can be thrown away.",
-        discussion: "EXIT CODES\n  0  removed    1  refused")
+        discussion: "EXIT CODES\n  0  removed    1  refused, or not known: the message says which")
     @Argument(help: "Name or ID.") var member: String
     @OptionGroup var endpoints: EndpointOptions
 
@@ -90,7 +91,7 @@ struct ReplaceMember: AsyncParsableCommand {
             one go: at no moment is there a voter less. Until then `member remove` of the new one takes it back.
 
             EXIT CODES
-              0  announced    1  refused
+              0  announced    1  refused, or not known: the message says which
             """)
     @Argument(help: "Name or ID of the old one.") var old: String
     @Argument(help: "Name of the new one.") var new: String
@@ -100,6 +101,7 @@ struct ReplaceMember: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
+        try MemberChange.checkName(new)
         let cluster = try endpoints.client()
         let row = try await MemberTable.ask(cluster).find(old)
         let ticket = try await AdminClient(cluster: cluster).send(
@@ -113,7 +115,7 @@ struct ReplaceMember: AsyncParsableCommand {
 
 struct PromoteMember: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "promote", abstract: "Makes a learner a voter.", discussion: "EXIT CODES\n  0  promoted    1  refused")
+        commandName: "promote", abstract: "Makes a learner a voter.", discussion: "EXIT CODES\n  0  promoted    1  refused, or not known: the message says which")
     @Argument(help: "Name or ID.") var member: String
     @OptionGroup var endpoints: EndpointOptions
 
@@ -128,7 +130,7 @@ struct PromoteMember: AsyncParsableCommand {
 
 struct UpdateMember: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "update", abstract: "Changes the peer URLs of a member.", discussion: "EXIT CODES\n  0  changed    1  refused")
+        commandName: "update", abstract: "Changes the peer URLs of a member.", discussion: "EXIT CODES\n  0  changed    1  refused, or not known: the message says which")
     @Argument(help: "Name or ID.") var member: String
     @Option(name: .customLong("peer-urls"), help: ArgumentHelp("With commas between.", valueName: "urls")) var peerURLs: String
     @OptionGroup var endpoints: EndpointOptions
@@ -147,7 +149,7 @@ struct UpdateMember: AsyncParsableCommand {
 
 struct TransferLeadership: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "transfer", abstract: "Hands leadership over to a voter.", discussion: "EXIT CODES\n  0  it leads    1  refused")
+        commandName: "transfer", abstract: "Hands leadership over to a voter.", discussion: "EXIT CODES\n  0  it leads    1  refused, or not known: the message says which")
     @Argument(help: "Name or ID of who shall lead.") var member: String
     @OptionGroup var endpoints: EndpointOptions
 
@@ -162,6 +164,11 @@ struct TransferLeadership: AsyncParsableCommand {
 
 /// What the verbs that change members share.
 enum MemberChange {
+    /// - Throws: `Failure` for a name that is empty.
+    static func checkName(_ name: String) throws {
+        if name.isEmpty { throw Failure("the name of a member is empty; is a variable of yours unset?") }
+    }
+
     static func urls(_ text: String) throws -> JSON {
         .array(
             try text.split(separator: ",", omittingEmptySubsequences: false).map { word in

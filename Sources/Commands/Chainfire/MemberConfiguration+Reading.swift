@@ -19,7 +19,8 @@ extension MemberConfiguration {
             root = documents.first ?? root
         }
         let (own, notices) = withoutForeignKeys(root)
-        root = own.overlaid(with: flags?.members ?? [])
+        let given = flags?.members ?? []
+        root = own.without(Self.synonyms(of: given)).overlaid(with: given)
         var fields = Fields(reading: root, file: file, object: "", path: "")
         var configuration = MemberConfiguration(&fields, root: root, directory: directory, hostName: hostName)
         fields.finish()
@@ -28,12 +29,21 @@ extension MemberConfiguration {
         return configuration
     }
 
+    /// Keys of a file that say the same as a flag does in other words: the flag goes before them, too.
+    private static func synonyms(of flags: [Value.Member]) -> [String] {
+        flags.compactMap {
+            switch $0.key {
+            case "name": "node_id"
+            case "join_token_file": "join_token"
+            default: nil
+            }
+        }
+    }
+
     /// Leaves out what others read from the same file.
     private static func withoutForeignKeys(_ root: Value) -> (Value, notices: [String]) {
-        guard case .mapping(let members) = root.shape else { return (root, []) }
-        let found = members.compactMap { member in reader(of: member.key).map { "\(member.key) is \($0); chainfire ignores it" } }
-        let own = members.filter { reader(of: $0.key) == nil }
-        return (Value(mark: root.mark, shape: .mapping(own)), found)
+        let found = root.members.compactMap { member in reader(of: member.key).map { (member.key, "\(member.key) is \($0); chainfire ignores it") } }
+        return (root.without(found.map(\.0)), found.map(\.1))
     }
 
     /// Whose a key of cluster-config.json is that says nothing to a member; nil: its own.

@@ -71,6 +71,16 @@ extension Mark {
 }
 
 extension Value {
+    /// None of what is no mapping.
+    var members: [Member] {
+        if case .mapping(let members) = shape { members } else { [] }
+    }
+
+    func without(_ keys: [String]) -> Value {
+        guard case .mapping(let members) = shape else { return self }
+        return Value(mark: mark, shape: .mapping(members.filter { !keys.contains($0.key) }))
+    }
+
     /// This mapping with the members of another in the place of its own, mapping by mapping.
     func overlaid(with others: [Member]) -> Value {
         guard case .mapping(var members) = shape else { return isNull ? Value(mark: mark, shape: .mapping(others)) : self }

@@ -54,6 +54,8 @@ struct MemberTable {
     /// A member by its name or its hexadecimal id.
     /// - Throws: `Failure` listing those that there are.
     func find(_ word: String) throws -> Row {
+        // Who was announced and has not started yet has no name either.
+        try MemberChange.checkName(word)
         let digits = word.hasPrefix("0x") ? String(word.dropFirst(2)) : word
         let named = rows.filter { $0.name == word }
         guard named.count <= 1 else {

@@ -26,7 +26,7 @@ struct SaveSnapshot: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "save", abstract: "Fetches the whole store from one member, while it serves.",
         discussion: """
-            The file appears under its name only when it is whole and its digest is right. etcdctl snapshot save writes the same.
+            The file appears under its name only when it is whole and its digest is right. --timeout is how long nothing may come, and not for the whole. etcdctl snapshot save writes the same.
 
             EXIT CODES
               0  saved    1  not saved; there is no new file
@@ -36,7 +36,7 @@ struct SaveSnapshot: AsyncParsableCommand {
 
     func run() async throws {
         Interrupt.endsTheProcess()
-        let client = try await (try endpoints.client()).connect()
+        let client = try await (try endpoints.client()).connect().client
         let stream = client.stream(
             "/etcdserverpb.Maintenance/Snapshot", sending: Etcdserverpb_SnapshotRequest.self, receiving: Etcdserverpb_SnapshotResponse.self)
         try await stream.send(Etcdserverpb_SnapshotRequest())
@@ -45,8 +45,9 @@ struct SaveSnapshot: AsyncParsableCommand {
         guard FileManager.default.createFile(atPath: part, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: part)
         else { throw Failure("\(part) cannot be written") }
+        Interrupt.removesFirst(part)
         do {
-            while let piece = try await stream.next() { try handle.write(contentsOf: piece.blob) }
+            while let piece = try await stream.next(within: endpoints.timeout.duration) { try handle.write(contentsOf: piece.blob) }
             try handle.synchronize()
             try handle.close()
             let digest = try SnapshotDigest.verify(part)

@@ -40,19 +40,24 @@ struct RenderOptions: ParsableArguments {
             description.inputs = ClusterDescription.Inputs(nixpkgs: nixpkgs, disko: disko)
             renderings.append((cluster, description))
         }
-        for (cluster, description) in renderings {
+        let programs = try binary.map { [try program($0)] } ?? []
+        var directories = renderings.map { cluster, description in
             let place = clusters.count == 1 ? root : root + "/" + cluster.name
-            let output = RenderedDirectory(path: (place as NSString).standardizingPath)
-            var files = ClusterRendering(description: description).files()
-            // Before anything is made: what may not be written is told first.
-            try output.check(files, force: force)
-            if secrets {
+            return (output: RenderedDirectory(path: (place as NSString).standardizingPath), files: ClusterRendering(description: description).files() + programs)
+        }
+        // Before anything is made, of any cluster: what may not be written is told first.
+        for (output, files) in directories { try output.check(files, force: force) }
+        if secrets {
+            for (index, (cluster, description)) in renderings.enumerated() {
+                let output = directories[index].output
                 let kept = LocalAuthority(directory: authority.map(absolute) ?? output.path + "/.authority", now: Date())
-                files += try kept.secrets(of: cluster, description, lookup)
+                directories[index].files += try kept.secrets(of: cluster, description, lookup)
             }
-            if let binary { files.append(try program(binary)) }
+            for (output, files) in directories { try output.check(files, force: force) }
+        }
+        for (rendering, (output, files)) in zip(renderings, directories) {
             let summary = try output.write(files, force: force)
-            Output.write("\(cluster.reference) → \(output.path): \(summary)\n")
+            Output.write("\(rendering.cluster.reference) → \(output.path): \(summary)\n")
         }
         for note in keys.notes { Output.complain("note: " + note) }
         if secrets {

@@ -53,9 +53,17 @@ enum Output {
     }
 }
 
-/// Ctrl-C ends a client at once and cleanly: it holds nothing that must be given back.
+/// Ctrl-C ends a client at once and cleanly: it holds nothing that must be given back, but for a file that it said.
 enum Interrupt {
     static func endsTheProcess() {
-        signal(SIGINT) { _ in _exit(128 + SIGINT) }
+        signal(SIGINT) { _ in
+            if let file = Interrupt.file { unlink(file) }
+            _exit(128 + SIGINT)
+        }
     }
+
+    /// The one that is half written when it comes. Set once, before anything is written.
+    nonisolated(unsafe) private static var file: UnsafeMutablePointer<CChar>?
+
+    static func removesFirst(_ path: String) { file = strdup(path) }
 }

@@ -46,6 +46,8 @@ struct DeleteCommand: AsyncParsableCommand {
         try await connection.withClient(within: wait ? timeout.duration : nil) { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             var missing = found.missing
+            // What is refused holds up nothing else.
+            var refused: [String] = []
             var leaving: [Reference] = []
             let chosen = Set(found.objects.map(\.reference))
             for part in Self.inOrder(found.parts) {
@@ -65,6 +67,9 @@ struct DeleteCommand: AsyncParsableCommand {
                         }
                     } catch ClientError.notFound(let reference) {
                         missing.append(reference)
+                    } catch let error as ClientError {
+                        guard let why = error.refusal else { throw error }
+                        refused.append(why)
                     }
                 }
             }
@@ -73,9 +78,8 @@ struct DeleteCommand: AsyncParsableCommand {
                     for: leaving.map { ($0, .absent) }, timeout: timeout.duration)
             }
             Output.write(leaving.map { "\(slug($0)) \(wait ? "deleted" : "is leaving")\n" }.joined())
-            if !missing.isEmpty, !ignoreNotFound {
-                throw Failure(missing.map { "\($0) is not there" }.joined(separator: "\nplasma: "))
-            }
+            if !ignoreNotFound { refused += missing.map { "\($0) is not there" } }
+            guard refused.isEmpty else { throw Failure(refused.joined(separator: "\nplasma: ")) }
         }
     }
 
@@ -86,6 +90,7 @@ struct DeleteCommand: AsyncParsableCommand {
 
     private func selections() throws -> [Selection] {
         guard manifest.filenames.isEmpty else {
+            if all || labels.selector != nil { throw Failure("-f excludes -l and --all: what the manifests declare is deleted, and nothing is chosen among it") }
             let drafts = try manifest.load().sound(kinds)
             // What was declared last leaves first: it may stand on what came before.
             return try Selection.parse(drafts.reversed().map(\.reference.description), kinds: kinds)

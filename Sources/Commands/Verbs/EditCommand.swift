@@ -1,6 +1,7 @@
 import API
 import ArgumentParser
 import Foundation
+import Host
 import Resource
 
 struct EditCommand: AsyncParsableCommand {
@@ -79,15 +80,13 @@ struct EditCommand: AsyncParsableCommand {
     private func open(_ file: String) throws {
         let environment = ProcessInfo.processInfo.environment
         let editor = [environment["VISUAL"], environment["EDITOR"]].compactMap { $0 }.first { !$0.isEmpty } ?? "vi"
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "exec \(editor) \"$1\"", "sh", file]
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Failure(
-                "the editor \"\(editor)\" ended with status \(process.terminationStatus): nothing was changed; your text is in \(file)"
-            )
+        let end = try SystemProcesses().runAtTerminal(Program("/bin/sh", ["-c", "exec \(editor) \"$1\"", "sh", file]))
+        guard end == .exited(0) else {
+            let how = switch end {
+            case .exited(let status): "with status \(status)"
+            case .signaled(let number): "by signal \(number)"
+            }
+            throw Failure("the editor \"\(editor)\" ended \(how): nothing was changed; your text is in \(file)")
         }
     }
 }

@@ -88,7 +88,7 @@ struct GetCommand: AsyncParsableCommand {
             for (position, part) in found.parts.enumerated() {
                 let stream = client.watch(
                     part.kind, name: part.names?.count == 1 ? part.names?.first : nil, selector: labels.selector,
-                    since: part.resourceVersion)
+                    since: part.resourceVersion, known: part.objects)
                 tasks.addTask {
                     do {
                         for try await change in stream { mailbox.yield((position, change)) }

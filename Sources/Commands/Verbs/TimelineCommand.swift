@@ -51,7 +51,7 @@ struct TimelineCommand: AsyncParsableCommand {
                     throw Failure("Node/\(name) has no installation; one is made when it has spec.system")
                 }
             }
-            if text.runs.isEmpty { return Output.complain("No node was installed.") }
+            if text.runs.isEmpty { Output.complain("No node was installed.") }
             text.formed = try await formed(text.runs, world, client)
             Output.write(try draw(text, isColored))
         }
@@ -59,7 +59,7 @@ struct TimelineCommand: AsyncParsableCommand {
 
     private func draw(_ text: TimelineText, _ isColored: Bool) throws -> String {
         switch output.format {
-        case .table, .wide: text.table(isColored: isColored).map { $0 + "\n" }.joined()
+        case .table, .wide: text.runs.isEmpty ? "" : text.table(isColored: isColored).map { $0 + "\n" }.joined()
         case .name: text.runs.map { "node/\($0.node)\n" }.joined()
         case .json: ObjectPrinter.terminated(ObjectPrinter.text(text.json))
         case .yaml: ObjectPrinter.terminated(text.json.yaml())

@@ -28,6 +28,8 @@ struct VersionCommand: AsyncParsableCommand {
                 server = try await connection.withClient { try await $0.version() }
             } catch ClientError.unreachable(let endpoint, let reason) {
                 why = "not reached at \(endpoint): \(reason)"
+            } catch {
+                why = "not asked: \(error)"
             }
         }
         switch format {
@@ -37,6 +39,7 @@ struct VersionCommand: AsyncParsableCommand {
         case .json:
             var document = JSON.object(["client": try JSON(parsing: try Wire.encode(own))])
             if let server { document["server"] = try JSON(parsing: try Wire.encode(server)) }
+            if !why.isEmpty { document["serverError"] = .string(why) }
             Output.write(ObjectPrinter.terminated(ObjectPrinter.text(document)))
         }
     }

@@ -26,8 +26,8 @@ struct Outgoing {
         /// Of messages, by their calls; what nobody minds the call of, together.
         var released: [(call: ServerCall, bytes: Int)] = []
         var releasedBytes = 0
-        /// That are no data.
-        var frames = 0, frameBytes = 0
+        /// Of frames that are no data; and how many of them are no part of an answer.
+        var frameBytes = 0, frames = 0
     }
 
     /// What the client takes of all streams together.
@@ -40,7 +40,7 @@ struct Outgoing {
 
     /// So much may be on its way at once: who waits longer, waits where others can still go first.
     private static let unwrittenMax = 512 * 1024
-    /// Frames that are no data, and that a client which does not read has made us write.
+    /// Frames that are no part of an answer, and that a client which does not read has made us write.
     private static let framesMax = 10_000
 
     var isFull: Bool { unwrittenBytes + batch.buffer.readableBytes >= Self.unwrittenMax }
@@ -53,20 +53,26 @@ struct Outgoing {
 
     /// A frame that is no data, and that no window holds back.
     mutating func write(_ frame: (inout ByteBuffer) -> Void) {
+        batch.frames += 1
+        writeUncounted(frame)
+    }
+
+    /// Of an answer: it is watched as bytes, as much as was asked for.
+    private mutating func writeUncounted(_ frame: (inout ByteBuffer) -> Void) {
         reserve(64)
         let before = batch.buffer.writerIndex
         frame(&batch.buffer)
-        batch.frames += 1
         batch.frameBytes += batch.buffer.writerIndex - before
     }
 
     mutating func writePlain(_ stream: UInt32, status: String) {
+        batch.frames += 1
         writeHeaders { $0.writePlain(stream, status: status, to: &$1) }
     }
 
     private mutating func writeHeaders(_ body: (inout AnswerHeaders, inout ByteBuffer) -> Void) {
         var answers = answers
-        write { body(&answers, &$0) }
+        writeUncounted { body(&answers, &$0) }
         self.answers = answers
     }
 
@@ -113,7 +119,7 @@ struct Outgoing {
     /// - Parameter isClientDone: else it is told to stop sending.
     mutating func writeEnd(_ call: ServerCall, _ status: GRPCStatus, hasHead: Bool, isClientDone: Bool) {
         writeHeaders { $0.writeEnd(call.stream, status, hasHead: hasHead, to: &$1) }
-        if !isClientDone { write { $0.writeReset(stream: call.stream, .noError) } }
+        if !isClientDone { writeUncounted { $0.writeReset(stream: call.stream, .noError) } }
     }
 
     private mutating func reserve(_ bytes: Int) {

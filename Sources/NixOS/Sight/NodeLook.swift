@@ -2,8 +2,9 @@ import Foundation
 
 /// The script that asks a machine for its facts, and the reading of its answer.
 ///
-/// Each answer is one line, `plasma NAME EXIT BASE64`, the last one `plasma end 0 `; all else that a login prints is
-/// passed over. Needs a POSIX shell and base64, and as much of the rest as it finds: an installer has little.
+/// Each answer is a line `plasma NAME EXIT BYTES` and so many bytes, the last one `plasma end 0 0`; all else that a login prints is
+/// passed over. Needs a POSIX shell, and as much of the rest as it finds: an installer has little. A process more for each answer would
+/// be most of what a small or emulated machine does for a look.
 package struct NodeLook: Hashable, Sendable {
     /// Absolute paths to take the digest and mode of.
     package var files: [String]
@@ -29,14 +30,16 @@ package struct NodeLook: Hashable, Sendable {
             PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
             say() {
               name=$1; shift; text=$("$@" 2>/dev/null); code=$?
-              printf 'plasma %s %s %s\\n' "$name" "$code" "$(printf '%s' "$text" | base64 | tr -d '\\n')"
+              printf 'plasma %s %s %s\\n%s\\n' "$name" "$code" "${#text}" "$text"
             }
+            named() { printf '%s\\n' "$1"; shift; "$@"; }
+            printf '\\n'
             say release cat /etc/os-release
             lead() { readlink -f "$1" || readlink "$1"; }
             say current lead /run/current-system
             say booted lead /run/booted-system
             say profile lead /nix/var/nix/profiles/system
-            boot() { for part in kernel initrd kernel-modules; do readlink -f "$1/$part" || true; done; }
+            boot() { readlink -f "$1/kernel" "$1/initrd" "$1/kernel-modules" || true; }
             say current-boot boot /run/current-system
             say booted-boot boot /run/booted-system
             say failed systemctl list-units --state=failed --plain --no-legend --no-pager
@@ -46,13 +49,13 @@ package struct NodeLook: Hashable, Sendable {
             set --\(files.isEmpty ? "" : " " + files)
             [ $# = 0 ] || say files sha256sum -- "$@"
             [ $# = 0 ] || say modes stat -L -c '%a %n' -- "$@"
-            for file in /run/*/cluster-config.json; do [ ! -e "$file" ] || say running sh -c 'printf "%s\\n" "$1"; cat "$1"' sh "$file"; done
-            for disk in\(all); do say "disk" sh -c 'printf "%s\\n" "$1"; readlink -f "$1"' sh "$disk"; done
-            for disk in\(read); do say "signatures" sh -c 'printf "%s\\n" "$1"; wipefs --no-act --noheadings --output TYPE "$1"' sh "$disk"; done
+            for file in /run/*/cluster-config.json; do [ ! -e "$file" ] || say running named "$file" cat "$file"; done
+            for disk in\(all); do say disk named "$disk" readlink -f "$disk"; done
+            for disk in\(read); do say signatures named "$disk" wipefs --no-act --noheadings --output TYPE "$disk"; done
             say boot-id cat /proc/sys/kernel/random/boot_id
             say units systemctl show --no-pager --property=Id,ActiveEnterTimestampMonotonic sshd.service ssh.service '*-cluster-join.service'
             say uptime cat /proc/uptime
-            printf 'plasma end 0 \\n'
+            printf 'plasma end 0 0\\n'
 
             """
     }
@@ -62,13 +65,15 @@ package struct NodeLook: Hashable, Sendable {
         var sections: [String: String] = [:]
         var facts = NodeFacts(id: "")
         var isWhole = false
-        for line in answer.prefix(answerMax).split(separator: UInt8(ascii: "\n")) {
-            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
-            guard words.count >= 3, words[0].elementsEqual("plasma".utf8), let code = Int(String(decoding: words[2], as: UTF8.self)) else { continue }
-            let name = String(decoding: words[1], as: UTF8.self)
+        var rest = answer.prefix(answerMax)
+        while let line = rest.firstIndex(of: UInt8(ascii: "\n")).map({ rest[..<$0] }) {
+            rest = rest[(line.endIndex + 1)...]
+            let words = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+            guard words.count == 4, words[0] == "plasma", let code = Int(words[2]), let bytes = Int(words[3]) else { continue }
+            guard (0...rest.count).contains(bytes) else { return nil }
+            let (name, text) = (words[1], String(decoding: rest.prefix(bytes), as: UTF8.self))
+            rest = rest.dropFirst(bytes)
             if name == "end" { isWhole = true }
-            let coded = words.count > 3 ? Data(words[3]) : Data()
-            guard let text = Data(base64Encoded: coded).map({ String(decoding: $0, as: UTF8.self) }) else { continue }
             if name == "signatures" {
                 let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
                 // Without wipefs, or without the disk, nothing is known of it.

@@ -59,7 +59,7 @@ final class PretendedMachine: Sendable {
         #!/bin/sh
         script=$(cat)
         for word; do case $word in HostKeyAlias=*) alias=${word#*=};; esac; done
-        say() { printf 'plasma %s 0 %s\\n' "$1" "$(printf '%s' "$2" | base64 | tr -d '\\n')"; }
+        say() { printf 'plasma %s 0 %s\\n%s\\n' "$1" "${#2}" "$2"; }
         case $(cat @/state):$alias in
         off:*) echo 'ssh: connect to host: Connection timed out' >&2; exit 255 ;;
         installer:installer.*)
@@ -80,7 +80,7 @@ final class PretendedMachine: Sendable {
             say modes "$(find etc -type f | sort | xargs stat -c '%a /%n')" ;;
         *) echo 'Host key verification failed.' >&2; exit 255 ;;
         esac
-        printf 'plasma end 0 \\n'
+        printf 'plasma end 0 0\\n'
         """
 
     private static let installer = """

@@ -1,0 +1,74 @@
+import Foundation
+import GRPC
+import Logging
+import NIOCore
+import Store
+import Testing
+
+@testable import Etcd
+
+/// Answers that a real etcd gives seldom, or never.
+@Suite(.timeLimit(.minutes(2))) struct AnswerTests {
+    /// Answers every message of a watch in one way.
+    private final class Watch: CallHandler {
+        private let call: ServerCall
+        private let answer: Etcdserverpb_WatchResponse
+
+        init(_ call: ServerCall, _ answer: Etcdserverpb_WatchResponse) {
+            self.call = call
+            self.answer = answer
+        }
+
+        func receive(_ payload: ByteBuffer) { call.send(answer) }
+        func halfClose() { call.finish() }
+        func cancel() {}
+    }
+
+    private func withStore(answering answer: Etcdserverpb_WatchResponse, _ body: (EtcdClient) async throws -> Void) async throws {
+        var router = Router()
+        router.stream("/etcdserverpb.Watch/Watch") { Watch($0, answer) }
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let server = try PortServer(host: "127.0.0.1", port: 0, tls: nil, router: router, http: { $1.notFound() }, limits: Limits(), logger: logger)
+        let port = try await server.start()
+        var options = EtcdClient.Options()
+        options.callWithin = .seconds(6)
+        let client = try EtcdClient(endpoints: ["http://127.0.0.1:\(port)"], options: options, logger: logger)
+        do { try await body(client) } catch { Issue.record(error) }
+        await client.close()
+        await server.stop()
+    }
+
+    @Test(arguments: [("etcdserver: permission denied", "denied"), ("etcdserver: invalid auth token", "auth token")])
+    func `a watch that is refused for good is not asked for for ever`(_ reason: String, _ word: String) async throws {
+        let refusal = Etcdserverpb_WatchResponse.with {
+            $0.created = true
+            $0.canceled = true
+            $0.cancelReason = reason
+        }
+        try await withStore(answering: refusal) { client in
+            let begun = ContinuousClock.now
+            let failure = await #expect(throws: StoreError.self) { try await EtcdWatch(client, .all, from: nil).begin() }
+            #expect("\(failure.map { "\($0)" } ?? "")".contains(word))
+            #expect(ContinuousClock.now - begun < .seconds(5))
+        }
+    }
+
+    @Test func `a revision that is none is the server's mistake`() async throws {
+        let answer = Etcdserverpb_WatchResponse.with {
+            $0.created = true
+            $0.header.revision = .max
+        }
+        try await withStore(answering: answer) { client in
+            let failure = await #expect(throws: StoreError.self) { try await EtcdWatch(client, .all, from: nil).begin() }
+            #expect("\(failure.map { "\($0)" } ?? "")".contains("9223372036854775807"))
+        }
+        for revision in [Int64.min, -1, .max] {
+            let transaction = Etcdserverpb_TxnResponse.with {
+                $0.header.revision = revision
+                $0.responses = [.with { $0.responsePut = .init() }]
+            }
+            #expect(throws: StoreError.self) { try TransactionResult(transaction) }
+        }
+    }
+}
