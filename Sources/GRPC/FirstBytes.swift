@@ -40,8 +40,14 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A failed TLS handshake, mostly.
-        meters.garbage.increment()
+        switch error {
+        // Who looked whether somebody listens, or went away, has said nothing wrong.
+        case is IOError, NIOSSLError.uncleanShutdown, NIOSSLError.handshakeFailed(.sslError([.eofDuringHandshake])): break
+        case NIOSSLError.handshakeFailed(let why):
+            meters.garbage.increment()
+            tls?.noteRefusal(of: address(context), "\(why)")
+        default: meters.garbage.increment()
+        }
         context.close(promise: nil)
     }
 
@@ -71,6 +77,7 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         isDone = true
         if let tls, context.pipeline.syncOperations.shows(someoneOf: tls.revoked) {
             meters.refused.increment()
+            tls.noteRefusal(of: address(context), "its certificate was revoked")
             return context.close(promise: nil)
         }
         do { try add() } catch { return context.close(promise: nil) }
@@ -102,12 +109,13 @@ final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
         try pipeline.addHandler(HTTPConnection(http: http, limits: limits, peer: peer(context), meters: meters))
     }
 
+    private func address(_ context: ChannelHandlerContext) -> String {
+        context.remoteAddress.map { "\($0.ipAddress ?? ""):\($0.port ?? 0)" } ?? ""
+    }
+
     private func peer(_ context: ChannelHandlerContext) -> Peer {
-        let address = context.remoteAddress.map { address in
-            "\(address.ipAddress ?? ""):\(address.port ?? 0)"
-        }
         let certificate = context.pipeline.syncOperations.peerCertificate
-        return Peer(address: address ?? "", commonName: certificate?.commonName, isCertified: certificate != nil)
+        return Peer(address: address(context), commonName: certificate?.commonName, isCertified: certificate != nil)
     }
 }
 

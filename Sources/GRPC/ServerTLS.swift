@@ -84,6 +84,9 @@ final class ServerTLSSource: Sendable {
         var revoked: RevocationLists
         var stamp: [Int64]
         var lookedAt = ContinuousClock.now
+        /// When a refusal was last told, and how many were not since.
+        var toldAt: ContinuousClock.Instant?
+        var untold = 0
     }
     private let files: ServerTLS
     private let logger: Logger
@@ -111,6 +114,23 @@ final class ServerTLSSource: Sendable {
             look(&state)
             return state.revoked
         }
+    }
+
+    /// Says why a client is not let in: a line every ten seconds at most, as whoever is refused comes again.
+    func noteRefusal(of peer: String, _ why: String) {
+        let others: Int? = state.withLock { state in
+            let now = ContinuousClock.now
+            guard state.toldAt.map({ now - $0 >= .seconds(10) }) ?? true else {
+                state.untold += 1
+                return nil
+            }
+            defer { (state.toldAt, state.untold) = (now, 0) }
+            return state.untold
+        }
+        guard let others else { return }
+        var metadata: Logger.Metadata = ["peer": "\(peer)", "error": "\(why)"]
+        if others > 0 { metadata["refused-since-last-told"] = "\(others)" }
+        logger.notice("a client is refused", metadata: metadata)
     }
 
     private func look(_ state: inout State) {
