@@ -27,10 +27,11 @@ struct ApplyPlan {
 
     /// - Parameters:
     ///   - stored: every object, `resourceVersion` included.
+    ///   - leavingFirst: kinds that are pruned before all others.
     ///   - newUID: called once for each object that is created.
     init(
-        _ drafts: [Draft], stored: [any AnyResource], options: ApplyOptions, reconciledKinds: Set<String>, now: Date,
-        newUID: () -> String
+        _ drafts: [Draft], stored: [any AnyResource], options: ApplyOptions, reconciledKinds: Set<String>,
+        leavingFirst: Set<String>, now: Date, newUID: () -> String
     ) throws(Refusal) {
         let byReference = Dictionary(stored.map { ($0.reference, $0) }, uniquingKeysWith: { $1 })
         var conflicts: [Refusal] = []
@@ -52,16 +53,20 @@ struct ApplyPlan {
         }
         if options.prune {
             let named = Set(drafts.map(\.resource.reference))
-            try prune(stored.filter { !named.contains($0.reference) }, manager: options.fieldManager, now: now)
+            let unnamed = stored.filter { !named.contains($0.reference) }.sorted { $0.reference < $1.reference }
+            // A plan may be written in several commits, and loops go on in between.
+            let first = unnamed.filter { leavingFirst.contains($0.reference.kind) }
+            let others = unnamed.filter { !leavingFirst.contains($0.reference.kind) }
+            try prune(first + others, manager: options.fieldManager, now: now)
         }
         guard let first = conflicts.first else { return }
         throw .conflict(
             conflicts.count == 1 ? first.object : nil, conflicts.map(\.message).joined(separator: "\n"))
     }
 
+    /// - Parameter unnamed: in the order in which they are to leave.
     private mutating func prune(_ unnamed: [any AnyResource], manager: String, now: Date) throws(Refusal) {
-        for old in unnamed.sorted(by: { $0.reference < $1.reference })
-        where old.metadata.annotations[Annotation.fieldManager] == manager && old.metadata.owner == nil {
+        for old in unnamed where old.metadata.annotations[Annotation.fieldManager] == manager && old.metadata.owner == nil {
             switch try Admission.deletion(of: old, Admission.Preconditions(), now: now) {
             case .isLeavingAlready: break
             case .remove: steps.append(Step(old, .pruned, .remove, expected: old.revision))

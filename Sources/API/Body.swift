@@ -10,11 +10,7 @@ enum Body {
     /// - Parameter accepted: media types, of which a body without one is taken to be the first.
     /// - Returns: the body and its media type, without parameters.
     static func read(_ request: Request, _ accepted: [String]) async throws -> (bytes: [UInt8], type: String) {
-        let given = request.headers[.contentType]
-        let type = given.map { String($0.prefix { $0 != ";" }).trimmed.lowercased() } ?? accepted[0]
-        guard accepted.contains(type) else {
-            throw Refusal.mediaType("the content type \"\(given ?? "")\" is not accepted here; send \(accepted.joined(separator: " or "))")
-        }
+        let type = try mediaType(of: request, accepted)
         if let length = request.headers[.contentLength].flatMap(Int.init), length > bytesMax { throw tooLarge("\(length) bytes are") }
         do {
             let buffer = try await cancelWhenGracefulShutdown { try await collect(request.body) }
@@ -22,6 +18,16 @@ enum Body {
         } catch is NIOTooManyBytesError {
             throw tooLarge("this is")
         }
+    }
+
+    /// Known before the body is read.
+    static func mediaType(of request: Request, _ accepted: [String]) throws(Refusal) -> String {
+        let given = request.headers[.contentType]
+        let type = given.map { String($0.prefix { $0 != ";" }).trimmed.lowercased() } ?? accepted[0]
+        guard accepted.contains(type) else {
+            throw .mediaType("the content type \"\(given ?? "")\" is not accepted here; send \(accepted.joined(separator: " or "))")
+        }
+        return type
     }
 
     /// Who begins a body and does not go on is waited for no longer than this.

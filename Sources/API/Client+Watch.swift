@@ -8,7 +8,7 @@ extension Client {
     /// then a bookmark. A broken connection is made anew and the watch goes on where it was; when that history
     /// is gone it lists again and tells the differences to what it told before.
     /// - Parameter known: what the caller has, at most as old as `resourceVersion`: told again only when it was changed or went.
-    /// - Throws: in the stream, when the server cannot be reached at first, or for longer than `patience`.
+    /// - Throws: in the stream, when the server cannot be reached or cannot answer at first, or for longer than `patience`.
     package func watch(
         _ kind: AnyKind, name: String? = nil, selector: LabelSelector? = nil, since resourceVersion: String? = nil, known: [any AnyResource] = [],
         patience: Duration = .seconds(60)
@@ -98,15 +98,15 @@ extension Client {
                     continue
                 }
                 try await openWatch(source, since: version) { bytes in
-                    retry.succeeded()
                     for line in try mirror.received(bytes) { try tell(line) }
+                    retry.succeeded()
                 }
                 mirror.connectionEnded()
             } catch ClientError.gone {
                 mirror.historyIsGone()
-            } catch ClientError.unreachable(let endpoint, let why) {
+            } catch let error as ClientError where error.mayPass {
                 mirror.connectionEnded()
-                guard let pause = retry.failed(at: .now) else { throw ClientError.unreachable(endpoint, why) }
+                guard let pause = retry.failed(at: .now) else { throw error }
                 try await Task.sleep(for: pause)
             }
         }

@@ -26,6 +26,14 @@ package enum ClientError: Error, Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the same may go well a little later: nobody is there, or who is there cannot answer now.
+    var mayPass: Bool {
+        switch self {
+        case .unreachable, .server(503, _), .server(429, _): true
+        default: false
+        }
+    }
+
     package var description: String {
         switch self {
         case .unreachable(_, let why): why

@@ -5,6 +5,8 @@ import Resource
 package struct Hooks: Sendable {
     /// The names of the kinds that a loop cleans up after: their objects get `Registry.finalizer` at creation.
     package var reconciledKinds: Set<String>
+    /// The names of the kinds whose objects leave before all others when several are pruned.
+    package var leavingFirst: Set<String>
     /// Rules that no object can judge alone; every problem of all drafts.
     package var check: @Sendable (_ drafts: [Draft], _ stored: [any AnyResource]) -> [Problem]
     /// Compares with the world; without a wish, the store's own desired state.
@@ -20,6 +22,7 @@ package struct Hooks: Sendable {
 
     package init(
         reconciledKinds: Set<String> = [],
+        leavingFirst: Set<String> = [],
         check: @escaping @Sendable ([Draft], [any AnyResource]) -> [Problem] = { _, _ in [] },
         diff: @escaping @Sendable (Wish?, DiffSelection) async throws -> DiffReport = { _, _ in DiffReport(objects: [], examined: 0) },
         unreadiness: @escaping @Sendable () -> [String] = { [] },
@@ -29,6 +32,7 @@ package struct Hooks: Sendable {
         version: VersionInfo = VersionInfo(version: "0.1.0")
     ) {
         self.reconciledKinds = reconciledKinds
+        self.leavingFirst = leavingFirst
         self.check = check
         self.diff = diff
         self.unreadiness = unreadiness

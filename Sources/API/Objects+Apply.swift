@@ -18,7 +18,8 @@ extension Objects {
                 let stored = try await all()
                 try check(stored)
                 let plan = try ApplyPlan(
-                    drafts, stored: stored, options: options, reconciledKinds: reconciledKinds, now: now(), newUID: newUID)
+                    drafts, stored: stored, options: options, reconciledKinds: reconciledKinds, leavingFirst: leavingFirst, now: now(),
+                    newUID: newUID)
                 try await authorize(plan)
                 if options.dryRun { return ApplyResult(objects: plan.result, dryRun: true) }
                 guard try await write(plan, &done) else { continue }
@@ -41,7 +42,9 @@ extension Objects {
     /// - Throws: `Refusal` where the apply would be refused.
     func wish(_ drafts: [Draft], options: ApplyOptions) async throws -> Wish {
         var made = 0
-        let plan = try ApplyPlan(drafts, stored: try await all(), options: options, reconciledKinds: reconciledKinds, now: now()) {
+        let plan = try ApplyPlan(
+            drafts, stored: try await all(), options: options, reconciledKinds: reconciledKinds, leavingFirst: leavingFirst, now: now()
+        ) {
             made += 1
             return "\(Metadata.foreseenPrefix)\(made)"
         }

@@ -12,6 +12,7 @@ struct Objects: Sendable {
     var store: any Store
     var kinds: KindTable
     var reconciledKinds: Set<String>
+    var leavingFirst: Set<String>
     var now: @Sendable () -> Date = { Date() }
     var newUID: @Sendable () -> String = { UUID().uuidString.lowercased() }
 

@@ -6,6 +6,8 @@ import ServiceLifecycle
 extension Responder {
     func apply(_ asked: Asked) async throws -> Response {
         try asked.query.allow("dryRun", "fieldManager", "force", "prune")
+        // What a manifest is answered with tells of what is stored: a stranger is refused before it is read.
+        try await authorize(asked, .apply)
         let options = ApplyOptions(
             dryRun: try asked.query.isDryRun, prune: try asked.query.flag("prune"),
             fieldManager: try asked.query.fieldManager ?? ApplyOptions().fieldManager, force: try asked.query.flag("force"))

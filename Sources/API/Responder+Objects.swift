@@ -24,6 +24,7 @@ extension Responder {
 
     func create(_ asked: Asked, _ kind: AnyKind) async throws -> Response {
         try asked.query.allow("dryRun", "fieldManager")
+        try await authorize(asked, .create, kind.name)
         let isDryRun = try asked.query.isDryRun
         let manager = try asked.query.fieldManager
         let (wish, _) = try await wish(asked.request, kind, name: nil)

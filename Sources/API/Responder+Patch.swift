@@ -8,9 +8,11 @@ extension Responder {
 
     func patch(_ asked: Asked, _ kind: AnyKind, _ name: String) async throws -> Response {
         try asked.query.allow("dryRun", "fieldManager", "force")
-        let (bytes, type) = try await Body.read(asked.request, [Self.mergePatch, Self.applyPatch])
-        if type == Self.applyPatch { return try await serverSideApply(asked, kind, name, bytes) }
-        try await authorize(asked, .patch, kind.name, name)
+        let accepted = [Self.mergePatch, Self.applyPatch]
+        let isApply = try Body.mediaType(of: asked.request, accepted) == Self.applyPatch
+        try await authorize(asked, isApply ? .apply : .patch, kind.name, name)
+        let (bytes, _) = try await Body.read(asked.request, accepted)
+        if isApply { return try await serverSideApply(asked, kind, name, bytes) }
         let patch = try ObjectPatch(try Body.json(bytes), to: Reference(kind: kind.name, name: name))
         let isDryRun = try asked.query.isDryRun
         let manager = try asked.query.fieldManager

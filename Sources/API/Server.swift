@@ -31,11 +31,14 @@ package struct Server: Service {
         package var https: HTTPS?
         /// Idle watches tell a bookmark so often.
         package var bookmarkInterval: Duration
+        /// A connection on which nothing is asked is closed then; a client of ours lets go of one after a minute.
+        package var idleMax: Duration
 
-        package init(socketPath: String, https: HTTPS? = nil, bookmarkInterval: Duration = .seconds(15)) {
+        package init(socketPath: String, https: HTTPS? = nil, bookmarkInterval: Duration = .seconds(15), idleMax: Duration = .seconds(90)) {
             self.socketPath = socketPath
             self.https = https
             self.bookmarkInterval = bookmarkInterval
+            self.idleMax = idleMax
         }
     }
 
@@ -60,7 +63,7 @@ package struct Server: Service {
         self.hooks = hooks
         self.logger = logger
         self.onListening = onListening
-        objects = Objects(store: store, kinds: kinds, reconciledKinds: hooks.reconciledKinds)
+        objects = Objects(store: store, kinds: kinds, reconciledKinds: hooks.reconciledKinds, leavingFirst: hooks.leavingFirst)
     }
 
     /// Serves until graceful shutdown or cancellation; then ends all watches and takes the socket's file away.
@@ -76,15 +79,16 @@ package struct Server: Service {
         let (opened, open) = AsyncStream.makeStream(of: Opened.self)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
+        let idleMax = TimeAmount(configuration.idleMax)
         let local = Application(
-            responder: responder(.socket), server: .http1(),
+            responder: responder(.socket), server: .http1(configuration: .init(idleTimeout: idleMax)),
             configuration: ApplicationConfiguration(address: .unixDomainSocket(path: file.temporaryPath), serverName: "plasma"),
             onServerRunning: { _ in open.yield(.socket) }, eventLoopGroupProvider: .shared(loops), logger: quiet)
         var remote: Application<Responder>?
         if let https = configuration.https {
             remote = Application(
                 responder: responder(.https(TokenCheck(tokens: https.tokens))),
-                server: try .tls(.http1(), tlsConfiguration: https.certificate.configuration),
+                server: try .tls(.http1(configuration: .init(idleTimeout: idleMax)), tlsConfiguration: https.certificate.configuration),
                 configuration: ApplicationConfiguration(address: .hostname(https.host, port: https.port), serverName: "plasma"),
                 onServerRunning: { open.yield(.https(port: $0.localAddress?.port ?? https.port)) },
                 eventLoopGroupProvider: .shared(loops), logger: quiet)

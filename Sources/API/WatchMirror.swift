@@ -14,6 +14,9 @@ struct WatchMirror {
     /// The version to go on from; nil asks for a list.
     private(set) var version: String?
     private var objects: [String: JSON] = [:]
+    /// The names that were told of at the revision of the last line, `toldAt`.
+    private var told: Set<String> = []
+    private var toldAt: String?
     private var rest: [UInt8] = []
 
     /// - Parameter known: objects that the client was told in another way, as they were at `version`.
@@ -47,6 +50,8 @@ struct WatchMirror {
         }
         objects = fresh
         self.version = version
+        told = []
+        toldAt = nil
         return lines + [.bookmark(version)]
     }
 
@@ -60,7 +65,7 @@ struct WatchMirror {
         while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
             if end > start {
                 do {
-                    lines.append(try line(try JSON(parsing: rest[start..<end])))
+                    if let next = try line(try JSON(parsing: rest[start..<end])) { lines.append(next) }
                 } catch {
                     guard lines.isEmpty else { return lines }
                     throw error
@@ -71,26 +76,47 @@ struct WatchMirror {
         return lines
     }
 
-    private mutating func line(_ json: JSON) throws -> WatchLine {
+    /// - Returns: nil for what was told before the connection broke.
+    private mutating func line(_ json: JSON) throws -> WatchLine? {
         let object = json["object"] ?? .null
         guard let type = json["type"]?.string else { throw ClientError.server(200, "a watch line without a type") }
         if type == "ERROR" {
             throw Client.failure(try Wire.decode(Status.self, from: object.encoded()))
         }
-        if let version = object.at("metadata.resourceVersion")?.string { self.version = version }
+        let revision = object.at("metadata.resourceVersion")?.string
+        let name = Self.name(object)
         switch type {
-        case "ADDED":
-            objects[Self.name(object)] = object
-            return .added(object)
-        case "MODIFIED":
-            objects[Self.name(object)] = object
-            return .modified(object)
+        case "ADDED", "MODIFIED":
+            let old = objects.updateValue(object, forKey: name)
+            let isKnown = revision != nil && old?.at("metadata.resourceVersion")?.string == revision
+            guard note(name, at: revision), !isKnown else { return nil }
+            return type == "ADDED" ? .added(object) : .modified(object)
         case "DELETED":
-            objects[Self.name(object)] = nil
-            return .deleted(object)
-        case "BOOKMARK": return .bookmark(version ?? "0")
+            objects[name] = nil
+            return note(name, at: revision) ? .deleted(object) : nil
+        case "BOOKMARK":
+            version = revision ?? version
+            return .bookmark(version ?? "0")
         default: throw ClientError.server(200, "a watch line of the unknown type \"\(type)\"")
         }
+    }
+
+    /// Notes that an object's change at a revision is told. Others may have changed at the same, and the connection may break before they
+    /// are told: the watch goes on from the revision before it, until a bookmark says that it is whole.
+    /// - Returns: false when it was told before.
+    private mutating func note(_ name: String, at revision: String?) -> Bool {
+        guard let revision else { return true }
+        if let number = UInt64(revision), let before = UInt64(version ?? "") {
+            // From 0 the server lists first, by name: until a bookmark comes, nothing says how far that got.
+            if before > 0, number > before { version = String(number - 1) }
+        } else {
+            version = revision
+        }
+        if revision != toldAt {
+            told = []
+            toldAt = revision
+        }
+        return told.insert(name).inserted
     }
 
     private static func name(_ object: JSON) -> String { object.at("metadata.name")?.string ?? "" }

@@ -49,20 +49,56 @@ enum Dial {
     /// An address is no server name (RFC 6066 §3); it is compared with the certificate all the same.
     static func serverName(_ host: String) -> String? { (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil }
 
+    /// No authority is believed here, so that none is read: the system's are hundreds.
+    private static let unbelieving = Result {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.trustRoots = .certificates([])
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    /// Stands before TLS, so that it can hang up without a word of it.
+    private final class Door: ChannelDuplexHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundIn = ByteBuffer
+        private var context: ChannelHandlerContext?
+        private var isMute = false
+
+        func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+        func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+        func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+            if isMute { promise?.fail(ChannelError.ioOnClosedChannel) } else { context.write(data, promise: promise) }
+        }
+
+        func shut(after body: () -> Void) {
+            isMute = true
+            body()
+            context?.close(promise: nil)
+        }
+    }
+
     /// The leaf that a server presents, whoever signed it. Nothing is sent to it and nothing believed.
     static func present(_ address: ProbeAddress, within limit: Duration) async throws(ProbeFailure) -> ServedCertificate {
         try await run(address, within: limit) { channel, promise in
-            let context = try NIOSSLContext(configuration: .makeClientConfiguration())
+            let door = Door()
+            let leaving = NIOLoopBound(door, eventLoop: channel.eventLoop)
             let handler = try NIOSSLClientHandler(
-                context: context, serverHostname: serverName(address.host),
+                context: unbelieving.get(), serverHostname: serverName(address.host),
                 customVerificationCallback: { chain, verdict in
-                    if let leaf = ServedCertificate(chain.first) {
-                        promise.succeed(leaf)
-                    } else {
-                        promise.fail(ProbeFailure(.certificate, "it presents no certificate that can be read"))
+                    let leaf = ServedCertificate(chain.first)
+                    // When this has returned, and without a word: to the server, an alert would be a client that refuses it.
+                    leaving.eventLoop.execute {
+                        leaving.value.shut {
+                            if let leaf {
+                                promise.succeed(leaf)
+                            } else {
+                                promise.fail(ProbeFailure(.certificate, "it presents no certificate that can be read"))
+                            }
+                        }
+                        verdict.succeed(.failed)
                     }
-                    verdict.succeed(.failed)
                 })
+            try channel.pipeline.syncOperations.addHandler(door)
             try channel.pipeline.syncOperations.addHandler(handler)
             try channel.pipeline.syncOperations.addHandler(Failures(promise))
         }

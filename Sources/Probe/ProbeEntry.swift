@@ -11,7 +11,7 @@ struct ProbeEntry: Sendable {
         case firstBoot(Result<FirstBootState?, ProbeFailure>)
     }
 
-    /// So often in a row must a worse membership be seen.
+    /// So often in a row must the members be seen unwell, in whatever way: terms and words change with every look.
     private static let membersThreshold = 2
 
     var job: ProbeJob
@@ -21,7 +21,7 @@ struct ProbeEntry: Sendable {
     private var served: ServedCertificate?
     private var firstBoot: FirstBootState?
     private var members: ProbeFindings.Members?
-    private var membersSeen: (last: ProbeFindings.Members, times: Int)?
+    private var membersUnwell = 0
 
     init(_ job: ProbeJob, serial: UInt64) {
         self.job = job
@@ -38,7 +38,7 @@ struct ProbeEntry: Sendable {
 
     /// What was seen of the members is older than a change of them.
     mutating func forgetMembers(serial: UInt64) {
-        (members, membersSeen) = (nil, nil)
+        (members, membersUnwell) = (nil, 0)
         self.serial = serial
     }
 
@@ -61,10 +61,9 @@ struct ProbeEntry: Sendable {
         case .success(let finding): (seen, isWell) = (.init(finding: finding), finding.problems.isEmpty)
         case .failure(let failure): (seen, isWell) = (.init(failure: failure.text), false)
         }
-        let times = membersSeen.map { $0.last == seen ? $0.times + 1 : 1 } ?? 1
-        membersSeen = (seen, times)
-        // Nodes are asked one after the other: an election between two answers is no trouble.
-        if isWell || members == nil || times >= Self.membersThreshold { members = seen }
+        membersUnwell = isWell ? 0 : membersUnwell + 1
+        // An election between the answers of two nodes is no trouble: when they are asked again it is over.
+        if isWell || members == nil || membersUnwell >= Self.membersThreshold { members = seen }
     }
 
     /// How long until it is asked again.

@@ -21,24 +21,27 @@ enum ProbeGuest: Hashable, Sendable {
 extension AcceleratorProbe {
     /// - Parameter kernel: a Linux kernel to boot; `nil`: the newest readable one under /boot, else a boot
     ///   sector of our own. Takes `limit` at most; nothing is left running.
-    package func probe(kernel: String?) async -> ProbeResult {
+    /// - Throws: when no guest ran, and so nothing is known.
+    package func probe(kernel: String?) async throws(ProcessError) -> ProbeResult {
         let start = time.now()
         var evidence: [String] = []
-        func result(_ accelerator: MachineDefinition.Accelerator, _ reason: String) -> ProbeResult {
+        let refusal = self.refusal()
+        func result(_ accelerator: MachineDefinition.Accelerator, _ reason: String, restsOnTimeout: Bool = false) -> ProbeResult {
             let taken = (time.now() - start).components
             return ProbeResult(
                 accelerator: accelerator, reason: reason, evidence: evidence,
-                seconds: Double(taken.seconds) + Double(taken.attoseconds) / 1e18)
+                seconds: Double(taken.seconds) + Double(taken.attoseconds) / 1e18, refusal: refusal, restsOnTimeout: restsOnTimeout)
         }
-        if let refusal = KVMSigns.look().refusal {
+        if let refusal {
             evidence.append(refusal)
             return result(.tcg, "KVM cannot be used: \(refusal)")
         }
         evidence.append("/dev/kvm opens and the CPU has svm or vmx")
         let guest = (kernel ?? Self.findKernel()).map(ProbeGuest.kernel) ?? .bootSector
-        let boot = await boot(guest, .kvm)
+        let boot = try await boot(guest, .kvm)
         evidence.append(boot.evidence)
-        return boot.worked ? result(.kvm, "a guest booted under KVM") : result(.tcg, "KVM is there but a guest did not boot: \(boot.evidence)")
+        if boot.worked { return result(.kvm, "a guest booted under KVM") }
+        return result(.tcg, "KVM is there but a guest did not boot: \(boot.evidence)", restsOnTimeout: boot.isLate)
     }
 
     /// The newest readable kernel of this host, by file name as `ls` sorts it.
@@ -51,8 +54,11 @@ extension AcceleratorProbe {
     }
 
     /// Boots once and reads the serial port until the guest ends by itself (both reset when they are done,
-    /// which `-no-reboot` makes an end) or the limit is over.
-    func boot(_ guest: ProbeGuest, _ accelerator: MachineDefinition.Accelerator) async -> (worked: Bool, evidence: String) {
+    /// which `-no-reboot` makes an end) or the limit is over, when it is late.
+    /// - Throws: what is no verdict of the guest.
+    func boot(
+        _ guest: ProbeGuest, _ accelerator: MachineDefinition.Accelerator
+    ) async throws(ProcessError) -> (worked: Bool, evidence: String, isLate: Bool) {
         var arguments = [
             "-nodefaults", "-no-user-config", "-machine", "q35,graphics=off", "-m", "size=256M", "-smp", "cpus=1",
             "-display", "none", "-no-reboot", "-serial", "stdio",
@@ -68,7 +74,9 @@ extension AcceleratorProbe {
             do {
                 try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
                 try Data(BootSector.bytes).write(to: image)
-            } catch { return (false, "the boot sector could not be written to \(image.path): \(error.localizedDescription)") }
+            } catch {
+                throw .couldNotStart(program: program, reason: "the boot sector could not be written to \(image.path): \(error.localizedDescription)")
+            }
             arguments += [
                 "-drive", "if=none,id=boot,format=raw,readonly=on,file=\(image.path)", "-device", "virtio-blk-pci,drive=boot,bootindex=0",
             ]
@@ -77,17 +85,17 @@ extension AcceleratorProbe {
         do throws(ProcessError) {
             let end = try await processes.run(Program(program, arguments), limit: limit)
             if let marker = guest.markers.first(where: { end.output.contains($0) }) {
-                return (true, "\(what) reached \(marker.debugDescription)")
+                return (true, "\(what) reached \(marker.debugDescription)", false)
             }
-            return (false, "\(what) ended (\(end.end)) before its marker: \(tail(end.errorText + end.output))")
+            return (false, "\(what) ended (\(end.end)) before its marker: \(tail(end.errorText + end.output))", false)
         } catch .tookTooLong(_, let limit, let output) {
             // It may have arrived and then not managed to reset.
             if let marker = guest.markers.first(where: { output.contains($0) }) {
-                return (true, "\(what) reached \(marker.debugDescription) and did not end")
+                return (true, "\(what) reached \(marker.debugDescription) and did not end", true)
             }
-            return (false, "\(what) did not reach its marker within \(limit): \(tail(output))")
+            return (false, "\(what) did not reach its marker within \(limit): \(tail(output))", true)
         } catch {
-            return (false, "\(error)")
+            throw error
         }
     }
 

@@ -29,3 +29,8 @@ struct KVMSigns: Hashable, Sendable {
             hasParavirtualModule: files.fileExists(atPath: "/sys/module/kvm_pvm") || text("/proc/modules").contains("kvm_pvm"))
     }
 }
+
+extension AcceleratorProbe {
+    /// Why KVM cannot be used just now, without a boot; nil: nothing speaks against it, which proves nothing yet.
+    package static func refusalNow() -> String? { KVMSigns.look().refusal }
+}

@@ -45,7 +45,10 @@ extension Hypervisor {
         try checkName(name)
         if let running = try find(name) { throw .alreadyRunning(name: name, pid: running.identity.pid) }
         let files = files(of: name)
-        let own = [files.pid, files.qmp, files.console, files.serialLog, files.variables, files.variables + ".new"]
+        let own = [
+            files.pid, files.qmp, files.console, files.serialLog, files.serialLogBefore, SerialLogBound.draft(of: files), files.variables,
+            files.variables + ".new",
+        ]
         for path in own where unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR {
             throw .file(path: path, "could not be removed: \(errnoText(errno))")
         }

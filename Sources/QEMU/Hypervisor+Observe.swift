@@ -98,7 +98,7 @@ extension Hypervisor {
         pidFile(of: process) == files(of: name).pid && process.commandLine.contains("-uuid")
     }
 
-    private func pidFile(of process: ProcessSight) -> String? { value(of: "-pidfile", in: process.commandLine) }
+    func pidFile(of process: ProcessSight) -> String? { value(of: "-pidfile", in: process.commandLine) }
 
     func uuid(of process: ProcessSight) -> String { value(of: "-uuid", in: process.commandLine) ?? "" }
 

@@ -21,6 +21,7 @@ extension Hypervisor {
                     + "use a shorter data directory or machine name")
         }
         if let running = try find(name) { throw .alreadyRunning(name: name, pid: running.identity.pid) }
+        try refuseTwin(of: definition)
         try prepare(definition, files)
         let arguments = definition.arguments().flatMap(\.arguments)
         let result: ProgramResult
@@ -41,6 +42,18 @@ extension Hypervisor {
         }
         // From its first moment on; whether it works is what `observe` will tell.
         _ = try? await hold(name, process)
+    }
+
+    /// One that was started through another path of the data directory has another pid file by its command line, and so is not found as ours: its
+    /// sockets must not be taken away, nor its disks be opened twice.
+    private func refuseTwin(of definition: MachineDefinition) throws(MachineError) {
+        for process in try listProcesses() where uuid(of: process).lowercased() == definition.uuid.lowercased() {
+            guard let place = pidFile(of: process) else { continue }
+            throw .invalid(
+                name: definition.name,
+                "pid \(process.identity.pid) runs with its UUID \(definition.uuid) already, and its pid file is \(place); if that lies in this data directory "
+                    + "by another name, start the server with that name, otherwise end that process")
+        }
     }
 
     private func prepare(_ definition: MachineDefinition, _ files: MachineFiles) throws(MachineError) {

@@ -8,11 +8,12 @@ extension Hypervisor {
     static let glance = Duration.milliseconds(250)
 
     /// Listens to every running machine until its task is cancelled: finds those that run, holds their QMP
-    /// connections, and tells `events()` of what happens, of an exit within a second.
+    /// connections, and tells `events()` of what happens, of an exit within a second. Keeps their serial logs short.
     package func run() async throws {
         var watched: [String: ProcessIdentity] = [:]
+        var troubles: [String: String] = [:]
         while !Task.isCancelled {
-            do throws(MachineError) { try look(&watched) } catch {
+            do throws(MachineError) { try look(&watched, &troubles) } catch {
                 logger.error("could not look at the machines: \(error)")
             }
             do { try await time.sleep(for: Self.glance) } catch { break }
@@ -20,7 +21,8 @@ extension Hypervisor {
         await monitor.release()
     }
 
-    private func look(_ watched: inout [String: ProcessIdentity]) throws(MachineError) {
+    /// - Parameter troubles: with serial logs, by machine: each is told once, and not at every glance.
+    private func look(_ watched: inout [String: ProcessIdentity], _ troubles: inout [String: String]) throws(MachineError) {
         for (name, identity) in watched.sorted(by: { $0.key < $1.key }) {
             guard try !looking({ () throws(ProcessError) in try processes.isAlive(identity) }) else { continue }
             watched[name] = nil
@@ -29,6 +31,9 @@ extension Hypervisor {
         }
         for name in try directories() {
             guard let process = try findByPidFile(name) else { continue }
+            let trouble = serialLogBound.hold(files(of: name))
+            if let trouble, trouble != troubles[name] { logger.error("\(trouble)", metadata: ["machine": "\(name)"]) }
+            troubles[name] = trouble
             if watched[name] != process.identity {
                 watched[name] = process.identity
                 monitor.tell(MachineEvent(name: name, kind: .attached))

@@ -9,6 +9,7 @@ package struct Hypervisor: Sendable {
     let time: any Time
     let logger: Logger
     let monitor: Monitor
+    var serialLogBound = SerialLogBound()
 
     /// - Parameter program: QEMU's name (looked for along PATH) or path.
     package init(

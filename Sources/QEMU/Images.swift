@@ -102,8 +102,14 @@ package struct Images: Sendable {
         _ = try await qemuImage(["resize", "-q", "-f", format, "--", path, String(bytes)], about: path)
     }
 
-    /// What is gone already is fine.
+    /// What is gone already is fine. A link is left: without it, what it leads to would only lie there unnoticed.
     package func delete(_ path: String) async throws(MachineError) {
+        // Only a link has one.
+        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
+            let place = target.hasPrefix("/") ? target : "\((path as NSString).deletingLastPathComponent)/\(target)"
+            throw .image(
+                path: path, "is a link to \(place): that would stay with all it holds, and both are left; name \(place) in spec.path, or remove the link by hand")
+        }
         guard unlink(path) == 0 || errno == ENOENT else { throw .image(path: path, "could not be removed: \(errnoText(errno))") }
     }
 

@@ -71,7 +71,7 @@ package struct MachineDefinition: Hashable, Codable, Sendable {
     package var drives: [Drive]
     package var interfaces: [Interface]
     package var kernel: DirectBoot?
-    /// Absolute; holds qmp.sock, console.sock, serial.log, pid and OVMF_VARS.fd.
+    /// Absolute; holds qmp.sock, console.sock, serial.log, serial.log.1, pid and OVMF_VARS.fd.
     package var directory: String
 
     package init(

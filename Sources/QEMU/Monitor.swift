@@ -63,12 +63,15 @@ final class Monitor: Sendable {
         QMPConnection.open(socket, on: group, limit: Self.greetingLimit) { [weak self] event in
             self?.heard(event, name, identity)
         }.flatMap { connection in
-            connection.execute("query-uuid").flatMapThrowing { answer in
+            connection.execute("query-uuid").flatMapThrowing { answer -> QMPConnection in
                 guard let seen = answer["UUID"]?.string, seen.lowercased() == uuid.lowercased() else {
-                    connection.close()
                     throw QMPFault.otherMachine(answer["UUID"]?.string ?? "unknown")
                 }
                 return connection
+            }.flatMapErrorThrowing { fault in
+                // QEMU greets nobody else while this one is open.
+                connection.close()
+                throw fault
             }
         }
     }

@@ -39,16 +39,29 @@ struct Journal: Sendable {
             }
             lastCondition = round.condition
         }
-        return try lines.map { line, gravity in
+        // A transaction puts a key once: equal lines are counted in one record.
+        var events: [(line: Line, event: EventRecord)] = []
+        var places: [Line: Int] = [:]
+        for (line, gravity) in lines {
+            if let place = places[line] {
+                events[place].event.count += 1
+                continue
+            }
             var event = known[line] ?? EventRecord(
                 name: name(object, now), about: object, type: gravity, reason: line.reason, message: line.message, count: 0, first: now,
                 last: now)
             event.count += 1
             event.lastTimestamp = now
+            places[line] = events.count
+            events.append((line, event))
+        }
+        var operations: [Operation] = []
+        for (line, event) in events {
             if known.count >= 64 { known = [:] }
             known[line] = event
-            return .put(Key(Registry.events + event.metadata.name), try Wire.encode(event))
+            operations.append(.put(Key(Registry.events + event.metadata.name), try Wire.encode(event)))
         }
+        return operations
     }
 
     private func line(_ condition: Condition) -> Line { Line(reason: condition.reason, message: condition.message) }

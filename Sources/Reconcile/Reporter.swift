@@ -117,7 +117,9 @@ struct Reporter {
         case .update:
             let drifted = Dictionary(driftBefore(reference).map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
             var byPath: [String: Change] = [:]
-            let wanted = future.ledger[reference] ?? started.ledger[reference]
+            var wanted = future.ledger[reference] ?? started.ledger[reference]
+            // In thought nobody is suspended, and nothing else is annotated there: what is written is what was laid over the store.
+            if let laid = started.ledger[reference] { wanted?.metadata.annotations = laid.metadata.annotations }
             for (path, from, to) in leaves(specJSON(stored[reference]), specJSON(wanted), at: "spec") {
                 byPath[path] = Change(path: path, from: from, to: to, class: drifted[path] == nil ? .config : .both, impact: .none)
             }

@@ -146,11 +146,14 @@ struct RoundRunner<P: Planner>: Sendable {
                 compares.append(Compare(key, .equal, .modRevision(Int64(child.metadata.resourceVersion ?? "0") ?? 0)))
                 operations.append(.put(key, try child.encoded()))
             }
-            operations += try memory.journal.entries(for: round, about: resource.reference, now: now)
+            // What was told is remembered once it is written.
+            var journal = memory.journal
+            operations += try journal.entries(for: round, about: resource.reference, now: now)
             if operations.isEmpty { return current }
             let result = try await workshop.store.commit(Transaction(if: compares, then: operations))
             guard result.succeeded else { return nil }
             memory.revision = result.revision
+            memory.journal = journal
             if round.status != nil { current.metadata.resourceVersion = String(result.revision) }
             return current
         } catch {

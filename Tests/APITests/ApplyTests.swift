@@ -63,6 +63,23 @@ struct ApplyTests {
         }
     }
 
+    @Test func `what has to leave first is pruned before all others, which are more than one commit`() throws {
+        let mine = [Annotation.fieldManager: ApplyOptions().fieldManager]
+        var stored: [any AnyResource] = []
+        for number in 0..<130 {
+            let metadata = Metadata(name: "g\(number)", annotations: mine, resourceVersion: "\(number + 2)")
+            stored.append(Resource<Gadget>(metadata: metadata, spec: .init(size: 1)))
+        }
+        stored.append(Resource<Widget>(metadata: Metadata(name: "w", annotations: mine, resourceVersion: "200"), spec: .init(size: 1)))
+        let plan = try ApplyPlan(
+            [], stored: stored, options: ApplyOptions(prune: true), reconciledKinds: ["Gadget", "Widget"], leavingFirst: ["Widget"],
+            now: Date(timeIntervalSince1970: 0), newUID: { "" })
+        let order = plan.steps.map(\.reference)
+        #expect(order.count == 131)
+        #expect(order.first == Reference(kind: "Widget", name: "w"))
+        #expect(Array(order.dropFirst()) == order.dropFirst().sorted())
+    }
+
     @Test func `an empty manifest is not allowed to prune everything`() async throws {
         try await withServer { server in
             _ = try await server.client.apply(manifest(widgetYAML("a")))

@@ -25,6 +25,20 @@ struct DoorTests {
         }
     }
 
+    @Test func `who connects and asks nothing is let go of, and a watch that has nothing to tell is not`() async throws {
+        try await withServer(idleMax: .milliseconds(300)) { server in
+            let changes = server.client.watch(AnyKind(Widget.self), since: "0")
+            let silent = "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect('\(server.socket)'); print(len(s.recv(1)))"
+            #expect(try await run("python3", "-c", silent) == "0\n")
+            _ = try await server.client.apply(manifest(widgetYAML("a")))
+            for try await change in changes {
+                guard case .added(let object) = change else { continue }
+                #expect(object.name == "a")
+                break
+            }
+        }
+    }
+
     @Test func `the socket is for its owner only and goes with the server`() async throws {
         let directory = try temporaryDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }

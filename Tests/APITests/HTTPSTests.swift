@@ -38,6 +38,19 @@ struct HTTPSTests {
             let stranger = try Client(.https(url, caPEM: certificate, token: nil))
             #expect(await message { _ = try await stranger.list(widgets) } == "an anonymous caller may not list Widget: give a bearer token")
             #expect(try await stranger.version().apiVersion == plasmaAPIVersion)
+            // Whatever is sent: it is not read, and the answer tells nothing of what is there.
+            let manifests: [[(file: String, bytes: [UInt8])]] = [[], manifest(widgetYAML("a", size: 7)), manifest("nonsense")]
+            for sent in manifests {
+                let words = await message { _ = try await stranger.apply(sent, options: .init(fieldManager: "other")) }
+                #expect(words == "an anonymous caller may not apply: give a bearer token")
+            }
+            let a = Paths.object("widgets", "a")
+            for (type, verb) in [("application/apply-patch+yaml", "apply"), ("application/merge-patch+json", "patch")] {
+                let words = await message { _ = try await stranger.bytes("PATCH", a, body: Array("x".utf8), contentType: type) }
+                #expect(words == "an anonymous caller may not \(verb) Widget/a: give a bearer token")
+            }
+            let created = await message { _ = try await stranger.bytes("POST", Paths.list("widgets"), body: Array("x".utf8)) }
+            #expect(created == "an anonymous caller may not create Widget: give a bearer token")
             await stranger.close()
             let guesser = try Client(.https(url, caPEM: certificate, token: "guess"))
             #expect(await message { _ = try await guesser.list(widgets) } == "the bearer token is not known to this server")
@@ -52,6 +65,10 @@ struct HTTPSTests {
             #expect(try JSON(parsing: Array(listed.utf8)).at("metadata.name") == "a")
             #expect(try await run("curl", "-sS", "--cacert", ca, url + "/readyz") == "ok\n")
             #expect(try await run("curl", "-sS", "--cacert", ca, "-o", "/dev/null", "-w", "%{http_code}", url + "/metrics") == "401")
+            let applied = try await run(
+                "curl", "-sS", "--cacert", ca, "-o", "/dev/null", "-w", "%{http_code}", "-H", "Content-Type: application/json", "-d",
+                #"{"files":[]}"#, url + Paths.apply)
+            #expect(applied == "401")
         }
     }
 

@@ -52,14 +52,15 @@ struct TestServer: Sendable {
 
 func withServer(
     _ hooks: Hooks = Hooks(reconciledKinds: ["Widget"]), https: Server.HTTPS? = nil, bookmarkInterval: Duration = .seconds(15),
-    in given: String? = nil, _ body: @Sendable (TestServer) async throws -> Void
+    idleMax: Duration = .seconds(90), in given: String? = nil, _ body: @Sendable (TestServer) async throws -> Void
 ) async throws {
     let store = MemoryStore()
     let directory = try given ?? temporaryDirectory()
     defer { if given == nil { try? FileManager.default.removeItem(atPath: directory) } }
     let (opened, open) = AsyncStream.makeStream(of: Server.Listening.self)
     let server = Server(
-        Server.Configuration(socketPath: directory + "/s.sock", https: https, bookmarkInterval: bookmarkInterval), store: store,
+        Server.Configuration(socketPath: directory + "/s.sock", https: https, bookmarkInterval: bookmarkInterval, idleMax: idleMax),
+        store: store,
         kinds: testKinds, hooks: hooks, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     ) { open.yield($0) }
     try await withThrowingTaskGroup(of: Void.self) { group in

@@ -308,8 +308,57 @@ struct WatchMirrorTests {
         let error = RecordFilter.line("ERROR", try Wire.encode(Refusal.expired("list again").status))
         var mirror = WatchMirror(since: "1")
         #expect(try mirror.received(Array("\(line)\n".utf8) + error).count == 1)
-        #expect(mirror.version == "5")
+        #expect(mirror.version == "4", "others may have changed at 5")
         #expect(throws: ClientError.self) { try mirror.received([]) }
+    }
+
+    private func line(_ type: String, _ object: JSON) -> [UInt8] { RecordFilter.line(type, object.encoded()) }
+
+    @Test func `what is left of a revision when the connection breaks is told after it, and nothing twice`() throws {
+        let (a, b, c, d) = (object("a", version: "7"), object("b", version: "7"), object("c", version: "7"), object("d", version: "7"))
+        // Nothing is known of what was there: a is told of as one that went, all the same.
+        var mirror = WatchMirror(since: "3")
+        let first = try mirror.received(line("DELETED", a) + line("MODIFIED", b))
+        #expect(first == [.deleted(a), .modified(b)])
+        #expect(mirror.version == "6")
+        mirror.connectionEnded()
+        let second = try mirror.received(line("DELETED", a) + line("MODIFIED", b) + line("DELETED", c))
+        #expect(second == [.deleted(c)])
+        mirror.connectionEnded()
+        let again = object("a", uid: "2", version: "8")
+        let third = try mirror.received(
+            line("DELETED", a) + line("MODIFIED", b) + line("DELETED", c) + line("ADDED", d) + line("ADDED", again))
+        #expect(third == [.added(d), .added(again)])
+        #expect(mirror.version == "7")
+        _ = try mirror.received(RecordFilter.bookmark(kind: "Widget", 8))
+        #expect(mirror.version == "8", "a bookmark ends a revision")
+    }
+
+    @Test func `a watch from 0 begins there again until a bookmark says that all is listed`() throws {
+        let (a, b) = (object("a", version: "9"), object("b", version: "5"))
+        var mirror = WatchMirror(since: "0")
+        let first = try mirror.received(line("ADDED", a))
+        #expect(first == [.added(a)])
+        #expect(mirror.version == "0")
+        mirror.connectionEnded()
+        let second = try mirror.received(line("ADDED", a) + line("ADDED", b) + RecordFilter.bookmark(kind: "Widget", 9))
+        #expect(second == [.added(b), .bookmark("9")])
+        #expect(mirror.version == "9")
+    }
+
+    @Test func `a version that is no number is gone on from as it is`() throws {
+        var mirror = WatchMirror(since: "x1")
+        let lines = try mirror.received(line("ADDED", object("a", version: "x2")))
+        #expect(lines.count == 1)
+        #expect(mirror.version == "x2")
+    }
+
+    @Test func `what a busy or leaderless server refuses may pass, what is refused for good does not`() {
+        #expect(ClientError.server(503, "the store cannot answer now").mayPass)
+        #expect(ClientError.server(429, "the store is busy").mayPass)
+        for lasting: ClientError in [.server(500, "x"), .server(400, "x"), .forbidden("x"), .gone("x"), .conflict("x")] {
+            #expect(!lasting.mayPass)
+        }
     }
 
     @Test func `a broken connection is retried later and later, and given up in the end`() {

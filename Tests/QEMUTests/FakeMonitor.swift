@@ -9,14 +9,27 @@ final class FakeMonitor: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private let uuid: String
+    private let refused: String?
+    private let onEnd: @Sendable () -> Void
     private var text = ""
 
-    private init(uuid: String) { self.uuid = uuid }
+    private init(uuid: String, refusing refused: String?, onEnd: @escaping @Sendable () -> Void) {
+        self.uuid = uuid
+        self.refused = refused
+        self.onEnd = onEnd
+    }
 
-    static func listen(_ path: String, uuid: String) async throws -> any Channel {
+    /// - Parameters:
+    ///   - refused: a command that it refuses.
+    ///   - onEnd: called when a client's connection has ended.
+    static func listen(
+        _ path: String, uuid: String, refusing refused: String? = nil, onEnd: @escaping @Sendable () -> Void = {}
+    ) async throws -> any Channel {
         try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(FakeMonitor(uuid: uuid)) }
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(FakeMonitor(uuid: uuid, refusing: refused, onEnd: onEnd))
+                }
             }
             .bind(unixDomainSocketPath: path).get()
     }
@@ -33,8 +46,16 @@ final class FakeMonitor: ChannelInboundHandler {
         }
     }
 
+    func channelInactive(context: ChannelHandlerContext) {
+        onEnd()
+        context.fireChannelInactive()
+    }
+
     private func answer(_ question: String, _ context: ChannelHandlerContext) {
         guard let id = question.firstMatch(of: /"id":\s*("[^"]*"|\d+)/)?.1 else { return }
+        if let refused, question.contains(refused) {
+            return say(#"{"error": {"class": "GenericError", "desc": "not today"}, "id": \#(id)}"#, context)
+        }
         let answer =
             question.contains("query-uuid") ? #"{"UUID": "\#(uuid)"}"#
             : question.contains("query-status") ? #"{"running": true, "status": "running"}"# : "{}"

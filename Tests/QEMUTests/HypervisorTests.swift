@@ -22,6 +22,10 @@ final class Room: Sendable {
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: url)
     }
+
+    func read(_ name: String) -> String? {
+        FileManager.default.contents(atPath: path + "/" + name).map { String(decoding: $0, as: UTF8.self) }
+    }
 }
 
 @Suite struct `The hypervisor without machines` {
@@ -75,6 +79,19 @@ final class Room: Sendable {
         try await monitor.close()
     }
 
+    @Test(.timeLimit(.minutes(1))) func `a monitor that does not tell its UUID is let go, so that it can be asked again`() async throws {
+        let hypervisor = hypervisor(FakeProcesses(seen: [process(77, "web")]))
+        try room.write("web/pid", "77\n")
+        let (ends, ended) = AsyncStream.makeStream(of: Void.self)
+        let monitor = try await FakeMonitor.listen(
+            room.path + "/web/qmp.sock", uuid: "7f0c2a6e-3a55-4d0e-9a6b-0c5a3f1d2e4b", refusing: "query-uuid"
+        ) { ended.yield() }
+        guard case .unreachable(let why) = try await hypervisor.observe("web") else { Issue.record("it told its state"); return }
+        #expect(why.contains("not today"))
+        for await _ in ends { break }
+        try await monitor.close()
+    }
+
     @Test func `while QEMU daemonizes the younger of two processes counts`() throws {
         let found = try hypervisor(FakeProcesses(seen: [process(70, "web", startTime: 8), process(77, "web", startTime: 9)])).find("web")
         #expect(found?.identity.pid == 77)
@@ -115,6 +132,60 @@ final class Room: Sendable {
         }
     }
 
+    @Test func `a machine that runs by another name of its directory is not started a second time, and keeps its files`() async throws {
+        func host(_ commandLine: [String]) -> Hypervisor {
+            hypervisor(FakeProcesses(seen: [
+                ProcessSight(identity: ProcessIdentity(pid: 77, startTime: 5), parent: 1, commandLine: commandLine, executable: nil)
+            ]))
+        }
+        let twin = host(["qemu-system-x86_64", "-uuid", "7F0C2A6E-3A55-4D0E-9A6B-0C5A3F1D2E4B", "-pidfile", "/elsewhere/web/pid"])
+        try room.write("web/qmp.sock", "")
+        await #expect {
+            try await twin.start(machine("web"))
+        } throws: { "\($0)".contains("pid 77") && "\($0)".contains("/elsewhere/web/pid") }
+        #expect(try await twin.observe("web") == .leftovers(["qmp.sock"]))
+        // Who only names the UUID is no machine: this one comes as far as to be started.
+        let reader = host(["grep", "-uuid", "7f0c2a6e-3a55-4d0e-9a6b-0c5a3f1d2e4b"])
+        await #expect {
+            try await reader.start(machine("web"))
+        } throws: { "\($0)".contains("went into the background") }
+    }
+
+    @Test func `a running machine's serial log is begun anew before it fills the disk, and its end is kept`() async throws {
+        var bounded = Hypervisor(
+            machines: room.path, processes: FakeProcesses(seen: [process(77, "web")]), time: SleeplessTime(), logger: Logger(label: "test"))
+        bounded.serialLogBound = SerialLogBound(bytesMax: 10, bytesKept: 4)
+        let hypervisor = bounded
+        for (file, text) in [("web/pid", "77\n"), ("web/serial.log", "0123456789"), ("web/serial.log.1", "older"), ("off/serial.log", "0123456789A")] {
+            try room.write(file, text)
+        }
+        try await hypervisor.run()
+        #expect(room.read("web/serial.log") == "0123456789" && room.read("web/serial.log.1") == "older")
+        // As QEMU has it open.
+        let log = FileHandle(fileDescriptor: open(room.path + "/web/serial.log", O_WRONLY | O_APPEND | O_CLOEXEC), closeOnDealloc: true)
+        try log.write(contentsOf: Data("A".utf8))
+        try await hypervisor.run()
+        #expect(room.read("web/serial.log") == "" && room.read("web/serial.log.1") == "789A")
+        let mode = try FileManager.default.attributesOfItem(atPath: room.path + "/web/serial.log.1")[.posixPermissions] as? NSNumber
+        #expect(mode?.intValue == 0o600)
+        try log.write(contentsOf: Data("again".utf8))
+        #expect(room.read("web/serial.log") == "again")
+        #expect(try await hypervisor.observe("off") == .leftovers(["serial.log"]))
+        #expect(room.read("off/serial.log") == "0123456789A", "nothing of what does not run is touched")
+    }
+
+    @Test func `a serial log is begun anew also where its end cannot be kept`() throws {
+        try room.write("web/serial.log", "0123456789")
+        // A directory in the place of the file.
+        try room.write("web/serial.log.1/file", "")
+        let files = MachineFiles(directory: room.path + "/web")
+        let problem = SerialLogBound(bytesMax: 4, bytesKept: 4).hold(files)
+        #expect(problem?.contains("serial.log.1") == true)
+        #expect(room.read("web/serial.log") == "")
+        #expect(SerialLogBound(bytesMax: 4, bytesKept: 4).hold(files) == nil)
+        #expect(!FileManager.default.fileExists(atPath: SerialLogBound.draft(of: files)))
+    }
+
     @Test func `of a server that is cancelled no machine is killed sooner than it would be`() async throws {
         let processes = NotedProcesses(base: FakeProcesses(seen: [process(77, "web")]))
         let hypervisor = Hypervisor(machines: room.path, processes: processes, time: SystemTime(), logger: Logger(label: "test"))
@@ -125,7 +196,8 @@ final class Room: Sendable {
     }
 
     @Test func `clearing removes the machine's files and nothing of anyone else`() async throws {
-        for file in ["pid", "qmp.sock", "console.sock", "serial.log", "OVMF_VARS.fd", "OVMF_VARS.fd.new"] { try room.write("web/\(file)", "") }
+        let own = ["pid", "qmp.sock", "console.sock", "serial.log", "serial.log.1", "serial.log.1.new", "OVMF_VARS.fd", "OVMF_VARS.fd.new"]
+        for file in own { try room.write("web/\(file)", "") }
         try await hypervisor().clear("web")
         #expect(try await hypervisor().observe("web") == .absent)
         try await hypervisor().clear("web")
@@ -173,4 +245,13 @@ private final class HurriedTime: Time {
     func now() -> Instant { Instant(sinceStart: .seconds(looks.next())) }
     func date() -> Date { base.date() }
     func sleep(until deadline: Instant) async throws {}
+}
+
+/// A clock on which nobody sleeps: who would is to end.
+private struct SleeplessTime: Time {
+    private let base = SystemTime()
+
+    func now() -> Instant { base.now() }
+    func date() -> Date { base.date() }
+    func sleep(until deadline: Instant) async throws { throw CancellationError() }
 }

@@ -22,15 +22,30 @@ import Testing
         #expect(signs.refusal == "there is no /dev/kvm")
     }
 
-    @Test func `a kernel's panic alone is no sign that it ran`() async {
+    @Test func `a kernel's panic alone is no sign that it ran`() async throws {
         let probe = AcceleratorProbe(processes: FakeProcesses(answer: "Kernel panic - not syncing: Attempted MSR"), time: SystemTime())
-        let boot = await probe.boot(.kernel("/k"), .kvm)
+        let boot = try await probe.boot(.kernel("/k"), .kvm)
         #expect(!boot.worked)
         #expect(boot.evidence.contains("Attempted MSR"))
-        let reached = await AcceleratorProbe(
+        let reached = try await AcceleratorProbe(
             processes: FakeProcesses(answer: "VFS: Unable to mount root fs on unknown-block(0,0)"), time: SystemTime()
         ).boot(.kernel("/k"), .kvm)
         #expect(reached.worked)
+    }
+
+    @Test func `what is no guest's verdict is thrown, and one that rests on a timeout says so`() async throws {
+        func probe(_ failure: ProcessError, refusal: String? = nil) -> AcceleratorProbe {
+            AcceleratorProbe(processes: FakeProcesses(failure: failure), time: SystemTime(), refusal: { refusal })
+        }
+        for failure in [ProcessError.cancelled(program: "q"), ProcessError.couldNotStart(program: "q", reason: "no memory")] {
+            await #expect(throws: failure) { _ = try await probe(failure).probe(kernel: "/k") }
+        }
+        let late = try await probe(.tookTooLong(program: "q", limit: .seconds(20), output: "SeaBIOS")).probe(kernel: "/k")
+        #expect(late.accelerator == .tcg && late.restsOnTimeout && late.refusal == nil)
+        let stuck = try await probe(.tookTooLong(program: "q", limit: .seconds(20), output: "VFS: Cannot open root device")).probe(kernel: "/k")
+        #expect(stuck.accelerator == .kvm && !stuck.restsOnTimeout)
+        let refused = try await probe(.cancelled(program: "q"), refusal: "there is no /dev/kvm").probe(kernel: "/k")
+        #expect(refused.accelerator == .tcg && !refused.restsOnTimeout && refused.refusal == "there is no /dev/kvm")
     }
 
     @Test func `the boot sector has its places right`() {
@@ -70,9 +85,11 @@ struct FakeProcesses: Processes {
     var errorText = ""
     var end = ProgramResult.End.exited(0)
     var seen: [ProcessSight] = []
+    var failure: ProcessError?
 
     func run(_ program: Program, limit: Duration, outputMax: Int) async throws(ProcessError) -> ProgramResult {
-        ProgramResult(end: end, standardOutput: Array(answer.utf8), standardError: Array(errorText.utf8))
+        if let failure { throw failure }
+        return ProgramResult(end: end, standardOutput: Array(answer.utf8), standardError: Array(errorText.utf8))
     }
     func spawn(_ program: Program, output: String?) throws(ProcessError) -> ProcessIdentity { ProcessIdentity(pid: 1, startTime: 1) }
     func inspect(_ pid: Int32) throws(ProcessError) -> ProcessSight? { seen.first { $0.identity.pid == pid } }

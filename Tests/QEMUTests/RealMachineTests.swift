@@ -190,11 +190,11 @@ struct `A real machine` {
 
     @Test func `the probe's guests boot where guests boot, and its verdict comes in time`() async throws {
         let probe = AcceleratorProbe(processes: processes, time: SystemTime(), limit: .seconds(90))
-        let sector = await probe.boot(.bootSector, .tcg)
+        let sector = try await probe.boot(.bootSector, .tcg)
         #expect(sector.worked, "\(sector.evidence)")
-        let kernel = await probe.boot(.kernel(try #require(GuestKernel.found).path), .tcg)
+        let kernel = try await probe.boot(.kernel(try #require(GuestKernel.found).path), .tcg)
         #expect(kernel.worked, "\(kernel.evidence)")
-        let verdict = await probe.probe(kernel: nil)
+        let verdict = try await probe.probe(kernel: nil)
         #expect(!verdict.reason.isEmpty && !verdict.evidence.isEmpty && verdict.seconds < 100)
         let version = try await qemuVersion(processes: processes)
         #expect(version.split(separator: ".").count >= 2)

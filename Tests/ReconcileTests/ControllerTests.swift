@@ -149,6 +149,40 @@ import Testing
         #expect(entries.count == 34, "32, one for all others, and Ready")
     }
 
+    @Test func `what happens twice at once is one event, counted twice`() throws {
+        let widget = Resource<Widget>(metadata: Metadata(name: "a", uid: "uid-a"), spec: Widget.Spec(size: 1))
+        var plan = Plan<Widget, Widget.Action>(.ready, status: Widget.Status(size: 1))
+        plan.happenings = Array(repeating: Happening(reason: "Came", message: "again"), count: 2)
+        let now = Date(timeIntervalSince1970: 0)
+        let round = Round<Widget.Planning>(widget, plan: plan, ledger: Ledger(), now: now, makeUID: { "" })
+        var journal = Journal()
+        let entries = try journal.entries(for: round, about: widget.reference, now: now)
+        #expect(entries.count == 2, "it, and Ready")
+        try Transaction(then: entries).validate()
+        guard case .put(_, let value, _)? = entries.first else {
+            Issue.record("\(entries)")
+            return
+        }
+        let event = try Wire.decode(EventRecord.self, from: value)
+        #expect(event.message == "again" && event.count == 2)
+    }
+
+    @Test func `what a void round had to tell is told by the next one, and counted once`() async throws {
+        try await Bench().running { bench in
+            let (until, looked) = AsyncStream.makeStream(of: Never.self)
+            bench.world.slow.withLock { $0 = ("a", until) }
+            try await bench.put("a", Widget.Spec(size: 4))
+            while !bench.world.isLookedAt.load(ordering: .relaxed) { await Task.yield() }
+            // Somebody else writes while it is looked at.
+            try await bench.put("a", Widget.Spec(size: 4)) { $0.annotations["note"] = "x" }
+            looked.finish()
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            let entries = try await bench.store.range(RangeRequest(.prefix(Key(Registry.events)))).entries
+            let events = try entries.map { try Wire.decode(EventRecord.self, from: $0.value) }
+            #expect(events.filter { $0.message == "make a 4" }.map(\.count) == [1])
+        }
+    }
+
     @Test func `children are made, changed with their owner, and retired`() async throws {
         try await Bench().running { bench in
             try await bench.put("a", Widget.Spec(size: 4, parts: ["b", "c"]))

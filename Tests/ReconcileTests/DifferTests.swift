@@ -69,6 +69,17 @@ import Testing
         #expect(object.changes == [Change(path: "metadata.labels.tier", from: nil, to: .string("db"), class: .config, impact: .none)])
     }
 
+    @Test func `that an object is suspended stays, and is no difference where its spec changes`() async throws {
+        var ledger = Ledger()
+        var old = stored("a", Widget.Spec(size: 4))
+        old.metadata.annotations[Annotation.suspended] = "true"
+        ledger[old.reference] = old
+        world.state.withLock { $0.sizes = ["a": 4] }
+        let new = old.replacingSpec(with: Resource<Widget>(metadata: old.metadata, spec: Widget.Spec(size: 6)))
+        let object = try #require(await differ.diff(stored: ledger, records: [new]).objects.first)
+        #expect(object.changes == [Change(path: "spec.size", from: .integer(4), to: .integer(6), class: .config, impact: .restart)])
+    }
+
     @Test func `what both changed is both`() async throws {
         var ledger = Ledger()
         ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4))

@@ -40,7 +40,9 @@ struct Daemon {
         let workshop = Workshop(
             mirror: mirror, store: store, time: time, kinds: Catalog.table, footing: Footing(drivers.loops(performs: false)), logger: logger)
         let hooks = Hooks(
-            reconciledKinds: Catalog.reconciled, check: { Catalog.check($0, beside: $1) },
+            reconciledKinds: Catalog.reconciled,
+            // As DeleteCommand has it: a certificate whose node is seen to stay is not revoked.
+            leavingFirst: [Node.name], check: { Catalog.check($0, beside: $1) },
             // The differ gets loops without performers: it could not change anything if it wanted to.
             diff: Judgement(differ: Differ(drivers.loops(performs: false)), mirror: mirror, store: store).diff,
             unreadiness: { mirror.isSynced ? [] : ["the records are still being read from the store"] },

@@ -21,10 +21,11 @@ extension Disk {
 
         package func observe(_ goal: Goal<Disk>, _ reader: Reader) async throws -> Sight {
             let path = path(of: goal.resource)
-            let (isThere, isDirectory, size) = try await FileLook.at(path) {
-                var isDirectory: ObjCBool = false
-                let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-                return (isThere, isDirectory.boolValue, isThere ? try FileManager.default.attributesOfItem(atPath: path)[.size] as? UInt64 : nil)
+            let (isThere, isDirectory, bytes) = try await FileLook.at(path) { () -> (Bool, Bool, Int) in
+                // Of a link what it leads to is looked at.
+                var status = stat()
+                guard stat(path, &status) == 0 else { return (false, false, 0) }
+                return (true, status.st_mode & S_IFMT == S_IFDIR, Int(status.st_size))
             }
             // What stays need not be looked at, and what no image can be is nobody's to remove.
             if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory { return Sight(path: path, image: nil) }
@@ -34,7 +35,7 @@ extension Disk {
             guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil) }
             return Sight(path: path, image: Sight.Seen(
                 format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,
-                isRagged: image.format == Format.raw.rawValue && (size ?? 0) % 512 != 0))
+                isRagged: image.format == Format.raw.rawValue && bytes % 512 != 0))
         }
 
         package func perform(_ action: Action) async throws {

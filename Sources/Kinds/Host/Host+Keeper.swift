@@ -9,7 +9,7 @@ import protocol Host.Time
 
 extension Host {
     /// Looks at this machine, and keeps what a probe found in a file: a probe costs seconds and its
-    /// answer holds until the kernel or QEMU changes.
+    /// answer holds until the kernel, QEMU or what spoke against KVM changes.
     package struct Keeper: Observer, Performer {
         package typealias P = Planning
 
@@ -18,24 +18,37 @@ extension Host {
             var kernelRelease: String
             var qemuVersion: String
             var found: Sight.Probed
+            /// What spoke against KVM then; empty: nothing did. Nil: an earlier version kept it, and did not say.
+            var refusal: String?
         }
+
+        /// Answers that rest on a timeout are good for this process's life, by the file that others are kept in: diffs and footings look through
+        /// keepers of their own, and must see the same.
+        private static let passing = Mutex<[String: Kept]>([:])
 
         private let here: String
         private let directory: String
         private let processes: any Processes
         private let time: any Time
+        private let refusal: @Sendable () -> String?
         private let version = Version()
 
         private final class Version: Sendable {
             let known = Mutex<String?>(nil)
         }
 
-        /// - Parameter directory: where the probe's answer is kept; made when absent.
-        package init(here: String, directory: String, processes: any Processes, time: any Time) {
+        /// - Parameters:
+        ///   - directory: where the probe's answer is kept; made when absent.
+        ///   - refusal: what speaks against KVM now.
+        package init(
+            here: String, directory: String, processes: any Processes, time: any Time,
+            refusal: @escaping @Sendable () -> String? = { AcceleratorProbe.refusalNow() }
+        ) {
             self.here = here
             self.directory = directory
             self.processes = processes
             self.time = time
+            self.refusal = refusal
         }
 
         package func observe(_ goal: Goal<Host>, _ reader: Reader) async throws -> Sight {
@@ -47,21 +60,31 @@ extension Host {
 
         package func perform(_ action: Action) async throws {
             guard case .probe(let kernel) = action, let version = await qemuVersion() else { return }
-            let result = await AcceleratorProbe(processes: processes, time: time).probe(kernel: kernel)
+            let result = try await AcceleratorProbe(processes: processes, time: time, refusal: refusal).probe(kernel: kernel)
             let now = Date(timeIntervalSince1970: time.date().timeIntervalSince1970.rounded(.down))
-            let found = Sight.Probed(accelerator: result.accelerator.rawValue, reason: result.reason, at: now)
+            let reason = result.reason + (result.restsOnTimeout ? "; asked again when the server is started again" : "")
+            let found = Sight.Probed(accelerator: result.accelerator.rawValue, reason: reason, at: now)
+            let kept = Kept(kernelRelease: kernelRelease, qemuVersion: version, found: found, refusal: result.refusal ?? "")
+            Self.passing.withLock { $0[path] = result.restsOnTimeout ? kept : nil }
+            if result.restsOnTimeout { return }
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-            let bytes = try Wire.encode(Kept(kernelRelease: kernelRelease, qemuVersion: version, found: found))
-            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+            try Data(try Wire.encode(kept)).write(to: URL(filePath: path), options: .atomic)
         }
 
         private var path: String { directory + "/accelerator.json" }
 
         private func kept(_ version: String) -> Kept? {
+            if let passing = Self.passing.withLock({ $0[path] }), holds(passing, version) { return passing }
             guard let data = FileManager.default.contents(atPath: path), let kept = try? Wire.decode(Kept.self, from: Array(data)) else {
                 return nil
             }
-            return kept.kernelRelease == kernelRelease && kept.qemuVersion == version ? kept : nil
+            return holds(kept, version) ? kept : nil
+        }
+
+        /// That KVM does not work holds only while the same speaks against it as then.
+        private func holds(_ kept: Kept, _ version: String) -> Bool {
+            guard kept.kernelRelease == kernelRelease, kept.qemuVersion == version else { return false }
+            return kept.found.accelerator != MachineDefinition.Accelerator.tcg.rawValue || kept.refusal == refusal() ?? ""
         }
 
         private var kernelRelease: String {

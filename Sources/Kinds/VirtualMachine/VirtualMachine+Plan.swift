@@ -157,9 +157,12 @@ extension VirtualMachine {
             case .failure(let obstacle): return Plan(obstacle.condition, status: status, differences: [difference])
             case .success(let wanted):
                 // Written before the process opens them: nobody may take them away in between.
-                var status = status
-                status.disks = machine.spec.disks.map(\.disk.scalarText)
-                return Plan(.converging("starting"), [.start(wanted.machine, ports: wanted.ports)], status: status, differences: [difference])
+                var announced = status
+                announced.disks = machine.spec.disks.map(\.disk.scalarText)
+                var plan = Plan<VirtualMachine, Action>(
+                    .converging("starting"), [.start(wanted.machine, ports: wanted.ports)], status: announced, differences: [difference])
+                plan.statusIfHeld = status
+                return plan
             }
         }
 
@@ -193,8 +196,12 @@ extension VirtualMachine {
                 // Asked for once, and true for good: it stands on the machine itself and need not be looked at again.
                 if let installation = reader.glance(Installation.self, machine.name), installation.spec.node.scalarText == machine.name,
                     let wanted = installation.status?.detail.boots?.latest, status.bootedFor != wanted, status.startedAt.map({ $0 < wanted }) ?? true {
+                    let before = status
                     status.bootedFor = wanted
-                    return Plan(.converging("starting anew; its installer does not answer"), [.reset(machine.name)], status: status, differences: differences)
+                    var plan = Plan<VirtualMachine, Action>(
+                        .converging("starting anew; its installer does not answer"), [.reset(machine.name)], status: status, differences: differences)
+                    plan.statusIfHeld = before
+                    return plan
                 }
                 if differences.isEmpty { return Plan(.ready, status: status) }
                 status.pendingRestart = differences.map(\.path)

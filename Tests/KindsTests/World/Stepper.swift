@@ -53,8 +53,9 @@ struct Stepper {
     /// - Returns: false when a crash stopped it.
     mutating func run(most: Int = 5_000) async throws -> Bool {
         var quiet: Set<Reference> = []
+        let kinds = hands.keys.sorted()
         for _ in 0..<most {
-            let candidates = ledger.all.map(\.reference).filter { hands[$0.kind] != nil && !quiet.contains($0) }
+            let candidates = kinds.flatMap { ledger.references(kind: $0) }.filter { !quiet.contains($0) }
             guard let reference = candidates.randomElement(using: &random) else { return true }
             guard let record = ledger[reference], let hand = hands[reference.kind] else { continue }
             if let left = crashBeforeWrite {
