@@ -82,7 +82,7 @@ let rooms: [Room] = [
 
 /// Tests only: the world made of values, and a whole Chainfire cluster in it.
 let simulations: [Room] = [
-    Room(name: "Simulation", sees: ["Store", "Host"]),
+    Room(name: "Simulation", sees: ["Store", "Host"], uses: [logging]),
     Room(name: "ClusterSimulation", sees: ["Raft", "Replica", "Chainfire", "Store", "Host", "Bytes", "Simulation"], uses: [logging]),
 ]
 

@@ -2,7 +2,7 @@ import Bytes
 import Foundation
 import Host
 import Logging
-import Synchronization
+import Simulation
 import Testing
 
 @testable import GRPC
@@ -84,30 +84,14 @@ import Testing
         }
     }
 
-    /// What a server logs.
-    private final class Lines: Sendable {
-        struct Handler: LogHandler {
-            let lines: Lines
-            var metadata: Logger.Metadata = [:]
-            var logLevel = Logger.Level.info
-            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-                get { metadata[key] }
-                set { metadata[key] = newValue }
-            }
-            func log(event: LogEvent) { lines.all.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") } }
-        }
-        let all = Mutex<[String]>([])
-    }
-
     @Test func `why a client is not let in stands in the log, once in a while; who only looks is not worth a line`() async throws {
-        let files = try Files(), lines = Lines()
-        let logger = Logger(label: "test") { _ in Lines.Handler(lines: lines) }
-        let server = try PortServer(host: "127.0.0.1", port: 0, tls: files.server(.required), router: Router(), limits: Limits(), logger: logger)
+        let files = try Files(), book = LogBook()
+        let server = try PortServer(host: "127.0.0.1", port: 0, tls: files.server(.required), router: Router(), limits: Limits(), logger: book.logger)
         let port = try await server.start()
         let look = try await MuteClient.connect(port)
         try await look.close()
         for _ in 0..<3 { await #expect(throws: GRPCStatus.self) { _ = try await connect(port, tls: files.nameless) } }
-        let told = lines.all.withLock { $0.filter { $0.contains("a client is refused") } }
+        let told = book.lines(with: "a client is refused")
         #expect(told.count == 1 && told.first?.contains("127.0.0.1:") == true, "\(told)")
         await server.stop()
     }

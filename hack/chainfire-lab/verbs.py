@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from load import Load
@@ -87,6 +89,49 @@ def looks(world):
         until(10, "a put", lambda number=number: world.plasma("put", "w/a", number, endpoints=["two", "three"]))
     until(15, "all events, each once", lambda: [word for word in watched() if word != "begun"] == wanted)
     watch.terminate()
+
+
+class Mute:
+    """A server that greets as HTTP/2 does, and then says nothing."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.kept = []
+        threading.Thread(target=self.greet, daemon=True).start()
+
+    def greet(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            connection.sendall(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            self.kept.append(connection)
+
+    def close(self):
+        for each in (self.listener, *self.kept):
+            each.close()
+
+
+def silence(world):
+    """who meets a server that says nothing: a look asks the next one, a save ends in time and leaves no half file, also at Ctrl-C"""
+    world.up()
+    mute = Mute()
+    world.plasma("put", "silent", "no")
+    found = run([BINARY, "chainfire", "get", "silent", *certificates(world)[2:], "--endpoints", f"{mute.url},{world.members['one'].client}", "--timeout", "1s"])
+    expect(found.out == "silent\tno\n", f"{found}")
+    changed = run([BINARY, "chainfire", "put", "silent", "yes", "--endpoints", mute.url, "--timeout", "1s"])
+    expect(changed.code == 1 and "it is not known whether that was carried out" in changed.err, f"{changed}")
+    path = os.path.join(world.home, "silent.db")
+    saved = run([BINARY, "chainfire", "snapshot", "save", path, "--endpoints", mute.url, "--timeout", "1s"])
+    expect(saved.code == 1 and "there was nothing more for" in saved.err and not os.path.exists(path + ".part"), f"{saved}")
+    saving = subprocess.Popen([BINARY, "chainfire", "snapshot", "save", path, "--endpoints", mute.url], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    world.loose.append(saving)
+    until(10, "the beginning of a file", lambda: os.path.exists(path + ".part"))
+    saving.send_signal(signal.SIGINT)
+    expect(saving.wait(20) == 130 and not os.path.exists(path + ".part"), f"{saving.returncode}: {os.listdir(world.home)}")
+    mute.close()
 
 
 def certificates(world):
@@ -506,7 +551,7 @@ def unprivileged(world):
     shutil.rmtree(home)
 
 
-SCENARIOS = [(unprivileged, 90), (configuration, 60), (looks, 60), (pages, 60), (own_members, 90), (added_member, 120), (joining, 150), (snapshots, 120), (checks, 90),
+SCENARIOS = [(unprivileged, 90), (configuration, 60), (looks, 60), (silence, 60), (pages, 60), (own_members, 90), (added_member, 120), (joining, 150), (snapshots, 120), (checks, 90),
              (remote_store, 150)]
-OURS = [unprivileged, configuration, looks, pages, own_members, added_member, joining, snapshots, checks]
+OURS = [unprivileged, configuration, looks, silence, pages, own_members, added_member, joining, snapshots, checks]
 ALONE = [added_member, joining, snapshots]

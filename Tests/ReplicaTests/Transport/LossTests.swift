@@ -1,4 +1,5 @@
 import Raft
+import Simulation
 import Synchronization
 import Testing
 

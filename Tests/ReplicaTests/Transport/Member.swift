@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Raft
+import Simulation
 import Synchronization
 import Testing
 
@@ -99,27 +100,4 @@ func eventually(_ isSo: () -> Bool) async -> Bool {
         try? await Task.sleep(for: .milliseconds(5))
     }
     return isSo()
-}
-
-/// Keeps what was logged.
-final class LogBook: Sendable {
-    private struct Handler: LogHandler {
-        let book: LogBook
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.info
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { book.lines.withLock { $0.append("\(event.level): \(event.message)") } }
-    }
-
-    private let lines = Mutex<[String]>([])
-
-    var logger: Logger { Logger(label: "transport") { _ in Handler(book: self) } }
-
-    func lines(with text: String) -> [String] { lines.withLock { $0.filter { $0.contains(text) } } }
-    var all: [String] { lines.withLock { $0 } }
 }

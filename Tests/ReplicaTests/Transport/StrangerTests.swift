@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import Raft
+import Simulation
 import Testing
 
 @testable import Replica

@@ -1,6 +1,7 @@
 import Bytes
 import Foundation
 import NIOSSL
+import Simulation
 import Testing
 
 @testable import Replica
