@@ -63,8 +63,10 @@ package struct Drivers: Sendable {
     package func prepare() async throws { _ = try await identity.publicKey() }
 
     /// Every kind that has a reconcile loop.
-    /// - Parameter performs: false leaves every performer out: what remains can only look.
-    package func loops(performs: Bool) -> [AnyLoop] {
+    /// - Parameters:
+    ///   - performs: false leaves every performer out: what remains can only look.
+    ///   - looksAnew: for a diff, which tells of now: machines are asked whenever they are looked at.
+    package func loops(performs: Bool, looksAnew: Bool = false) -> [AnyLoop] {
         let hostDriver = Host.Keeper(here: host, directory: directory + "/host", processes: processes, time: time)
         let machines = VirtualMachine.Keeper(
             hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
@@ -75,7 +77,8 @@ package struct Drivers: Sendable {
         let authorities = CertificateAuthority.Keeper(authorities: vaulted, time: time)
         let certificates = Certificate.Keeper(identities: Identities(vault: vault), authorities: vaulted, time: time)
         let installations = Installation.Keeper(
-            directory: self.installations, identity: identity, vault: vault, processes: processes, images: pinned, time: time, mustSee: !performs)
+            directory: self.installations, identity: identity, vault: vault, processes: processes, images: pinned, time: time, mustSee: !performs,
+            looksAnew: looksAnew)
         let netBoots = NetBoot.Keeper(servers: bootServers, fetched: fetched) { [identity] in
             guard let key = identity.knownKey else { throw NixOSError.system("plasma has no SSH key yet: its server makes one when it starts") }
             return [key]

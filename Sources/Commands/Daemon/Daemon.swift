@@ -44,7 +44,7 @@ struct Daemon {
             // As DeleteCommand has it: a certificate whose node is seen to stay is not revoked.
             leavingFirst: [Node.name], check: { Catalog.check($0, beside: $1) },
             // The differ gets loops without performers: it could not change anything if it wanted to.
-            diff: Judgement(differ: Differ(drivers.loops(performs: false)), mirror: mirror, store: store).diff,
+            diff: Judgement(differ: Differ(drivers.loops(performs: false, looksAnew: true)), mirror: mirror, store: store).diff,
             unreadiness: { mirror.isSynced ? [] : ["the records are still being read from the store"] },
             log: { [drivers] reference in
                 if let installation = mirror.ledger[reference] as? Resource<Installation> {

@@ -21,6 +21,7 @@ extension Installation {
         private let images: PinnedFiles
         private let time: any Time
         private let mustSee: Bool
+        private let looksAnew: Bool
         private let memory = Memory()
 
         /// What this process saw, and when.
@@ -53,10 +54,11 @@ extension Installation {
         ///   - directory: where runs have their directories.
         ///   - images: what looks at the files that installers are given; one for all keepers, as it remembers what it read.
         ///   - mustSee: for a diff: an installed node that does not answer, or not all that it is asked, is one that could not be looked at.
+        ///   - looksAnew: for a diff: what another one saw a moment before says nothing of now.
         ///   - ssh: the client to use, looked for along PATH.
         package init(
             directory: String, identity: SSHIdentity, vault: Vault, processes: any Processes, images: PinnedFiles, time: any Time,
-            mustSee: Bool = false, ssh: String = "ssh"
+            mustSee: Bool = false, looksAnew: Bool = false, ssh: String = "ssh"
         ) {
             runs = InstallerRuns(directory: directory, identity: identity, processes: processes)
             machines = MachineLooks(ssh: SSH(identity: identity, processes: processes, program: ssh), identity: identity, remembers: !mustSee)
@@ -65,6 +67,7 @@ extension Installation {
             self.images = images
             self.time = time
             self.mustSee = mustSee
+            self.looksAnew = looksAnew
         }
 
         package func observe(_ goal: Goal<Installation>, _ reader: Reader) async throws -> Sight {
@@ -185,7 +188,7 @@ extension Installation {
             let paths = Set(sight.files.map(\.path)).union(["/" + NodeSecrets.revocationListsPath]).sorted()
             let question = NodeLook(files: paths, disks: disks, readsSignatures: installation.status?.detail.system == nil)
             let last = memory.machines.withLock { $0[node.name] }
-            if let last, last.question == question, time.now() - last.at < (last.isSilent ? Self.silence : Self.freshness) { return last.machine }
+            if !looksAnew, let last, last.question == question, time.now() - last.at < (last.isSilent ? Self.silence : Self.freshness) { return last.machine }
             // A machine may come up while it is waited for in vain, and say so: that nobody answers is as old as the question.
             let asked = time.now()
             var machine = try await machines.look(

@@ -103,6 +103,18 @@ import Testing
         #expect(switched.differences.map(\.path) == ["system"])
     }
 
+    /// A loop does not ask again so soon.
+    @Test(arguments: [true, false]) func `a diff tells what was changed since the one a moment before`(looksAnew: Bool) async throws {
+        let machine = try PretendedMachine()
+        var steps = try InstallationSteps(machine)
+        try machine.set("state", "installer")
+        try await steps.run { $0 == .ready }
+        steps.keeper = machine.keeper(mustSee: true, looksAnew: looksAnew)
+        #expect(try await steps.step().differences == [])
+        try machine.set("root/etc/nixos/secrets/join.token", "forged")
+        #expect(try await steps.step(after: .seconds(1)).differences.map(\.path) == (looksAnew ? ["files./etc/nixos/secrets/join.token"] : []))
+    }
+
     @Test func `a diff of a node that does not tell of its units has not looked at it`() async throws {
         let machine = try PretendedMachine()
         var steps = try InstallationSteps(machine)

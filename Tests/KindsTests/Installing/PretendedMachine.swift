@@ -46,13 +46,13 @@ final class PretendedMachine: Sendable {
     }
 
     /// A keeper that knows nothing but what is on disk and in the store: each is another daemon.
-    /// - Parameter mustSee: as a diff has it.
-    func keeper(mustSee: Bool = false) -> Installation.Keeper {
+    /// - Parameters: as a diff has them.
+    func keeper(mustSee: Bool = false, looksAnew: Bool = false) -> Installation.Keeper {
         let processes = SystemProcesses()
         return Installation.Keeper(
             directory: path + "/installations", identity: SSHIdentity(directory: path + "/keys", processes: processes),
             vault: Vault(store: store, sealingKeyFile: path + "/vault.key"), processes: processes, images: PinnedFiles(), time: time,
-            mustSee: mustSee, ssh: path + "/ssh")
+            mustSee: mustSee, looksAnew: looksAnew, ssh: path + "/ssh")
     }
 
     private static let ssh = """
@@ -169,8 +169,8 @@ struct InstallationSteps {
     var status: Installation.Status? { ledger.get(Installation.self, "node01")?.status?.detail }
 
     /// - Parameter crashes: the daemon goes down after the status was written and before anything was done.
-    mutating func step(crashes: Bool = false) async throws -> Plan<Installation, Installation.Action> {
-        machine.time.advance(by: .seconds(3))
+    mutating func step(after pause: Duration = .seconds(3), crashes: Bool = false) async throws -> Plan<Installation, Installation.Action> {
+        machine.time.advance(by: pause)
         let reader = Reader(ledger)
         guard let installation = ledger.get(Installation.self, "node01") else { preconditionFailure("there is no installation") }
         let goal = Goal(installation)
