@@ -4,58 +4,34 @@ import Foundation
 
 struct ListAuthorities: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists authorities: who signs them, how long they last, how many certificates hang on them.")
+        commandName: "list", abstract: "Lists authorities: who signs them, how long they last, how many certificates hang on them.",
+        discussion: "EXIT CODES\n  0  listed    1  the server was not reached, or refused")
 
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var output: PlainOutputOptions
 
     func run() async throws {
         try await connection.withClient { client in
-            let kind = try Selection.kind("CertificateAuthority", kinds: kinds)
-            let authorities = try await client.list(kind).0.map { try AuthorityRecord(kind, $0) }
-            let leaf = try Selection.kind("Certificate", kinds: kinds)
-            var counts: [String: Int] = [:]
-            for object in try await client.list(leaf).0 {
-                if let authority = try AuthorityRecord(leaf, object).text("status.authority") { counts[authority, default: 0] += 1 }
-            }
-            if authorities.isEmpty { return Output.write("there is no certificate authority\n") }
-            var table = Table(header: ["NAME", "COMMONNAME", "ISSUER", "NOTAFTER", "RENEWAL", "PHASE", "CERTIFICATES", "REVOKED"])
-            for authority in authorities {
-                table.add([
-                    .init(authority.name), .init(authority.text("spec.commonName") ?? ""), .init(authority.text("spec.issuerRef.name") ?? "itself"),
-                    .init(authority.text("status.notAfter") ?? "-"), .init(authority.text("status.renewalTime") ?? "-"),
-                    .init(authority.text("status.rollover") ?? authority.text("status.phase") ?? "-"), .init("\(counts[authority.name] ?? 0)"),
-                    .init("\(authority.texts("status.revoked").count)"),
-                ])
-            }
-            Output.write(table.take().map { $0 + "\n" }.joined())
+            let authorities = try await AuthorityTable.ask(client)
+            output.write(authorities.json) { authorities.text }
         }
     }
 }
 
 struct ShowAuthority: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Shows what an authority is: numbers, times, roots, what is revoked.")
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Shows what an authority is: numbers, times, roots, what is revoked.",
+        discussion: "EXIT CODES\n  0  shown    1  it is not there, or the server was not reached")
 
     @Argument(help: ArgumentHelp("Name of the CertificateAuthority.", valueName: "name")) var name: String
     @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var output: PlainOutputOptions
 
     func run() async throws {
         try await connection.withClient { client in
-            Output.write(Self.text(try await AuthorityRecord.fetch(name, client)))
+            let authority = try await AuthorityRecord.fetch(name, client)
+            output.write(authority.document) { authority.description }
         }
-    }
-
-    static func text(_ authority: AuthorityRecord) -> String {
-        var lines: [(String, String)] = [("Name", authority.name)]
-        for (title, path) in [
-            ("Common name", "spec.commonName"), ("Issuer", "spec.issuerRef.name"), ("Serial", "status.serial"), ("Fingerprint", "status.fingerprint"),
-            ("Not before", "status.notBefore"), ("Not after", "status.notAfter"), ("Renewal", "status.renewalTime"), ("Rollover", "status.rollover"),
-            ("Awaits", "status.awaits"), ("List until", "status.crlNextUpdate"),
-        ] {
-            if let text = authority.text(path) { lines.append((title, text)) }
-        }
-        for root in authority.trust { lines.append(("Root", root.fingerprint)) }
-        for serial in authority.texts("status.revoked") { lines.append(("Revoked", serial)) }
-        return lines.map { ($0.0 + ":").padding(toLength: 14, withPad: " ", startingAt: 0) + $0.1 + "\n" }.joined()
     }
 }
 

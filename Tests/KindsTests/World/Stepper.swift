@@ -7,7 +7,7 @@ import Resource
 /// A daemon made of values: it takes one object at a time in a seeded order, and does with it what
 /// the controller does: look, plan, write, perform. It can crash between any two of these.
 struct Stepper {
-    enum Outcome { case changed, quiet, waits, crashed }
+    enum Outcome { case changed, quiet, waits }
 
     private struct Hand {
         var step: (any AnyResource, inout Ledger, inout Int64) async throws -> Outcome
@@ -77,7 +77,6 @@ struct Stepper {
             case .changed: quiet = []
             case .quiet: quiet.insert(reference)
             case .waits: break
-            case .crashed: return false
             }
         }
         throw NoRest(ledger: ledger)
