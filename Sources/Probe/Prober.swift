@@ -185,13 +185,7 @@ package final class Prober: Sendable {
         let now = time.date()
         let answers = await withTaskGroup(of: (String, Result<MembershipCheck.View, ProbeFailure>).self) { tasks in
             for place in places {
-                tasks.addTask {
-                    do throws(ProbeFailure) {
-                        return (place.node, .success(try await MembersPage.ask(place.address, trust: trust, within: limit, now: now)))
-                    } catch {
-                        return (place.node, .failure(error))
-                    }
-                }
+                tasks.addTask { [self] in (place.node, await view(of: place, trust, limit, now)) }
             }
             var answers: [(String, Result<MembershipCheck.View, ProbeFailure>)] = []
             for await answer in tasks { answers.append(answer) }
@@ -201,6 +195,15 @@ package final class Prober: Sendable {
         if let finding = MembershipCheck.check(wanted: wanted, views: views) { return .success(finding) }
         guard case .failure(let failure)? = answers.first?.1 else { return .failure(ProbeFailure(.unreachable, "no node can be asked")) }
         return .failure(ProbeFailure(failure.category, "\(answers[0].0): \(failure.text)"))
+    }
+
+    /// By itself: written into the group's closure, an optimizing Swift 6.3 makes a failure of it that is no value.
+    private func view(of place: ProbeJob.Place, _ trust: ProbeTrust?, _ limit: Duration, _ now: Date) async -> Result<MembershipCheck.View, ProbeFailure> {
+        do throws(ProbeFailure) {
+            return .success(try await MembersPage.ask(place.address, trust: trust, within: limit, now: now))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// nil when the node has none.

@@ -49,17 +49,22 @@ struct ClusterClient: Sendable {
     ) async -> [(endpoint: MemberURL, answer: Result<Response, GRPCStatus>)] {
         await withTaskGroup(of: (Int, Result<Response, GRPCStatus>).self) { group in
             for (index, endpoint) in endpoints.enumerated() {
-                group.addTask {
-                    do throws(GRPCStatus) {
-                        return (index, .success(try await ask(endpoint, call, request)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
+                group.addTask { (index, await outcome(endpoint, call, request)) }
             }
             var answers: [(Int, Result<Response, GRPCStatus>)] = []
             for await answer in group { answers.append(answer) }
             return answers.sorted { $0.0 < $1.0 }.map { (endpoints[$0.0], $0.1) }
+        }
+    }
+
+    /// By itself: written into the group's closure, an optimizing Swift 6.3 makes a failure of it that is no value.
+    private func outcome<Request: Sendable, Response: Sendable>(
+        _ endpoint: MemberURL, _ call: Call<Request, Response>, _ request: Request
+    ) async -> Result<Response, GRPCStatus> {
+        do throws(GRPCStatus) {
+            return .success(try await ask(endpoint, call, request))
+        } catch {
+            return .failure(error)
         }
     }
 
