@@ -16,8 +16,8 @@ struct AuthorityTable {
         let kind = try Selection.kind("CertificateAuthority", kinds: kinds)
         let leaf = try Selection.kind("Certificate", kinds: kinds)
         return AuthorityTable(
-            try await client.list(kind).0.map { try AuthorityRecord(kind, $0) },
-            certificates: try await client.list(leaf).0.map { try AuthorityRecord(leaf, $0) })
+            try await client.list(kind).items.map { try AuthorityRecord(kind, $0) },
+            certificates: try await client.list(leaf).items.map { try AuthorityRecord(leaf, $0) })
     }
 
     init(_ authorities: [AuthorityRecord], certificates: [AuthorityRecord]) {
