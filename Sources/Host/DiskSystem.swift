@@ -60,12 +60,18 @@ package struct SystemDisk: Disk {
 
     package func lock(_ path: String) throws(DiskError) -> any DiskLock {
         let file = SystemFile(path: path, descriptor: try openDescriptor(path, O_RDWR | O_CREAT))
+        var patience = 200
         while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
             switch errno {
             case EINTR: continue
             case EWOULDBLOCK:
                 let text = String(decoding: try file.read(at: 0, count: 32), as: UTF8.self)
-                throw .locked(path: path, holder: Int32(text.prefix { $0.isNumber }))
+                let holder = Int32(text.prefix { $0.isNumber })
+                // What has let it go, or is dead, may have a child that was forked and has not become its program yet: until then it has all open files, too.
+                let isOver = holder.map { $0 == getpid() || kill($0, 0) != 0 && errno == ESRCH } ?? false
+                guard isOver, patience > 0 else { throw .locked(path: path, holder: holder) }
+                patience -= 1
+                usleep(5_000)
             default: throw DiskError("lock", path, errno: errno)
             }
         }

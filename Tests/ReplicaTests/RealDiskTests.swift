@@ -51,6 +51,30 @@ import Testing
         }
     }
 
+    /// A child that was forked and has not become its program yet holds the lock, too, for a moment after it was let go.
+    @Test func `a lock that its own process has just let go is waited for, one of a process that lives is not`() async throws {
+        try await withDirectory { directory in
+            let disk = SystemDisk()
+            try disk.makeDirectory(directory)
+            let path = directory + "/lock"
+            var lock: (any DiskLock)? = try disk.lock(path)
+            // As the child has it: one open file more, which goes by itself.
+            let copies = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }.filter {
+                (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path
+            }.map { dup($0) }
+            #expect(copies.count == 1 && lock != nil)
+            lock = nil
+            DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(50)) { for copy in copies { close(copy) } }
+            let again = try disk.lock(path)
+            try withExtendedLifetime(again) {
+                try "1\n".write(toFile: path, atomically: false, encoding: .utf8)
+                let began = ContinuousClock.now
+                #expect(throws: DiskError.locked(path: path, holder: 1)) { try disk.lock(path) }
+                #expect(ContinuousClock.now - began < .milliseconds(900))
+            }
+        }
+    }
+
     @Test func `errors name the path and the system's words`() async throws {
         try await withDirectory { directory in
             let disk = SystemDisk()
