@@ -1,3 +1,5 @@
+import Manifest
+
 /// Where a plasma server is reached.
 package enum Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// A Unix socket; the file's mode decides who may speak.
@@ -9,6 +11,7 @@ package enum Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: `ClientError.usage` with what may be written instead.
     package init(_ text: String, caPEM: String? = nil, token: String? = nil) throws(ClientError) {
         if text.hasPrefix("https://"), text.count > "https://".count {
+            do throws(ScalarProblem) { _ = try HTTPURL(scalar: text) } catch { throw .usage("server \"\(text)\" \(error.rest)") }
             self = .https(text.hasSuffix("/") ? String(text.dropLast()) : text, caPEM: caPEM, token: token)
         } else if text.hasPrefix("unix:///") {
             self = .unix(String(text.dropFirst("unix://".count)))

@@ -38,12 +38,13 @@ int chost_multicast_receiver(uint32_t group, uint16_t port, uint32_t local) {
 int chost_multicast_sender(uint32_t group, uint16_t port, uint32_t local, uint16_t *source_port) {
     int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0) return -errno;
-    int yes = 1, no = 0;
+    // From loopback nothing leaves this host; from another address it goes as far as its wire does.
+    int yes = 1, hops = local >> 24 == 127 ? 0 : 1;
     struct in_addr through = {.s_addr = htonl(local)};
     struct sockaddr_in own = endpoint(local, 0), target = endpoint(group, port);
     socklen_t length = sizeof own;
     if (setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_IF, &through, sizeof through) < 0 ||
-        setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_TTL, &no, sizeof no) < 0 ||
+        setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_TTL, &hops, sizeof hops) < 0 ||
         setsockopt(descriptor, IPPROTO_IP, IP_MULTICAST_LOOP, &yes, sizeof yes) < 0 ||
         bind(descriptor, (struct sockaddr *)&own, sizeof own) < 0 ||
         getsockname(descriptor, (struct sockaddr *)&own, &length) < 0 ||
@@ -56,11 +57,12 @@ int chost_multicast_sender(uint32_t group, uint16_t port, uint32_t local, uint16
     return descriptor;
 }
 
-ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint16_t *source_port) {
+ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint32_t *source, uint16_t *source_port) {
     struct sockaddr_in from;
     socklen_t length = sizeof from;
-    ssize_t received = recvfrom(descriptor, bytes, count, 0, (struct sockaddr *)&from, &length);
-    if (received < 0) return -errno;
+    ssize_t got = recvfrom(descriptor, bytes, count, 0, (struct sockaddr *)&from, &length);
+    if (got < 0) return -errno;
+    *source = ntohl(from.sin_addr.s_addr);
     *source_port = ntohs(from.sin_port);
-    return received;
+    return got;
 }

@@ -37,8 +37,10 @@ final class EtcdWatch: Sendable {
             do throws(GRPCStatus) {
                 return try await open()
             } catch {
-                guard error.code == .unavailable, ContinuousClock.now < end, !Task.isCancelled else { throw StoreError(error) }
+                guard error.code == .unavailable || error.code == .deadlineExceeded, !Task.isCancelled else { throw StoreError(error) }
+                // The next one who asks goes elsewhere, too.
                 await pause()
+                guard ContinuousClock.now < end else { throw StoreError(error) }
             }
         }
     }
@@ -90,7 +92,8 @@ final class EtcdWatch: Sendable {
                 $0.progressNotify = true
             }
         })
-        guard let answer = try await stream.next() else { throw GRPCStatus(.unavailable, "the watch ended before it began") }
+        // One that lives and says nothing is given up as one that is not there: another may answer.
+        guard let answer = try await stream.next(within: client.options.callWithin) else { throw GRPCStatus(.unavailable, "the watch ended before it began") }
         guard answer.created, !answer.canceled else { throw Self.refusal(answer.cancelReason) }
         try Self.check(answer)
         state.withLock { state in

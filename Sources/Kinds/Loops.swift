@@ -69,7 +69,7 @@ package struct Drivers: Sendable {
     package func loops(performs: Bool, looksAnew: Bool = false) -> [AnyLoop] {
         let hostDriver = Host.Keeper(here: host, directory: directory + "/host", processes: processes, time: time)
         let machines = VirtualMachine.Keeper(
-            hypervisor: hypervisor, segments: segments, time: time, host: host, firmware: findFirmware())
+            hypervisor: hypervisor, segments: segments, time: time, host: host, findFirmware: { QEMU.findFirmware() })
         let disks = Disk.Keeper(images: images, hypervisor: hypervisor, directory: directory + "/disks")
         let networks = Network.Keeper(segments: segments)
         let health = Service.Keeper(prober: prober, certificates: vault, assigns: performs, time: time)

@@ -114,7 +114,18 @@ extension JSON {
         if ["y", "n", "yes", "no", "on", "off", "true", "false", "null"].contains(text.lowercased()) { return false }
         // Numbers, times and dates of YAML 1.1: 1_000, 12:30, 2026-01-01; but four numbers with dots are an address.
         let isNumeric = (0x30...0x39).contains(first) && bytes.allSatisfy { (0x30...0x39).contains($0) || "+-.:_eExXoO".utf8.contains($0) }
-        return !isNumeric || (try? IPv4Address(scalar: text)) != nil
+        return !(isNumeric || isBased(bytes) || isDate(bytes)) || (try? IPv4Address(scalar: text)) != nil
+    }
+
+    /// 0b101, 0x1F: numbers of YAML 1.1, also with underscores.
+    private static func isBased(_ bytes: [UInt8]) -> Bool { bytes.count > 2 && bytes[0] == 0x30 && "bBxX".utf8.contains(bytes[1]) }
+
+    /// 2026-01-01, 2026-1-1T00:00:00Z, 2026-01-01 00:00:00: YAML 1.1's timestamps.
+    private static func isDate(_ bytes: [UInt8]) -> Bool {
+        let parts = bytes.split(separator: UInt8(ascii: "-"), maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0].count == 4, (1...2).contains(parts[1].count), (parts[0] + parts[1]).allSatisfy({ (0x30...0x39).contains($0) }) else { return false }
+        let day = parts[2].prefix { (0x30...0x39).contains($0) }, rest = parts[2].dropFirst(day.count)
+        return (1...2).contains(day.count) && (rest.first.map { "tT ".utf8.contains($0) } ?? true)
     }
 
     private static func isWordByte(_ byte: UInt8) -> Bool {

@@ -49,12 +49,36 @@ package enum YAML {
             let name = bytes[offset] == 0 ? "a NUL byte" : "the control character 0x\(hex(bytes[offset]))"
             return refused(offset, "\(name) may not stand in a manifest; is this a text file?")
         }
+        if let (offset, message) = strayCharacter(bytes) { return refused(offset, message) }
         if let offset = tooManyTagDirectives(bytes) {
             return refused(offset, "has more than \(tagDirectivesMax) %TAG directives; leave them out, plasma knows no tags of others")
         }
         var composer = Composer(bytes: withoutSurrogatePairs(bytes), file: file, limits: limits)
         composer.readAll()
         return (composer.documents, composer.problems)
+    }
+
+    /// A character that libyaml refuses far ahead of where it reads, so that its place could not be told, or that it takes for the end of a
+    /// line, as YAML 1.1 does and YAML 1.2 (5.4) and editors do not: what stands behind it in a comment would be configuration.
+    private static func strayCharacter(_ bytes: [UInt8]) -> (offset: Int, message: String)? {
+        var next = 0
+        while let offset = bytes[next...].firstIndex(where: { $0 == 0xC2 || $0 == 0xE2 || $0 == 0xEF }) {
+            next = offset + 1
+            let rest = bytes[next...].prefix(2)
+            switch (bytes[offset], rest.first, rest.last) {
+            case (0xC2, 0x85?, _): return (offset, "the line separator U+0085 may not stand in a manifest; in quotes it is written \\N")
+            case (0xC2, (0x80...0x9F)?, _):
+                return (offset, "the control character U+00\(hex(rest[next]).uppercased()) may not stand in a manifest; is this text of another code page than UTF-8?")
+            case (0xE2, 0x80?, 0xA8?): return (offset, "the line separator U+2028 may not stand in a manifest; in quotes it is written \\u2028")
+            case (0xE2, 0x80?, 0xA9?): return (offset, "the paragraph separator U+2029 may not stand in a manifest; in quotes it is written \\u2029")
+            case (0xEF, 0xBF?, 0xBE?), (0xEF, 0xBF?, 0xBF?): return (offset, "U+FFF\(rest.last == 0xBE ? "E" : "F") is no character, and may not stand in a manifest")
+            // Files of an editor that writes it, one behind the other.
+            case (0xEF, 0xBB?, 0xBF?) where offset > 0 && (bytes[offset - 1] == 0x0A || bytes[offset - 1] == 0x0D):
+                return (offset, "a byte order mark (U+FEFF) stands at the beginning of this line; take it out: it may stand at the beginning of a file only")
+            default: continue
+            }
+        }
+        return nil
     }
 
     /// libyaml compares each %TAG directive with all before it, so that many of them would take minutes.

@@ -51,7 +51,15 @@ package struct Images: Sendable {
     /// - Parameter format: nil: what it looks like.
     package func inspect(_ path: String, format: String? = nil) async throws(MachineError) -> Image? {
         do {
-            guard try await FileLook.at(path, { FileManager.default.fileExists(atPath: path) }) else { return nil }
+            let isThere = try await FileLook.at(path) {
+                var status = stat()
+                if stat(path, &status) == 0 { return true }
+                if errno == ENOENT || errno == ENOTDIR { return false }
+                throw MachineError.image(path: path, errnoText(errno))
+            }
+            guard isThere else { return nil }
+        } catch let error as MachineError {
+            throw error
         } catch {
             throw .image(path: path, error is FileLook.Silence ? "its file system does not answer; is the server that it is on reachable?" : "\(error)")
         }

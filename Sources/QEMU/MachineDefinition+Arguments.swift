@@ -71,7 +71,7 @@ extension MachineDefinition {
         return ArgumentGroup(field: "drives[\(index)]", arguments: [
             "-drive", "if=none,id=disk\(index),format=\(drive.format),discard=unmap,file=" + escaped(drive.path),
             "-device", "virtio-blk-pci,id=disk\(index)-device,drive=disk\(index),serial=" + escaped(drive.serial)
-                + boot(drive.bootIndex) + address(index, first: 0x10, last: 0x1e),
+                + boot(drive.bootIndex) + address(ofDrive: index),
         ])
     }
 
@@ -83,14 +83,14 @@ extension MachineDefinition {
                 "socket,id=net\(index),mcast=\(escaped(group)),localaddr=\(escaped(localAddress))"
             case .tap(let device):
                 "tap,id=net\(index),ifname=\(escaped(device)),script=no,downscript=no"
-            case .user(let forwards):
-                "user,id=net\(index)" + forwards.sorted { $0.key < $1.key }
-                    .map { ",hostfwd=tcp:127.0.0.1:\($0.key)-:\($0.value)" }.joined()
+            case .user(let forwards, let subnet):
+                "user,id=net\(index)" + (subnet.map { $0.arguments } ?? "") + forwards.sorted { $0.key < $1.key }
+                    .map { ",hostfwd=tcp:127.0.0.1:\($0.key)-\(subnet?.guest ?? ""):\($0.value)" }.joined()
             }
         return ArgumentGroup(field: "interfaces[\(index)]", arguments: [
             "-netdev", backend,
             "-device", "virtio-net-pci,id=net\(index)-device,netdev=net\(index),mac=\(interface.mac)"
-                + boot(interface.bootIndex) + address(index, first: 0x2, last: 0x9),
+                + boot(interface.bootIndex) + address(ofInterface: index),
         ])
     }
 
@@ -100,9 +100,20 @@ extension MachineDefinition {
         return ",bootindex=\(index)"
     }
 
-    /// Those that find no place in their range are placed by QEMU.
-    private func address(_ index: Int, first: Int, last: Int) -> String {
-        first + index <= last ? ",addr=0x" + hex(first + index) : ""
+    /// From 0x10 to 0x1e, in their order, for the guest names them by it. More than fifteen are two to a slot, all of them.
+    private func address(ofDrive index: Int) -> String {
+        if drives.count <= 15 { return ",addr=0x" + hex(0x10 + index) }
+        let isFirstOfTwo = index % 2 == 0 && index + 1 < drives.count
+        return ",addr=0x\(hex(0x10 + index / 2)).0x\(index % 2)" + (isFirstOfTwo ? ",multifunction=on" : "")
+    }
+
+    /// From 0x2 to 0x9. QEMU gives the ninth the first that is free, which is 1; the tenth has what is left.
+    private func address(ofInterface index: Int) -> String {
+        switch index {
+        case ..<8: ",addr=0x" + hex(0x2 + index)
+        case 8: ""
+        default: ",addr=0xf"
+        }
     }
 }
 

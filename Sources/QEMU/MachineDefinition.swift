@@ -32,8 +32,32 @@ package struct MachineDefinition: Hashable, Codable, Sendable {
             case multicast(group: String, localAddress: String)
             /// A persistent TAP device, a bridge's port.
             case tap(String)
-            /// QEMU's user networking; TCP ports of the host's loopback lead to ports of the guest.
-            case user(forwards: [Int: Int])
+            /// QEMU's user networking; TCP ports of the host's loopback lead to ports of the guest. `subnet` nil: QEMU's own, 10.0.2.0/24.
+            case user(forwards: [Int: Int], subnet: UserSubnet? = nil)
+        }
+
+        /// Another subnet of QEMU's user networking than its own.
+        package struct UserSubnet: Hashable, Codable, Sendable {
+            /// "192.168.76.0/24"
+            package var subnet: String
+            /// Where the guest finds the host.
+            package var host: String
+            /// Where the guest finds the name server.
+            package var dns: String
+            /// The guest's own address, which it is given by DHCP, and where ports lead to.
+            package var guest: String
+
+            package init(subnet: String, host: String, dns: String, guest: String) {
+                self.subnet = subnet
+                self.host = host
+                self.dns = dns
+                self.guest = guest
+            }
+
+            /// QEMU's own.
+            package static let usual = UserSubnet(subnet: "10.0.2.0/24", host: "10.0.2.2", dns: "10.0.2.3", guest: "10.0.2.15")
+
+            var arguments: String { ",net=\(subnet),host=\(host),dns=\(dns),dhcpstart=\(guest)" }
         }
 
         package var mac: String

@@ -51,6 +51,7 @@ struct Imagined: Sendable {
 
     init<P: Planner>(_: P.Type, _ resource: Resource<P.K>, _ seen: P.Observation, _ reader: Reader, heldBy holder: Reference?) {
         var plan = P.plan(Goal(resource), given: seen, reader)
+        plan = plan.heldByUnreadable(resource, reader)
         if let holder { plan = plan.held(by: holder) }
         var foreseen = resource
         // What `apply` would do is asked; that it is held back just now is not part of the answer.

@@ -8,6 +8,8 @@ package struct ChildChanges: Sendable {
     package var retire: [any AnyResource] = []
     /// Objects that bear a wanted name but belong to somebody else.
     package var foreign: [Reference] = []
+    /// Wanted names under which something is stored that cannot be read.
+    package var unreadable: [Reference] = []
 
     package var isEmpty: Bool { create.isEmpty && update.isEmpty && retire.isEmpty }
 
@@ -18,6 +20,10 @@ package struct ChildChanges: Sendable {
         for child in wanted {
             names.insert(child.reference)
             guard let existing = ledger[child.reference] else {
+                guard ledger.whyUnreadable(child.reference) == nil else {
+                    unreadable.append(child.reference)
+                    continue
+                }
                 var new = child
                 new.metadata.uid = makeUID()
                 new.metadata.generation = 1

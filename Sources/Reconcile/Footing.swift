@@ -29,9 +29,9 @@ package struct Footing: Sendable {
             let fresh = Reader(reader.ledger)
             guard fresh.holdsStill(other) == nil, let seen = await look(loop, other, fresh) else { continue }
             let imagined = loop.imagine(other, seen, fresh, nil)
-            // What is suspended stands where it stands: what it would do is not what it is about to do.
-            let isSuspended = other.metadata.annotations[Annotation.suspended] == "true"
-            if named.contains(reference) && !isSuspended ? imagined.isNews : imagined.isDetailNews { return reference }
+            // What is suspended, or was tried and failed, stands where it stands: what it would do is not what it is about to do.
+            let isAtRest = other.metadata.annotations[Annotation.suspended] == "true" || other.summary?.attempt != nil
+            if named.contains(reference) && !isAtRest ? imagined.isNews : imagined.isDetailNews { return reference }
         }
         return nil
     }
@@ -44,9 +44,38 @@ extension Plan {
         held.happenings = happenings
         return held
     }
+
+    /// The same plan, or one that holds everything as it is: when it rests on something that is stored, but not known. That may be in use, or be wanted.
+    func heldByUnreadable(_ owner: any AnyResource, _ reader: Reader) -> Plan {
+        guard let unreadable = reader.unreadable(mayBeAnybody: !actions.isEmpty || owner.metadata.isLeaving) else { return self }
+        return Plan(
+            reader.ledger.stalled(byUnreadable: unreadable), children: reader.ledger.children(ofUID: owner.metadata.uid),
+            status: statusIfHeld ?? status, differences: differences)
+    }
+}
+
+extension Ledger {
+    /// What to say of an object that needs one that is stored, but not known.
+    func stalled(byUnreadable reference: Reference) -> Condition {
+        .stalled("\(reference) is \(wordsOfUnreadable(reference))")
+    }
+
+    func wordsOfUnreadable(_ reference: Reference) -> String {
+        "stored in a form that this version of plasma cannot read (\(whyUnreadable(reference) ?? "")); start the version that wrote it, or put it right in the store"
+    }
 }
 
 extension Reader {
+    /// The first of what was read that is stored, but not known.
+    /// - Parameter mayBeAnybody: whether one counts that perhaps names what those were sought for that name it.
+    func unreadable(mayBeAnybody: Bool) -> Reference? {
+        let unknown = ledger.unreadableReferences
+        if unknown.isEmpty { return nil }
+        let read = subscriptions
+        let isAnybodySought = mayBeAnybody && read.contains { if case .mentions = $0 { true } else { false } }
+        return unknown.first { isAnybodySought || read.contains(.object($0)) || read.contains(.follower($0)) || read.contains(.kind($0.kind)) }
+    }
+
     /// The objects that were read by name, in order.
     fileprivate var named: [Reference] {
         subscriptions.compactMap { if case .object(let reference) = $0 { reference } else { nil } }.sorted()

@@ -6,6 +6,8 @@ package struct Ledger: Sendable {
     private var records: TreeDictionary<String, TreeDictionary<String, any AnyResource>> = [:]
     private var childrenByOwner: TreeDictionary<String, TreeSet<Reference>> = [:]
     private var mentioning: TreeDictionary<Reference, TreeSet<Reference>> = [:]
+    /// Why a record that is stored is not among them, by what its key names.
+    private var unreadable: TreeDictionary<Reference, String> = [:]
     /// The store's revision it reflects.
     package var revision: Int64 = 0
 
@@ -16,6 +18,7 @@ package struct Ledger: Sendable {
         set {
             // Values are put back whole: changing one in its place in a tree crashed now and then (HashTreeCollections' `_modify`
             // descends without holding what it descends through).
+            unreadable.removeValue(forKey: reference)
             var ofKind = records[reference.kind] ?? [:]
             let old = ofKind[reference.name]
             if let newValue { ofKind.updateValue(newValue, forKey: reference.name) } else { ofKind.removeValue(forKey: reference.name) }
@@ -41,6 +44,17 @@ package struct Ledger: Sendable {
             }
         }
     }
+
+    /// Why what is stored there is not known; nil where nothing is, or is known.
+    package func whyUnreadable(_ reference: Reference) -> String? { unreadable[reference] }
+
+    package mutating func note(unreadable reference: Reference, why: String) {
+        self[reference] = nil
+        unreadable.updateValue(why, forKey: reference)
+    }
+
+    /// What is stored and not known, in order.
+    package var unreadableReferences: [Reference] { unreadable.keys.sorted() }
 
     package func get<K: Kind>(_: K.Type, _ name: String) -> Resource<K>? {
         records[K.name]?[name] as? Resource<K>

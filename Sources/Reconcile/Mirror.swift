@@ -150,45 +150,62 @@ package final class Mirror: Service {
         }
     }
 
+    /// What is stored under a key.
+    private enum Stored: Sendable {
+        case record(any AnyResource)
+        case unreadable(why: String)
+        case nothing
+    }
+
     private func follow() async throws {
         // Events are watched too, and passed over: a write that holds nothing else must be caught up with.
         let prefix = KeyRange.prefix(Key(Registry.root))
         let snapshot = try await store.range(RangeRequest(.prefix(Key(Registry.objects))))
         let records = await decoded(snapshot.entries)
-        let present = Set(records.map(\.reference))
-        let gone = state.withLock { $0.ledger.all.map(\.reference).filter { !present.contains($0) } }
-        take(records.map { ($0.reference, $0) } + gone.map { ($0, nil) }, revision: snapshot.revision)
+        let present = Set(records.map(\.0))
+        let gone = state.withLock { ($0.ledger.all.map(\.reference) + $0.ledger.unreadableReferences).filter { !present.contains($0) } }
+        take(records + gone.map { ($0, .nothing) }, revision: snapshot.revision)
         state.withLock { $0.isSynced = true }
         for try await batch in try await store.watch(prefix, from: snapshot.revision + 1) {
             take(batch.events.compactMap { event in
                 switch event {
-                case .put(let entry, _): return record(entry).map { ($0.reference, $0) }
-                case .delete(let key, _, _): return reference(key).map { ($0, nil) }
+                case .put(let entry, _): return read(entry)
+                case .delete(let key, _, _): return place(key).map { ($0.reference, .nothing) }
                 }
             }, revision: batch.revision)
         }
     }
 
     /// Decoding is most of a start: it is spread over the processors.
-    private func decoded(_ entries: [Entry]) async -> [any AnyResource] {
-        await withTaskGroup(of: (start: Int, records: [any AnyResource]).self) { group in
+    private func decoded(_ entries: [Entry]) async -> [(Reference, Stored)] {
+        await withTaskGroup(of: (start: Int, records: [(Reference, Stored)]).self) { group in
             for start in stride(from: 0, to: entries.count, by: 256) {
                 let part = entries[start ..< min(start + 256, entries.count)]
-                group.addTask { (start, part.compactMap { self.record($0) }) }
+                group.addTask { (start, part.compactMap { self.read($0) }) }
             }
-            var parts: [(start: Int, records: [any AnyResource])] = []
+            var parts: [(start: Int, records: [(Reference, Stored)])] = []
             for await part in group { parts.append(part) }
             return parts.sorted { $0.start < $1.start }.flatMap(\.records)
         }
     }
 
-    private func take(_ changes: [(Reference, (any AnyResource)?)], revision: Int64) {
+    private func take(_ changes: [(Reference, Stored)], revision: Int64) {
         state.withLock { state in
-            for (reference, after) in changes {
+            for (reference, stored) in changes {
                 let before = state.ledger[reference]
-                if before == nil, after == nil { continue }
-                if let before, let after, before.metadata.resourceVersion == after.metadata.resourceVersion { continue }
-                state.ledger[reference] = after
+                var after: (any AnyResource)?
+                let wasUnreadable = state.ledger.whyUnreadable(reference) != nil
+                switch stored {
+                case .record(let record):
+                    if before?.metadata.resourceVersion == record.metadata.resourceVersion { continue }
+                    after = record
+                    state.ledger[reference] = record
+                case .unreadable(let why): state.ledger.note(unreadable: reference, why: why)
+                case .nothing: state.ledger[reference] = nil
+                }
+                // Where nothing was known and nothing is, somebody may wait for a key that cannot be read.
+                let isUnreadable = state.ledger.whyUnreadable(reference) != nil
+                if before == nil, after == nil, wasUnreadable == isUnreadable { continue }
                 state.listeners.tell(LedgerChange(reference: reference, before: before, after: after))
             }
             state.ledger.revision = max(state.ledger.revision, revision)
@@ -196,18 +213,24 @@ package final class Mirror: Service {
         wakeAll(upTo: revision)
     }
 
-    private func reference(_ key: Key) -> Reference? {
+    private func place(_ key: Key) -> (reference: Reference, kind: AnyKind)? {
         guard let place = Registry.parse(key.description), let kind = kindsByPlural[place.plural] else { return nil }
-        return Reference(kind: kind.name, name: place.name)
+        return (Reference(kind: kind.name, name: place.name), kind)
     }
 
-    private func record(_ entry: Entry) -> (any AnyResource)? {
-        guard let place = Registry.parse(entry.key.description), let kind = kindsByPlural[place.plural] else { return nil }
+    private func read(_ entry: Entry) -> (Reference, Stored)? {
+        guard let (reference, kind) = place(entry.key) else { return nil }
         do {
-            return try kind.decode(entry.value, entry.modRevision)
+            let record = try kind.decode(entry.value, entry.modRevision)
+            if record.reference == reference { return (reference, .record(record)) }
+            return unreadable(entry, reference, why: "it says that it is \(record.reference)")
         } catch {
-            logger.error("a stored record cannot be read and is left alone", metadata: ["key": "\(entry.key)", "error": "\(error)"])
-            return nil
+            return unreadable(entry, reference, why: (error as? UnreadableRecord)?.why ?? "\(error)")
         }
+    }
+
+    private func unreadable(_ entry: Entry, _ reference: Reference, why: String) -> (Reference, Stored) {
+        logger.error("a stored record cannot be read and is left alone", metadata: ["key": "\(entry.key)", "error": "\(why)"])
+        return (reference, .unreadable(why: why))
     }
 }

@@ -17,11 +17,22 @@ struct Reporter {
         var objects: [ObjectDiff] = []
         let wanted = everything.sorted().filter(isWanted)
         for reference in wanted {
-            if let object = object(reference, place(of: reference, draftsByReference), isWanted) { objects.append(object) }
+            guard var object = object(reference, place(of: reference, draftsByReference), isWanted) else { continue }
+            // Of what is made by another the paths are not that one's.
+            if let own = draftsByReference[reference] {
+                for index in object.changes.indices { object.changes[index].mark = own.mark(of: object.changes[index].path) }
+            }
+            objects.append(object)
+        }
+        for reference in stored.unreadableReferences where isWanted(reference) {
+            let draft = draftsByReference[reference]
+            objects.append(ObjectDiff(
+                reference: reference, file: draft?.file, mark: draft?.mark(of: ""), operation: .keep,
+                changes: [Change(path: "", from: nil, to: nil, class: .unknown, impact: .none)], note: stored.wordsOfUnreadable(reference), isUnknown: true))
         }
         for stray in strays {
             switch stray {
-            case .success(let stray) where isWanted(stray.reference):
+            case .success(let stray) where isWanted(stray.reference) && stored.whyUnreadable(stray.reference) == nil:
                 objects.append(ObjectDiff(
                     reference: stray.reference, operation: .unmanaged,
                     changes: [Change(path: "world", from: .string(stray.what), to: nil, class: .drift, impact: .none)],
@@ -162,7 +173,7 @@ struct Reporter {
     private func leaves(_ a: JSON?, _ b: JSON?, at path: String) -> [(String, JSON?, JSON?)] {
         if a == b { return [] }
         if let a = a?.object, let b = b?.object {
-            return Set(a.keys).union(b.keys).sorted().flatMap { leaves(a[$0], b[$0], at: "\(path).\($0)") }
+            return Set(a.keys).union(b.keys).sorted().flatMap { leaves(a[$0], b[$0], at: Manifest.path(path, $0)) }
         }
         if let a = a?.array, let b = b?.array, a.count == b.count {
             return a.indices.flatMap { leaves(a[$0], b[$0], at: "\(path)[\($0)]") }

@@ -36,6 +36,9 @@ package struct Round<P: Planner>: Sendable {
         } else if let foreign = children.foreign.first {
             condition = .stalled("\(foreign) exists and belongs to somebody else; delete or rename it")
             (actions, detail) = ([], plan.statusIfHeld ?? plan.status)
+        } else if let unreadable = children.unreadable.first ?? plan.condition.waitedFor, ledger.whyUnreadable(unreadable) != nil {
+            condition = ledger.stalled(byUnreadable: unreadable)
+            (actions, detail) = ([], plan.statusIfHeld ?? plan.status)
         } else if isSuspended {
             let isHeldBack = !actions.isEmpty || !ChildChanges(of: resource, wanted: plan.children, in: ledger, now: now, makeUID: makeUID).isEmpty
             (actions, detail) = ([], plan.statusIfHeld ?? plan.status)
@@ -50,8 +53,7 @@ package struct Round<P: Planner>: Sendable {
             condition = .waiting(on: child.reference, "not looked at yet")
         }
         // Who waits on what stands still stands still as well, and says so: no patience helps.
-        var isStuck = false
-        if case .waiting(let other, _) = condition { isStuck = ledger[other]?.summary?.condition("Stalled")?.status == .yes }
+        let isStuck = condition.waitedFor.map { ledger[$0]?.summary?.condition("Stalled")?.status == .yes } ?? false
         if isStuck { phase = phase ?? "Stalled" }
         isGone = resource.metadata.isLeaving && condition == .ready && remaining.isEmpty && children.isEmpty && actions.isEmpty
         var shown = resource
@@ -75,6 +77,11 @@ extension Condition {
         case .failing: "Failing"
         case .stalled: "Stalled"
         }
+    }
+
+    /// The object that is waited for.
+    var waitedFor: Reference? {
+        if case .waiting(let other, _) = self { other } else { nil }
     }
 
     /// For a sentence: "converging: starting".

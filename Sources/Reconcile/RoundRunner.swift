@@ -86,6 +86,7 @@ struct RoundRunner<P: Planner>: Sendable {
             let isWritten = await write(failing: resource, failure, ticket, plan, ledger, &memory)
             return RoundResult(next: isWritten ? .failed : .void, memory: memory, subscriptions: reader.subscriptions)
         }
+        plan = plan.heldByUnreadable(resource, reader)
         if !plan.actions.isEmpty {
             let outdated = await cancelWhenGracefulShutdown { [workshop] in await workshop.footing.outdated(under: resource, reader) }
             if isEnding { return RoundResult(next: .void, memory: memory) }

@@ -89,8 +89,11 @@ package struct Change: Codable, Hashable, Sendable {
     package var to: JSON?
     package var `class`: Class
     package var impact: Impact
+    /// Where the object's own manifest speaks of it, or of what is nearest above it.
+    package var mark: Mark?
 
-    package init(path: String, from: JSON?, to: JSON?, class: Class, impact: Impact) {
+    package init(path: String, from: JSON?, to: JSON?, class: Class, impact: Impact, mark: Mark? = nil) {
+        self.mark = mark
         self.path = path
         self.from = from
         self.to = to

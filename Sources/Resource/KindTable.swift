@@ -9,7 +9,7 @@ package struct AnyKind: Sendable {
     package let columns: [Column]
     /// Reads a spec into a resource that has this metadata.
     package let read: @Sendable (Metadata, inout Fields) -> any AnyResource
-    /// Reads a stored record, and gives it the revision it was read at as `resourceVersion`.
+    /// Reads a stored record, and gives it the revision it was read at as `resourceVersion`. Throws `UnreadableRecord`.
     package let decode: @Sendable (_ bytes: [UInt8], _ revision: Int64) throws -> any AnyResource
     /// The JSON Schema of a whole object of this kind.
     package let schema: @Sendable () -> JSON
@@ -22,9 +22,13 @@ package struct AnyKind: Sendable {
         columns = K.columns
         read = { metadata, fields in Resource<K>(metadata: metadata, spec: K.readSpec(&fields)) }
         decode = { bytes, revision in
-            var resource = try Wire.decode(Resource<K>.self, from: bytes)
-            resource.metadata.resourceVersion = String(revision)
-            return resource
+            do {
+                var resource = try Wire.decode(Resource<K>.self, from: bytes)
+                resource.metadata.resourceVersion = String(revision)
+                return resource
+            } catch {
+                throw UnreadableRecord(kind: K.name, bytes, error)
+            }
         }
         schema = { objectSchema(of: kind) }
     }

@@ -37,6 +37,19 @@ struct NetworkInterface: Sendable {
         String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The bridge that it is a port of.
+    func bridge() -> String? {
+        guard let names = if_nameindex() else { return nil }
+        defer { if_freenameindex(names) }
+        var next = names
+        while let name = next.pointee.if_name {
+            let other = NetworkInterface(String(cString: name))
+            if other.device() == .bridge, chost_bridge_has_port(other.name, self.name) == 1 { return other.name }
+            next += 1
+        }
+        return nil
+    }
+
     func address() throws(SegmentError) -> InterfaceAddress? {
         var address: UInt32 = 0, netmask: UInt32 = 0
         let failure = chost_interface_address(name, &address, &netmask)

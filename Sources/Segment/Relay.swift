@@ -30,7 +30,7 @@ final class Relay: Sendable {
     private let receiver: Descriptor
     private let sender: Descriptor
     private let wake: Descriptor
-    /// Datagrams from this port are our own, come back from the group.
+    /// Datagrams from this port of the group's local address are our own, come back from the group.
     private let ownPort: UInt16
     private let state = Mutex(State())
 
@@ -43,10 +43,10 @@ final class Relay: Sendable {
         tap = Mutex(try Descriptor(tapNumber, "make the TAP device \(interface)"))
         self.tapNumber = tapNumber
         receiver = try Descriptor(
-            chost_multicast_receiver(group.address, group.port, MulticastGroup.localAddress), "join the multicast group \(group)")
+            chost_multicast_receiver(group.address, group.port, group.local), "join the multicast group \(group)")
         var port: UInt16 = 0
         sender = try Descriptor(
-            chost_multicast_sender(group.address, group.port, MulticastGroup.localAddress, &port), "send to the multicast group \(group)")
+            chost_multicast_sender(group.address, group.port, group.local, &port), "send to the multicast group \(group)")
         ownPort = port
         wake = try Descriptor(chost_event(), "make an event descriptor")
     }
@@ -126,13 +126,13 @@ final class Relay: Sendable {
 
     private func takeFrames(_ frame: inout [UInt8], _ counted: inout RelayCounters) -> String? {
         for _ in 0..<Self.burst {
-            var port: UInt16 = 0
-            let count = chost_receive(receiver.number, &frame, frame.count, &port)
+            var source: UInt32 = 0, port: UInt16 = 0
+            let count = chost_receive(receiver.number, &frame, frame.count, &source, &port)
             if count < 0 {
                 if count == -Int(EAGAIN) || count == -Int(EINTR) { return nil }
                 return "group \(group) cannot be read: \(errnoText(Int32(-count)))"
             }
-            if port == ownPort {
+            if port == ownPort, source == group.local {
                 counted.echoes += 1
             } else if write(tapNumber, frame, count) == count {
                 counted.framesIn += 1

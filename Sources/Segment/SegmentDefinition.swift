@@ -1,13 +1,15 @@
 /// The host's side of one L2 network.
 package struct SegmentDefinition: Hashable, Codable, Sendable {
     package enum Driver: Hashable, Codable, Sendable {
-        /// QEMU's multicast socket, the host on it through a TAP device: `group` "230.0.0.1:1234".
-        case multicast(group: String)
+        /// QEMU's multicast socket, the host on it through a TAP device: `group` "230.0.0.1:1234", joined on the interface of `localAddress`.
+        case multicast(group: String, localAddress: String = SegmentDefinition.loopback)
         /// A Linux bridge with a TAP device per machine; stays when this process ends.
         case bridge
         /// QEMU's user networking: nothing on the host.
         case user
     }
+
+    package static let loopback = "127.0.0.1"
 
     package var name: String
     package var driver: Driver
@@ -29,12 +31,17 @@ package struct SegmentDefinition: Hashable, Codable, Sendable {
         self.mtu = mtu
     }
 
+    /// What a relay that serves it says it serves; `nil` where none is needed.
+    package var relayed: String? {
+        if case .multicast(let group, let local) = driver { MulticastGroup(group, localAddress: local)?.description } else { nil }
+    }
+
     /// Refuses what no interface can be given.
     /// - Returns: the host's own address on it.
     func checked() throws(SegmentError) -> InterfaceAddress? {
         if case .user = driver { return nil }
         try checkInterfaceName(interface, of: name)
-        if case .multicast(let group) = driver, MulticastGroup(group) == nil {
+        if case .multicast(let group, let local) = driver, MulticastGroup(group, localAddress: local) == nil {
             throw .invalid(segment: name, "\"\(group)\" is not a multicast group; write it as 230.0.0.1:1234")
         }
         guard (576...9000).contains(mtu) else { throw .invalid(segment: name, "MTU \(mtu) is not from 576 to 9000") }
@@ -82,6 +89,7 @@ package struct SegmentSight: Hashable, Sendable {
 
 /// What a relay has done so far.
 package struct RelaySight: Hashable, Codable, Sendable {
+    /// "230.0.0.1:1234", "230.0.0.1:1234 on 10.1.0.5"
     package var group: String
     /// Why it stopped; `nil`: it runs.
     package var fault: String?

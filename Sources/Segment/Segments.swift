@@ -64,7 +64,17 @@ package struct Segments: Sendable {
         }
     }
 
-    /// A persistent TAP device for one machine, up and a port of the bridge. Again: changes nothing.
+    package func hasDevice(_ device: String) -> Bool { NetworkInterface(device).exists }
+
+    /// Whether a machine's TAP device is a port of the bridge; nil when one of the two is not there.
+    package func isPlugged(_ device: String, into bridge: String) -> Bool? {
+        guard NetworkInterface(device).exists else { return nil }
+        let isPort = chost_bridge_has_port(bridge, device)
+        return isPort < 0 ? nil : isPort == 1
+    }
+
+    /// A persistent TAP device for one machine, up and a port of the bridge, and of no other: one that a machine holds is moved under it,
+    /// as a cable is. Again: changes nothing.
     package func addTap(_ device: String, to bridge: String) async throws(SegmentError) {
         try checkInterfaceName(device, of: bridge)
         let interface = NetworkInterface(device)
@@ -80,8 +90,9 @@ package struct Segments: Sendable {
         let isPort = chost_bridge_has_port(bridge, device)
         try demand(isPort, "look at the ports of the bridge \(bridge)")
         if isPort == 0 {
+            if let other = interface.bridge() { try demand(chost_bridge_remove_port(other, device), "take \(device) from the bridge \(other)", unless: -EINVAL) }
             let failure = chost_bridge_add_port(bridge, device)
-            if failure == -EBUSY { throw .taken(interface: device, by: "a port of another bridge") }
+            if failure == -EBUSY { throw .taken(interface: device, by: "a port of something that is no bridge of the kernel's") }
             try demand(failure, "make \(device) a port of \(bridge)")
         }
         try interface.setUp(true)
@@ -109,7 +120,7 @@ package struct Segments: Sendable {
     }
 
     private func relay(_ segment: SegmentDefinition) async throws(SegmentError) {
-        guard case .multicast(let text) = segment.driver, let group = MulticastGroup(text) else {
+        guard case .multicast(let text, let local) = segment.driver, let group = MulticastGroup(text, localAddress: local) else {
             preconditionFailure("\(segment.name) was checked and has no multicast group")
         }
         if let old = relays.table.withLock({ $0[segment.interface] }) {

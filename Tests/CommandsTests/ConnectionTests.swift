@@ -1,4 +1,5 @@
 import ArgumentParser
+import API
 import Foundation
 import Manifest
 import Resource
@@ -88,6 +89,39 @@ struct ConnectionTests {
         }
         try folder.write("empty/readme.txt", "")
         #expect(throws: Failure.self) { try ManifestFiles(reading: [folder.path + "/empty"], workingDirectory: "/") }
+    }
+
+    /// With --prune, what is passed over in silence would be deleted.
+    @Test func `directories behind links are read, each once, and none is passed over`() throws {
+        let folder = try Folder()
+        for file in ["team/a.yaml", "other/b.yaml"] { try folder.write(file, file) }
+        let manager = FileManager.default
+        try manager.createSymbolicLink(atPath: folder.path + "/team/linked", withDestinationPath: folder.path + "/other")
+        try manager.createSymbolicLink(atPath: folder.path + "/team/circle", withDestinationPath: folder.path + "/team")
+        try manager.createSymbolicLink(atPath: folder.path + "/current", withDestinationPath: folder.path + "/team")
+        for given in ["/team", "/current", "/current/"] {
+            let files = try ManifestFiles(reading: [folder.path + given], workingDirectory: "/").files
+            #expect(files.map { String(decoding: $0.bytes, as: UTF8.self) } == ["team/a.yaml", "other/b.yaml"], "\(given)")
+        }
+        try manager.createSymbolicLink(atPath: folder.path + "/team/gone.yaml", withDestinationPath: folder.path + "/nowhere")
+        #expect(try ManifestFiles(reading: [folder.path + "/team"], workingDirectory: "/").problems.map(\.file) == [folder.path + "/team/gone.yaml"])
+    }
+
+    @Test func `manifests without an object are no wish`() throws {
+        for text in ["", "# nothing\n", "---\n---\n", "apiVersion: v1\nkind: List\nitems: []\n"] {
+            let files = ManifestFiles(files: [("lab.yaml", Array(text.utf8))], workingDirectory: "/")
+            #expect(throws: Failure("the manifests name no object: lab.yaml")) { try files.sound(kinds) }
+        }
+    }
+
+    @Test func `a problem is one line, whatever was written`() {
+        let problem = Problem(file: "lab.yaml", mark: Mark(line: 1, column: 2), message: "\"\u{1B}[31mRED\nlab.yaml:9:9: forged\" is no label's value")
+        #expect(InvalidManifest(problems: [problem]).description == "lab.yaml:1:2: \"\u{FFFD}[31mRED lab.yaml:9:9: forged\" is no label's value")
+    }
+
+    @Test(arguments: ["https://127.0.0.1:70000", "https://10.0.0.1:99999/", "https://host:-1", "https://user@host", "https://:8443"])
+    func `an address that cannot be one is told, and ends nothing`(_ text: String) {
+        #expect { try Endpoint(text) } throws: { "\($0)".contains(text) }
     }
 
     @Test func `the server is given absolute names and people are shown their own`() async throws {

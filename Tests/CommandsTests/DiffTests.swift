@@ -59,7 +59,8 @@ struct DiffTests {
 
     @Test func `secrets are not shown in any format`() {
         let change = Change(path: "spec.bmc.password", from: "hunter2", to: "hunter3", class: .config, impact: .none)
-        let object = ObjectDiff(reference: Reference(kind: "Node", name: "n"), operation: .update, changes: [change])
+        let noted = Change(path: "metadata.annotations[\"example.org/bmc-password\"]", from: "hunter2", to: "hunter3", class: .config, impact: .none)
+        let object = ObjectDiff(reference: Reference(kind: "Node", name: "n"), operation: .update, changes: [change, noted])
         for format in DiffFormat.allCases {
             let text = DiffOutcome(
                 DiffReport(objects: [object], examined: 1), format: format, isDetailed: false, isColored: true, version: "0"
@@ -90,6 +91,12 @@ struct DiffTests {
         let sarif = try JSON(parsing: Array(DiffSARIF.render(report, version: "0").utf8))
         #expect(sarif.at("runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri") == "a%20b/lab.yaml")
         #expect(sarif.at("runs[0].results[0].locations[0].physicalLocation.region.startLine") == 3)
+        // A change that the manifest speaks of is where it does.
+        var marked = report
+        marked.objects[0].changes[0].mark = Mark(line: 7, column: 9)
+        let placed = try JSON(parsing: Array(DiffSARIF.render(marked, version: "0").utf8))
+        #expect(placed.at("runs[0].results[0].locations[0].physicalLocation.region.startLine") == 7)
+        #expect(DiffGitHub.render(marked).hasPrefix("::error file=a b/lab.yaml,line=7,col=9,title=Node/n x::"))
         for line in DiffJSON.render(report, exitCode: 1).split(separator: "\n") {
             let json = try JSON(parsing: Array(line.utf8))
             #expect(json["version"] == "plasma.cloud/diff/v1")

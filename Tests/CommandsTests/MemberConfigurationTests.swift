@@ -27,6 +27,18 @@ struct MemberConfigurationTests {
         }
     }
 
+    @Test func `who finds initial_peers changed, and its cluster begun long ago, is told that it does not count`() throws {
+        let text = "name: a\ndata_dir: /d\nbootstrap: true\ninitial_peers: [a=http://10.0.0.1:2380, b=http://10.0.0.2:2380]\n"
+        let read = try MemberConfiguration.read(Array(text.utf8), file: "a.yaml", directory: "/", hostName: "a")
+        func member(_ id: UInt64, _ name: String, _ url: String) -> MemberRecord { MemberRecord(id: id, name: name, peerURLs: [url], clientURLs: []) }
+        let here = member(1, "a", "http://10.0.0.1:2380")
+        #expect(read.moved(from: []) == [] && read.moved(from: [here, member(3, "c", "http://10.0.0.3:2380")]) == [])
+        #expect(read.moved(from: [here, member(2, "b", "http://10.0.0.9:2380")]).map(\.words) == ["""
+            initial_peers has b at http://10.0.0.2:2380, but the members know it at http://10.0.0.9:2380 and go on so: initial_peers counts only \
+            where a cluster begins (`etcdctl member update` changes a member's address)
+            """])
+    }
+
     /// A cluster's id is made of it, and everybody may know that.
     @Test func `a join token that a person thought up takes long to try`() {
         let random = String(repeating: "0123456789abcdef", count: 4)

@@ -12,23 +12,23 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct AnswerTests {
     private final class Asked: Sendable { let times = Atomic(0) }
 
-    /// Answers every message of a watch in one way.
+    /// Answers every message of a watch in one way, or none.
     private final class Watch: CallHandler {
         private let call: ServerCall
-        private let answer: Etcdserverpb_WatchResponse
+        private let answer: Etcdserverpb_WatchResponse?
 
-        init(_ call: ServerCall, _ answer: Etcdserverpb_WatchResponse, _ asked: Asked) {
+        init(_ call: ServerCall, _ answer: Etcdserverpb_WatchResponse?, _ asked: Asked) {
             asked.times.add(1, ordering: .relaxed)
             self.call = call
             self.answer = answer
         }
 
-        func receive(_ payload: ByteBuffer) { call.send(answer) }
+        func receive(_ payload: ByteBuffer) { if let answer { call.send(answer) } }
         func halfClose() { call.finish() }
         func cancel() {}
     }
 
-    private func withStore(answering answer: Etcdserverpb_WatchResponse, _ body: (EtcdClient, Asked) async throws -> Void) async throws {
+    private func withStore(answering answer: Etcdserverpb_WatchResponse?, _ body: (EtcdClient, Asked) async throws -> Void) async throws {
         let asked = Asked()
         var router = Router()
         router.stream("/etcdserverpb.Watch/Watch") { Watch($0, answer, asked) }
@@ -54,6 +54,14 @@ import Testing
         try await withStore(answering: refusal) { client, asked in
             let failure = await #expect(throws: StoreError.self) { try await EtcdWatch(client, .all, from: nil).begin() }
             #expect("\(failure.map { "\($0)" } ?? "")".contains(word))
+            #expect(asked.times.load(ordering: .relaxed) == 1)
+        }
+    }
+
+    @Test func `a server that takes a watch and never says so is not waited for for ever`() async throws {
+        try await withStore(answering: nil) { client, asked in
+            let failure = await #expect(throws: StoreError.self) { try await EtcdWatch(client, .all, from: nil).begin() }
+            #expect("\(failure.map { "\($0)" } ?? "")".contains("nothing more for 1.0 seconds"))
             #expect(asked.times.load(ordering: .relaxed) == 1)
         }
     }

@@ -27,4 +27,42 @@ import Testing
         let seen = try await keeper.observe(.present(disk), Reader(Ledger()))
         #expect(seen.image == Kinds.Disk.Sight.Seen(format: "raw", bytes: 1024, allocated: 4096, isRagged: bytes == 1000))
     }
+
+    private func keeper(_ directory: String) -> Kinds.Disk.Keeper {
+        let processes = AnsweringProcesses { _ in
+            .success(ProgramResult(end: .exited(0), standardOutput: Array("{\"format\": \"raw\", \"virtual-size\": 1024, \"actual-size\": 4096}".utf8)))
+        }
+        return Kinds.Disk.Keeper(
+            images: Images(processes: processes),
+            hypervisor: Hypervisor(machines: directory, processes: processes, time: SystemTime(), logger: Logger(label: "test")), directory: directory)
+    }
+
+    private func disk(_ name: String, _ path: String?) throws -> Resource<Kinds.Disk> {
+        try PlanTests().draft(
+            "kind: Disk\nmetadata: {name: \(name)}\nspec: {size: 2GiB, format: raw\(path.map { ", path: \($0)" } ?? "")}", PlanCases.Words(values: [:]))
+    }
+
+    /// A mount that broke answers so, too: its images are not gone.
+    @Test func `what cannot be looked at is not gone`() async throws {
+        let directory = FileManager.default.temporaryDirectory.path + "/plasma-disk-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileManager.default.createSymbolicLink(atPath: directory + "/circle.raw", withDestinationPath: directory + "/circle.raw")
+        let keeper = keeper(directory), circle = try disk("root", directory + "/circle.raw")
+        let failure = await #expect(throws: MachineError.self) { try await keeper.observe(.present(circle), Reader(Ledger())) }
+        #expect("\(failure.map { "\($0)" } ?? "")".contains("circle.raw"))
+        #expect(try await keeper.observe(.present(disk("root", directory + "/none.raw")), Reader(Ledger())).image == nil)
+        #expect(try await keeper.observe(.present(disk("root", directory + "/none.raw/below")), Reader(Ledger())).image == nil)
+    }
+
+    @Test func `a path where another disk's image is by itself is seen to be that one's`() async throws {
+        var ledger = Ledger()
+        let other = try disk("other", nil)
+        ledger[other.reference] = other
+        let keeper = keeper("/images")
+        #expect(try await keeper.observe(.present(disk("root", "/images/other.raw")), Reader(ledger)).owner == "other")
+        #expect(try await keeper.observe(.present(disk("root", "/images/other.qcow2")), Reader(ledger)).owner == nil)
+        #expect(try await keeper.observe(.present(disk("root", "/images/third.raw")), Reader(ledger)).owner == nil)
+        #expect(try await keeper.observe(.present(other), Reader(ledger)).owner == nil)
+    }
 }

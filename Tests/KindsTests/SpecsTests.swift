@@ -14,10 +14,10 @@ import Testing
     }
 
     @Test func `what is left out of a machine has its defaults`() throws {
-        let spec = try spec(VirtualMachine.self, "{memory: 1GiB, disks: [{disk: a}, {disk: b, device: vdx}, {disk: c}]}")
+        let spec = try spec(VirtualMachine.self, "{memory: 1GiB, disks: [{disk: a}, {disk: b, device: vdb}, {disk: c}]}")
         #expect(spec.cpus == 1 && spec.firmware == .uefi && spec.bootOrder == [.disk, .network])
         #expect(spec.runPolicy == .always && spec.updatePolicy == .restart && spec.stopTimeout == .seconds(30))
-        #expect(spec.disks.map(\.device) == ["vda", "vdx", "vdc"])
+        #expect(spec.disks.map(\.device) == ["vda", "vdb", "vdc"])
     }
 
     @Test func `a multicast network has the group of its drivers when it names none`() throws {

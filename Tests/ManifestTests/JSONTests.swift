@@ -143,3 +143,12 @@ func `JSON is strict and names the place`(text: String, message: String) {
     #expect(tree == ["kind": "Node", "spec": ["labels": ["a.b": "c", "q\"]": 1]]])
     #expect(path("", "a") == "a" && path("a", "b") == "a.b" && path("a", "b.c") == "a[\"b.c\"]")
 }
+
+/// YAML 1.1's readers, as PyYAML, take these for numbers and times.
+@Test(arguments: [
+    ("0b101", false), ("0x1F", false), ("2026-01-01", false), ("2026-1-1T00:00:00Z", false), ("2026-01-01 12:30:00", false), ("2026-01-01-lab", true), ("2026-01", false),
+    ("0bject", false), ("a2026-01-01", true), ("10.0.0.1", true), ("node-0x1", true),
+]) func `text that other readers would not take for text is quoted`(_ text: String, _ isPlain: Bool) {
+    #expect(JSON.isPlain(text) == isPlain)
+    #expect(JSON.object(["a": .string(text)]).yaml() == (isPlain ? "a: \(text)\n" : "a: \"\(text)\"\n"))
+}

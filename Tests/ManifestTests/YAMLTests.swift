@@ -67,6 +67,26 @@ func shown(_ reading: (documents: [Value], problems: [Problem])) -> String {
     #expect(!YAML.read(Array("a: \u{84}".utf8), file: "f").problems.isEmpty)
 }
 
+/// What libyaml refuses far ahead of where it reads, and what it takes for the end of a line though no editor does.
+@Test(arguments: [
+    ("\u{92}", "the control character U+0092 may not stand in a manifest; is this text of another code page than UTF-8?"),
+    ("\u{85}", "the line separator U+0085 may not stand in a manifest; in quotes it is written \\N"),
+    ("\u{2028}", "the line separator U+2028 may not stand in a manifest; in quotes it is written \\u2028"),
+    ("\u{2029}", "the paragraph separator U+2029 may not stand in a manifest; in quotes it is written \\u2029"),
+    ("\u{FFFE}", "U+FFFE is no character, and may not stand in a manifest"), ("\u{FFFF}", "U+FFFF is no character, and may not stand in a manifest"),
+])
+func `a character that would be somewhere else, or hide something, is named where it stands`(_ character: String, _ message: String) {
+    let text = String(repeating: "---\na: é\n", count: 100) + "b: 1 # was:\(character)  c: 2\n" + String(repeating: "---\na: 1\n", count: 5000)
+    #expect(YAML.read(Array(text.utf8), file: "f").problems.map(\.description) == ["f:201:12: \(message)"])
+}
+
+@Test func `a byte order mark before a later file is named, and one within a line is text`() {
+    let message = "a byte order mark (U+FEFF) stands at the beginning of this line; take it out: it may stand at the beginning of a file only"
+    #expect(YAML.read(Array("a: 1\n\u{FEFF}---\nb: 2\n".utf8), file: "f").problems.map(\.description) == ["f:2:1: \(message)"])
+    #expect(shown(YAML.read(Array("\u{FEFF}a: x\u{FEFF}y\n".utf8), file: "f")) == "{\"a\":\"x\\ufeffy\"}\n")
+    #expect(shown(YAML.read(Array("a: \"\\N\\u2028\"\n".utf8), file: "f")) == "{\"a\":\"\\u0085\\u2028\"}\n")
+}
+
 @Test func `problems beyond a thousand are not counted out`() {
     let text = String(repeating: "---\na: [\n", count: 5000)
     let reading = YAML.read(Array(text.utf8), file: "f")

@@ -59,11 +59,28 @@ func exampleMachine() -> MachineDefinition {
         #expect(machine.arguments().contains(ArgumentGroup(field: "memory", arguments: ["-m", "size=513M"])))
     }
 
-    @Test func `drives and interfaces beyond the fixed places are placed by QEMU`() {
+    /// The guest names drives by their places: they are in the order of the list, however many there are.
+    @Test(arguments: [1, 15, 16, 25, 26]) func `drives have places in their order`(_ count: Int) throws {
         var machine = exampleMachine()
-        machine.drives = (0..<20).map { .init(path: "/d\($0)", serial: "d\($0)") }
-        let last = machine.arguments().first { $0.field == "drives[19]" }
-        #expect(last?.arguments.last == "virtio-blk-pci,id=disk19-device,drive=disk19,serial=d19")
+        machine.drives = (0..<count).map { .init(path: "/d\($0)", serial: "d\($0)") }
+        let groups = machine.arguments()
+        let places = try (0..<count).map { index in
+            let device = try #require(groups.first { $0.field == "drives[\(index)]" }?.arguments.last)
+            let options = device.split(separator: ",").map(String.init)
+            let place = try #require(options.first { $0.hasPrefix("addr=") }?.dropFirst(5).split(separator: ".").map { Int($0.dropFirst(2), radix: 16) ?? -1 })
+            let isShared = count > 15 && index % 2 == 0 && index + 1 < count
+            #expect(options.contains("multifunction=on") == isShared, "\(index)")
+            return place[0] * 8 + (place.count > 1 ? place[1] : 0)
+        }
+        #expect(places == places.sorted() && Set(places).count == count && places.first == 0x80 && (places.last ?? 0) < 0x1f * 8)
+    }
+
+    @Test func `another subnet than QEMU's own is told with its addresses`() {
+        var machine = exampleMachine()
+        let subnet = MachineDefinition.Interface.UserSubnet(subnet: "192.168.76.0/24", host: "192.168.76.1", dns: "192.168.76.3", guest: "192.168.76.10")
+        machine.interfaces = [.init(mac: "52:54:00:00:00:03", backend: .user(forwards: [2222: 22], subnet: subnet))]
+        #expect(machine.arguments().first { $0.field == "interfaces[0]" }?.arguments[1]
+            == "user,id=net0,net=192.168.76.0/24,host=192.168.76.1,dns=192.168.76.3,dhcpstart=192.168.76.10,hostfwd=tcp:127.0.0.1:2222-192.168.76.10:22")
     }
 }
 

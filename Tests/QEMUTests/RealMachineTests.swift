@@ -96,6 +96,19 @@ struct `A real machine` {
         }
     }
 
+    @Test func `one with as many disks and interfaces as may be written starts`() async throws {
+        let hypervisor = hypervisor()
+        try await ending(hypervisor) {
+            var machine = definition("wide", try await TinyGuest(in: room))
+            machine.drives = (0..<26).map { (index: Int) in .init(path: "\(room.path)/\(index).img", format: "raw", serial: "d\(index)", bootIndex: index) }
+            for drive in machine.drives { try Data(count: 1 << 20).write(to: URL(filePath: drive.path)) }
+            let subnet = MachineDefinition.Interface.UserSubnet(subnet: "192.168.76.0/24", host: "192.168.76.1", dns: "192.168.76.3", guest: "192.168.76.10")
+            machine.interfaces = (0..<10).map { .init(mac: "52:54:00:00:00:1\($0)", backend: .user(forwards: [:], subnet: $0 == 0 ? subnet : nil)) }
+            try await hypervisor.start(machine)
+            #expect(differences(wanted: machine.arguments(), running: try await running("wide", hypervisor).commandLine) == [])
+        }
+    }
+
     @Test func `a kill is told within a second, and what is left can be named and started again`() async throws {
         let hypervisor = hypervisor()
         try await ending(hypervisor) {

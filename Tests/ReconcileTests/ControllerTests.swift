@@ -215,6 +215,46 @@ import Testing
         }
     }
 
+    /// Another version wrote them, or somebody's hand.
+    @Test(arguments: [
+        (#"{"metadata":{"name":"b"}}"#, "spec is missing"), (#"{"metadata":{"name":"b"},"spec":{"size":"large","parts":[]}}"#, "spec.size: "),
+        (#"{"metadata":{"name":"x"},"spec":{"size":1,"parts":[]}}"#, "it says that it is Widget/x"), ("{", "The given data was not valid JSON."),
+    ])
+    func `who needs a record that cannot be read stands still until it can be, and says so`(_ record: String, _ why: String) async throws {
+        try await Bench().running { bench in
+            let key = Key(Registry.key(plural: "widgets", "b"))
+            try await bench.store.put(key, Array(record.utf8))
+            try await bench.put("owner", Widget.Spec(size: 8, parts: ["b", "c"]))
+            try await bench.put("follower", Widget.Spec(size: 4, after: "b"))
+            for name in ["owner", "follower"] {
+                await bench.until { $0.get(Widget.self, name)?.summary?.condition("Stalled")?.status == .yes }
+                let told = try #require(bench.widget(name)?.summary?.condition("Stalled")?.message)
+                #expect(told.hasPrefix("Widget/b is stored in a form that this version of plasma cannot read (\(why)"))
+                #expect(told.hasSuffix("); start the version that wrote it, or put it right in the store"))
+            }
+            #expect(bench.world.state.withLock { $0.sizes["follower"] } == nil)
+            _ = try await bench.store.commit(Transaction(if: [], then: [.delete(key)]))
+            for name in ["owner", "follower"] { await bench.until { $0.get(Widget.self, name)?.isReady == true } }
+            #expect(bench.world.state.withLock { $0.sizes } == ["owner": 8, "b": 4, "c": 4, "follower": 4])
+        }
+    }
+
+    @Test func `a record that is spoiled while it is in use is no longer counted upon, and nothing happens to what it tells of`() async throws {
+        try await Bench().running { bench in
+            try await bench.put("b", Widget.Spec(size: 4))
+            await bench.until { $0.get(Widget.self, "b")?.isReady == true }
+            let key = Key(Registry.key(plural: "widgets", "b"))
+            let sound = try #require(try await bench.store.get(key))
+            try await bench.store.put(key, Array("{}".utf8))
+            await bench.until { $0.whyUnreadable(Reference(Widget.self, "b")) != nil && $0[Reference(Widget.self, "b")] == nil }
+            try await bench.put("a", Widget.Spec(size: 2, after: "b"))
+            await bench.until { $0.get(Widget.self, "a")?.summary?.condition("Stalled")?.status == .yes }
+            try await bench.store.put(key, sound.value)
+            await bench.until { $0.get(Widget.self, "a")?.isReady == true }
+            #expect(bench.world.state.withLock { $0.performed } == ["make b 4", "make a 2"])
+        }
+    }
+
     @Test func `who is suspended is not ready while something is held back`() {
         var owner = Resource<Widget>(metadata: Metadata(name: "a", uid: "uid-a"), spec: Widget.Spec(size: 4, parts: ["b"]))
         var part = Resource<Widget>(

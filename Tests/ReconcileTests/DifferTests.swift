@@ -54,8 +54,20 @@ import Testing
         world.state.withLock { $0.sizes = ["a": 4] }
         let object = try #require(await differ.diff(stored: ledger, records: applied(draft(widget("a", 6)), to: ledger), drafts: draft(widget("a", 6))).objects.first)
         #expect(object.operation == .update)
-        #expect(object.changes == [Change(path: "spec.size", from: .integer(4), to: .integer(6), class: .config, impact: .restart)])
+        #expect(object.changes == [Change(path: "spec.size", from: .integer(4), to: .integer(6), class: .config, impact: .restart, mark: Mark(line: 4, column: 14))])
         #expect(object.file == "w.yaml")
+    }
+
+    @Test func `what is stored and cannot be read is unknown, and is no stray`() async throws {
+        var ledger = Ledger()
+        ledger[Reference(Widget.self, "a")] = stored("a", Widget.Spec(size: 4, after: "b"))
+        ledger.note(unreadable: Reference(Widget.self, "b"), why: "spec.size is missing")
+        world.state.withLock { $0.sizes = ["a": 2, "b": 4] }
+        let report = await differ.diff(stored: ledger)
+        let words = "stored in a form that this version of plasma cannot read (spec.size is missing); start the version that wrote it, or put it right in the store"
+        #expect(report.objects.map(\.name) == ["a", "b"] && report.exitCode == 3)
+        #expect(report.objects.first?.actions == [] && report.objects.first?.note == "Widget/b is \(words)")
+        #expect(report.objects.last?.isUnknown == true && report.objects.last?.note == words)
     }
 
     @Test func `a label or a note that changes is a difference too`() async throws {
@@ -67,6 +79,10 @@ import Testing
         new.metadata.labels["tier"] = "db"
         let object = try #require(await differ.diff(stored: ledger, records: [new]).objects.first)
         #expect(object.changes == [Change(path: "metadata.labels.tier", from: nil, to: .string("db"), class: .config, impact: .none)])
+        new = old
+        new.metadata.annotations["example.org/rack"] = "7"
+        let noted = try #require(await differ.diff(stored: ledger, records: [new]).objects.first)
+        #expect(noted.changes.map(\.path) == ["metadata.annotations[\"example.org/rack\"]"])
     }
 
     @Test func `that an object is suspended stays, and is no difference where its spec changes`() async throws {

@@ -81,18 +81,24 @@ struct `A real segment` {
         #expect(try await segments.observe(multicast()) == nil)
     }
 
-    @Test func `multicast: frames go both ways, own ones do not come back`() async throws {
-        try await segments.create(multicast())
-        var port: UInt16 = 0
-        let group: UInt32 = 0xE600_0001, loopback: UInt32 = 0x7F00_0001
-        let guest = (hears: chost_multicast_receiver(group, 1234, loopback), says: chost_multicast_sender(group, 1234, loopback, &port))
+    /// On loopback, and where the guests were told another address of this host.
+    @Test(arguments: ["127.0.0.1", "10.76.0.5"])
+    func `multicast: frames go both ways, own ones do not come back`(_ address: String) async throws {
+        let wire = SegmentDefinition(name: "wire", driver: .bridge, interface: "pbr3", address: "10.76.0.5")
+        if address != SegmentDefinition.loopback { try await segments.create(wire) }
+        var multicast = self.multicast()
+        multicast.driver = .multicast(group: "230.0.0.1:1234", localAddress: address)
+        try await segments.create(multicast)
+        var port: UInt16 = 0, source: UInt32 = 0
+        let group: UInt32 = 0xE600_0001, local = try #require(parseIPv4(address))
+        let guest = (hears: chost_multicast_receiver(group, 1234, local), says: chost_multicast_sender(group, 1234, local, &port))
         try #require(guest.hears >= 0 && guest.says >= 0)
         defer { close(guest.hears); close(guest.says) }
 
         // The host asks by ARP for a guest that does not answer.
         _ = try await processes.run(Program("busybox", ["ping", "-c", "1", "-W", "1", "10.77.0.9"]), limit: .seconds(20))
         var frame = [UInt8](repeating: 0, count: 2000), asked = false
-        while case let count = chost_receive(guest.hears, &frame, frame.count, &port), count > 0 {
+        while case let count = chost_receive(guest.hears, &frame, frame.count, &source, &port), count > 0 {
             if count >= 42, frame[12...13] == [8, 6], Array(frame[38..<42]) == [10, 77, 0, 9] { asked = true }
         }
         #expect(asked)
@@ -101,13 +107,14 @@ struct `A real segment` {
         let sent: [UInt8] = [UInt8](repeating: 0xFF, count: 6) + [0x52, 0x54, 0, 0, 0, 9, 0x88, 0xB5] + [UInt8](repeating: 7, count: 46)
         #expect(send(guest.says, sent, sent.count, 0) == sent.count)
         let deadline = ContinuousClock.now + .seconds(10)
-        while ContinuousClock.now < deadline, try await segments.observe(multicast())?.relay?.counters.framesIn == 0 {
+        while ContinuousClock.now < deadline, try await segments.observe(multicast)?.relay?.counters.framesIn == 0 {
             try await Task.sleep(for: .milliseconds(5))
         }
-        let counters = try #require(try await segments.observe(multicast())?.relay?.counters)
+        let counters = try #require(try await segments.observe(multicast)?.relay?.counters)
         #expect(counters.framesIn == 1 && counters.bytesIn == 60, "\(counters)")
         #expect(counters.framesOut > 0 && counters.echoes == counters.framesOut, "\(counters)")
-        try await segments.remove(multicast())
+        try await segments.remove(multicast)
+        try await segments.remove(wire)
     }
 
     @Test func `bridge: persistent, with ports, and not mistaken for another device`() async throws {
@@ -129,7 +136,13 @@ struct `A real segment` {
         var second = segment
         second.interface = "pbr1"
         try await segments.create(second)
-        await #expect { try await segments.addTap("ptap1", to: "pbr1") } throws: { "\($0)".contains("another bridge") }
+        // A machine holds it: as a cable is moved, so is it.
+        let machine = chost_tap_open("ptap1", 1)
+        #expect(machine >= 0 && segments.isPlugged("ptap1", into: "pbr1") == false && segments.isPlugged("ptap1", into: "pbr0") == true)
+        try await segments.addTap("ptap1", to: "pbr1")
+        #expect(segments.isPlugged("ptap1", into: "pbr1") == true && segments.isPlugged("ptap1", into: "pbr0") == false)
+        #expect(segments.isPlugged("ptap2", into: "pbr1") == nil && segments.isPlugged("ptap1", into: "pbr2") == nil)
+        close(machine)
         second.interface = "ptap1"
         await #expect(throws: SegmentError.self) { try await segments.create(second) }
         await #expect(throws: SegmentError.self) { try await segments.remove(second) }

@@ -28,6 +28,7 @@ import Testing
         #expect(problem { $0.interface = "a/b" } != nil)
         #expect(problem { $0.driver = .multicast(group: "10.0.0.1:1234") }?.contains("10.0.0.1:1234") == true)
         #expect(problem { $0.driver = .multicast(group: "230.0.0.1") } != nil)
+        #expect(problem { $0.driver = .multicast(group: "230.0.0.1:1234", localAddress: "lo") } != nil)
         #expect(problem { $0.driver = .multicast(group: "230.0.0.1:0") } != nil)
         #expect(problem { $0.address = "10.77.0.256" }?.contains("10.77.0.256") == true)
         #expect(problem { $0.address = "10.77.0.01" } != nil)
@@ -38,6 +39,7 @@ import Testing
 
     @Test func `groups are read strictly`() {
         #expect(MulticastGroup("230.0.0.1:1234")?.description == "230.0.0.1:1234")
+        #expect(MulticastGroup("230.0.0.1:1234", localAddress: "10.1.0.5")?.description == "230.0.0.1:1234 on 10.1.0.5")
         for text in ["", ":", "230.0.0.1:01", "230.0.0.1:65536", "240.0.0.1:1", "230.0.0.1:1:2", "230.0.0.+1:1"] {
             #expect(MulticastGroup(text) == nil, "\(text)")
         }

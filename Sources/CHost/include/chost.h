@@ -71,10 +71,10 @@ int chost_bridge_remove_port(const char *bridge, const char *port);
 /// A UDP socket bound to the group's own address, joined on `local`, that hears only this group.
 /// Addresses and ports in host byte order.
 int chost_multicast_receiver(uint32_t group, uint16_t port, uint32_t local);
-/// A UDP socket connected to the group through the interface of `local`, TTL 0; its own port in `source_port`.
+/// A UDP socket connected to the group through the interface of `local`, TTL 1, of loopback 0; its own port in `source_port`.
 int chost_multicast_sender(uint32_t group, uint16_t port, uint32_t local, uint16_t *source_port);
-/// recvfrom, with the sender's port in host byte order.
-ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint16_t *source_port);
+/// recvfrom, with the sender's address and port in host byte order.
+ssize_t chost_receive(int descriptor, void *bytes, size_t count, uint32_t *source, uint16_t *source_port);
 
 // Boot server sockets, each on one interface alone. Addresses and ports in host byte order.
 

@@ -139,6 +139,10 @@ struct WatchKeyCommand: AsyncParsableCommand {
     func run() async throws {
         Interrupt.endsTheProcess()
         try Words.check()
+        try await Output.following { try await followAll() }
+    }
+
+    private func followAll() async throws {
         var cluster = try endpoints.client()
         var next = revision
         while true {

@@ -49,6 +49,9 @@ struct MemberProcess {
             directory: configuration.directory, time: time, disk: SystemDisk(), options: configuration.storeOptions, membership: membership,
             transport: transport, logger: logger)
         try checkDirectory(of: store)
+        for founder in configuration.moved(from: store.knownMembers) {
+            logger.warning("\(founder.words)")
+        }
         // Not before the directory is this process' alone.
         try makeEmpty(scratch)
         let header = store.header
@@ -137,6 +140,27 @@ struct MemberProcess {
 }
 
 extension MemberConfiguration {
+    /// A founding member whose place in `initial_peers` is not the one that the cluster knows.
+    struct Moved: Hashable {
+        var founder: Founder
+        var known: [String]
+
+        var words: String {
+            """
+            initial_peers has \(founder.name) at \(founder.peerURL), but the members know it at \(known.joined(separator: ", ")) and go on so: \
+            initial_peers counts only where a cluster begins (`etcdctl member update` changes a member's address)
+            """
+        }
+    }
+
+    func moved(from members: [MemberRecord]) -> [Moved] {
+        guard case .bootstrap(let founders) = beginning else { return [] }
+        return founders.compactMap { founder in
+            guard let known = members.first(where: { $0.name == founder.name })?.peerURLs, !known.contains(founder.peerURL) else { return nil }
+            return Moved(founder: founder, known: known)
+        }
+    }
+
     var storeOptions: ChainfireOptions {
         var options = ChainfireOptions()
         options.cacheBytes = cacheBytes

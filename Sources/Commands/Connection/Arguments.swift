@@ -40,6 +40,12 @@ struct SelectorOptions: ParsableArguments {
         help: ArgumentHelp("Only objects with these labels: app=web,tier!=db,zone in (a,b),!old", valueName: "labels"),
         transform: { try LabelSelector($0) })
     var selector: LabelSelector?
+
+    /// Who names objects has chosen them.
+    func refuse(beside selections: [Selection]) throws {
+        guard selector != nil, selections.contains(where: { $0.names != nil }) else { return }
+        throw Failure("-l and names exclude each other: name the objects or select them by label")
+    }
 }
 
 /// `-o` of the verbs that print objects.

@@ -1,6 +1,7 @@
 import API
 import ArgumentParser
 import Foundation
+import Host
 import Kinds
 import Manifest
 import Resource
@@ -53,10 +54,12 @@ struct ManifestFiles {
         return reading
     }
 
-    /// - Throws: `InvalidManifest` with everything that is wrong in itself.
+    /// - Throws: `InvalidManifest` with everything that is wrong in itself; `Failure` when there is no object.
     func sound(_ kinds: KindTable) throws -> [Draft] {
         let reading = objects(of: kinds)
         guard reading.problems.isEmpty else { throw InvalidManifest(problems: reading.problems) }
+        // A template that came out empty is no wish, and nobody may be told that it is fulfilled.
+        guard !reading.drafts.isEmpty else { throw Failure("the manifests name no object: \(files.map(\.file).joined(separator: ", "))") }
         return reading.drafts
     }
 
@@ -112,29 +115,47 @@ struct ManifestFiles {
             throw Failure("-f \(argument): there is no such file or directory")
         }
         guard isDirectory.boolValue else { return [argument] }
-        guard let walk = FileManager.default.enumerator(atPath: argument) else {
-            throw Failure("-f \(argument): the directory cannot be read")
-        }
-        let base = argument.hasSuffix("/") ? argument : argument + "/"
-        var found: [String] = []
-        for case let path as String in walk where isManifest(path) { found.append(base + path) }
+        var seen: Set<[UInt64]> = []
+        let found = try manifests(in: argument.hasSuffix("/") ? argument : argument + "/", given: argument, &seen)
         if found.isEmpty { throw Failure("-f \(argument): there is no *.yaml, *.yml or *.json in this directory") }
         return found.sorted()
     }
 
-    /// Hidden files are editors' and tools' own.
-    private static func isManifest(_ path: String) -> Bool {
-        let isHidden = path.split(separator: "/").contains { $0.hasPrefix(".") }
-        return !isHidden && [".yaml", ".yml", ".json"].contains { path.hasSuffix($0) }
+    /// What cannot be read is not passed over: with `--prune`, what it declares would be deleted. Links are followed, each directory once.
+    /// - Parameter base: ends with a slash.
+    private static func manifests(in base: String, given argument: String, _ seen: inout Set<[UInt64]>) throws -> [String] {
+        var status = stat()
+        guard stat(base, &status) == 0, let directory = opendir(base) else { throw Failure("-f \(argument): \(base) cannot be read: \(errnoText(errno))") }
+        defer { closedir(directory) }
+        guard seen.insert([UInt64(status.st_dev), UInt64(status.st_ino)]).inserted else { return [] }
+        var found: [String] = []
+        errno = 0
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) } }
+            // Hidden files are editors' and tools' own.
+            if name.hasPrefix(".") { continue }
+            let path = base + name
+            // Of a link what it leads to; one that leads nowhere is a file that is not there.
+            let isKnown = stat(path, &status) == 0
+            guard isKnown || errno == ENOENT || errno == ELOOP else { throw Failure("-f \(argument): \(path) cannot be looked at: \(errnoText(errno))") }
+            if isKnown, status.st_mode & S_IFMT == S_IFDIR {
+                found += try manifests(in: path + "/", given: argument, &seen)
+            } else if [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) {
+                found.append(path)
+            }
+            errno = 0
+        }
+        guard errno == 0 else { throw Failure("-f \(argument): \(base) cannot be read: \(errnoText(errno))") }
+        return found
     }
-
 }
 
 /// What is wrong with what was written: every problem, each on its line.
 struct InvalidManifest: Error, CustomStringConvertible {
     var problems: [Problem]
 
-    var description: String { problems.map(\.description).joined(separator: "\n") }
+    /// A line each, whatever a stranger wrote into them.
+    var description: String { problems.map { printable($0.description) }.joined(separator: "\n") }
 
     /// `3 problems in 2 files`
     var sum: String {

@@ -30,7 +30,8 @@ struct Judgement: Sendable {
                 guard chosen.contains(reference) else { return false }
                 met.withLock { _ = $0.insert(reference) }
             }
-            guard let selector else { return true }
+            // Of what cannot be read nobody knows the labels.
+            guard let selector, wanted[reference] != nil || ledger.whyUnreadable(reference) == nil else { return true }
             return selector.matches(wanted[reference] ?? ledger[reference]?.metadata.labels ?? [:])
         }
         let missing = chosen.subtracting(met.withLock { $0 }).sorted()

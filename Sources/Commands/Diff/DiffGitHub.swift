@@ -1,3 +1,4 @@
+import Manifest
 import Resource
 
 /// Workflow commands that GitHub Actions shows beside the manifest's lines:
@@ -18,14 +19,14 @@ enum DiffGitHub {
             let isGrave = change.impact >= .replace || change.class == .unknown
             return line(
                 isGrave ? "error" : "warning", object, "\(name) \(change.path)",
-                "\(change.fromText) → \(change.toText) [\(change.class.rawValue), \(change.impact.rawValue)]")
+                "\(change.fromText) → \(change.toText) [\(change.class.rawValue), \(change.impact.rawValue)]", mark: change.mark)
         }
     }
 
-    private static func line(_ level: String, _ object: ObjectDiff, _ title: String, _ message: String) -> String {
+    private static func line(_ level: String, _ object: ObjectDiff, _ title: String, _ message: String, mark: Mark? = nil) -> String {
         var properties: [String] = []
         if let file = object.file { properties.append("file=\(property(file))") }
-        if let mark = object.mark, object.file != nil { properties += ["line=\(mark.line)", "col=\(mark.column)"] }
+        if let mark = mark ?? object.mark, object.file != nil { properties += ["line=\(mark.line)", "col=\(mark.column)"] }
         properties.append("title=\(property(title))")
         return "::\(level) \(properties.joined(separator: ","))::\(data(message))"
     }

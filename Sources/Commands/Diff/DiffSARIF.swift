@@ -44,11 +44,11 @@ enum DiffSARIF {
         return object.changes.map { change in
             let level = change.impact >= .replace || change.class == .unknown ? "error" : "warning"
             let text = "\(name) \(change.path): \(change.fromText) → \(change.toText) (impact: \(change.impact.rawValue))"
-            return result(change.class.rawValue, level, text, object, path: change.path)
+            return result(change.class.rawValue, level, text, object, path: change.path, mark: change.mark)
         }
     }
 
-    private static func result(_ rule: String, _ level: String, _ text: String, _ object: ObjectDiff, path: String) -> JSON {
+    private static func result(_ rule: String, _ level: String, _ text: String, _ object: ObjectDiff, path: String, mark: Mark? = nil) -> JSON {
         var members: [String: JSON] = [
             "ruleId": .string(rule), "ruleIndex": .integer(Int64(rules.firstIndex { $0.id == rule } ?? 0)),
             "level": .string(level),
@@ -57,7 +57,7 @@ enum DiffSARIF {
         ]
         // Code scanning takes no result without a place: what no manifest speaks of has a name in the place of a file.
         var location: [String: JSON] = ["artifactLocation": .object(["uri": .string(uri(object.file ?? "plasma"))])]
-        if object.file != nil, let mark = object.mark {
+        if object.file != nil, let mark = mark ?? object.mark {
             location["region"] = .object(["startLine": .integer(Int64(mark.line)), "startColumn": .integer(Int64(mark.column))])
         }
         members["locations"] = .array([.object(["physicalLocation": .object(location)])])

@@ -70,7 +70,8 @@ func sorted(_ report: DiffReport) -> DiffReport {
 extension Change {
     /// Fields whose name says that the value is a secret: only that they changed is told.
     var isSecret: Bool {
-        let last = path.split(separator: ".").last.map { $0.lowercased() } ?? ""
+        // Also of `annotations["example.org/password"]`.
+        let last = path.split { ".]\"".contains($0) }.last.map { $0.lowercased() } ?? ""
         return ["password", "passphrase", "secret", "token", "privatekey"].contains { last.hasSuffix($0) }
             && [from, to].allSatisfy { $0?.object == nil }
     }

@@ -35,6 +35,21 @@ enum Output {
     static func write(_ bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
     static func complain(_ text: String) { write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: STDERR_FILENO) }
 
+    /// Runs what tells of changes whenever they come, and ends the process when nobody reads them any more, though none comes.
+    static func following(_ body: () async throws -> Void) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                while true {
+                    try await Task.sleep(for: .seconds(1))
+                    var reader = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+                    if poll(&reader, 1, 0) > 0, reader.revents & Int16(POLLERR) != 0 { exit(128 + SIGPIPE) }
+                }
+            }
+            defer { tasks.cancelAll() }
+            try await body()
+        }
+    }
+
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
         var rest = bytes[...]
         while !rest.isEmpty {

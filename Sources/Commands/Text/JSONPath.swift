@@ -1,7 +1,7 @@
 import Manifest
 
 /// A template in kubectl's JSONPath: text with `{.a.b[0].c}`, `{.items[*].metadata.name}`,
-/// `{["a.b"]}`, `{range .items[*]}…{end}` and `{"\n"}`. Filters, unions and recursive descent are
+/// `{["a.b"]}`, `{.a\.b}`, `{range .items[*]}…{end}` and `{"\n"}`. Filters, unions and recursive descent are
 /// not known and are refused when the template is read, never silently ignored.
 struct JSONPath: Hashable, Sendable {
     indirect enum Part: Hashable, Sendable {
@@ -11,6 +11,8 @@ struct JSONPath: Hashable, Sendable {
     }
 
     enum Step: Hashable, Sendable {
+        /// The whole document, also within {range}.
+        case root
         case member(String)
         /// Negative counts from the end.
         case index(Int)
@@ -34,7 +36,7 @@ struct JSONPath: Hashable, Sendable {
     /// All values of a template that is one path and nothing else.
     func values(_ root: JSON) -> [JSON] {
         parts.flatMap { part -> [JSON] in
-            if case .path(let steps) = part { JSONPath.follow(steps, from: root) } else { [] }
+            if case .path(let steps) = part { JSONPath.follow(steps, from: root, root) } else { [] }
         }
     }
 
@@ -42,15 +44,15 @@ struct JSONPath: Hashable, Sendable {
         parts.map { part in
             switch part {
             case .text(let text): text
-            case .path(let steps): follow(steps, from: current).map(plain).joined(separator: " ")
+            case .path(let steps): follow(steps, from: current, root).map(plain).joined(separator: " ")
             case .range(let steps, let body):
-                follow(steps, from: current).map { evaluate(body, root: root, current: $0) }.joined()
+                follow(steps, from: current, root).map { evaluate(body, root: root, current: $0) }.joined()
             }
         }.joined()
     }
 
-    private static func follow(_ steps: [Step], from start: JSON) -> [JSON] {
-        steps.reduce([start]) { values, step in values.flatMap { take(step, of: $0) } }
+    private static func follow(_ steps: [Step], from start: JSON, _ root: JSON) -> [JSON] {
+        steps.reduce([start]) { values, step in step == .root ? [root] : values.flatMap { take(step, of: $0) } }
     }
 
     private static func take(_ step: Step, of value: JSON) -> [JSON] {

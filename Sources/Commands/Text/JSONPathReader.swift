@@ -57,12 +57,13 @@ struct JSONPathReader {
 
     private mutating func path() throws(JSONPathProblem) -> [JSONPath.Step] {
         skipSpaces()
+        var steps: [JSONPath.Step] = []
         if peek == "$" || peek == "@" {
+            if peek == "$" { steps.append(.root) }
             position += 1
         } else if peek != "." && peek != "[" {
             throw unexpected("a path that begins with \".\"")
         }
-        var steps: [JSONPath.Step] = []
         while true {
             switch peek {
             case ".":
@@ -74,7 +75,7 @@ struct JSONPathReader {
                     steps.append(.every)
                     continue
                 }
-                let name = text { !".[]{} ".contains($0) }
+                let name = try member()
                 if name.isEmpty { throw unexpected("the name of a member") }
                 steps.append(.member(name))
             case "[": steps.append(try subscripted())
@@ -83,6 +84,22 @@ struct JSONPathReader {
                 return steps
             }
         }
+    }
+
+    /// A backslash takes what follows it as it is: `example\.org/rack`.
+    private mutating func member() throws(JSONPathProblem) -> String {
+        var name = ""
+        while let character = peek, !".[]{} ".contains(character) {
+            position += 1
+            guard character == "\\" else {
+                name.append(character)
+                continue
+            }
+            guard let escaped = peek else { throw problem("nothing follows the backslash") }
+            name.append(escaped)
+            position += 1
+        }
+        return name
     }
 
     private mutating func subscripted() throws(JSONPathProblem) -> JSONPath.Step {

@@ -45,6 +45,7 @@ struct DeleteCommand: AsyncParsableCommand {
         let terminal = connection.terminal
         try await connection.withClient(within: wait ? timeout.duration : nil) { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
+            if found.count == 0, found.missing.isEmpty { Output.complain("No objects found.") }
             var missing = found.missing
             // What is refused holds up nothing else.
             var refused: [String] = []
@@ -73,12 +74,15 @@ struct DeleteCommand: AsyncParsableCommand {
                     }
                 }
             }
+            if !ignoreNotFound { refused += missing.map { "\($0) is not there" } }
             if wait, !leaving.isEmpty {
+                // Told at once: the wait may end in words of its own.
+                for why in refused { Output.complain("plasma: \(why)") }
                 try await Waiter(client: client, kinds: kinds, terminal: terminal).wait(
                     for: leaving.map { ($0, .absent) }, timeout: timeout.duration)
             }
             Output.write(leaving.map { "\(slug($0)) \(wait ? "deleted" : "is leaving")\n" }.joined())
-            if !ignoreNotFound { refused += missing.map { "\($0) is not there" } }
+            if wait, !leaving.isEmpty, !refused.isEmpty { throw ExitCode.failure }
             guard refused.isEmpty else { throw Failure(refused.joined(separator: "\nplasma: ")) }
         }
     }

@@ -26,6 +26,7 @@ struct DescribeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let selections = try Selection.parse(objects, kinds: kinds)
+        try labels.refuse(beside: selections)
         let isColored = connection.terminal.isColored
         try await connection.withClient { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
@@ -38,6 +39,7 @@ struct DescribeCommand: AsyncParsableCommand {
                 Output.write((position > 0 ? "\n\n" : "") + (try description.text(isColored: isColored)))
             }
             _ = try found.orMissing()
+            if found.count == 0 { Output.complain("No objects found.") }
         }
     }
 }

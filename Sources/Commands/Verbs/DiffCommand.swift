@@ -34,7 +34,7 @@ struct DiffCommand: AsyncParsableCommand {
               0  no differences
               1  differences                            (2 with --detailed-exitcode)
               2  error: invalid, refused, not reached,  (1 with --detailed-exitcode)
-                 or none of the objects that were named or selected is there
+                 or one of the objects that were named is not there, or none that was selected
               3  something could not be observed: it is not known whether it differs
             """)
 

@@ -38,13 +38,15 @@ struct EventsCommand: AsyncParsableCommand {
                 let events = try await client.events(about: about).sorted(by: EventTable.isEarlier)
                 return try printAll(events, &table, isColored)
             }
-            for try await event in client.watchEvents(about: about) {
-                guard output.format == .table || output.format == .wide else {
-                    Output.write(try EventText.change(event, as: output.format))
-                    continue
+            try await Output.following {
+                for try await event in client.watchEvents(about: about) {
+                    guard output.format == .table || output.format == .wide else {
+                        Output.write(try EventText.change(event, as: output.format))
+                        continue
+                    }
+                    table.add(event, now: Date())
+                    Output.write(table.take(isColored: isColored).map { $0 + "\n" }.joined())
                 }
-                table.add(event, now: Date())
-                Output.write(table.take(isColored: isColored).map { $0 + "\n" }.joined())
             }
         }
     }

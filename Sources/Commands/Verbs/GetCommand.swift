@@ -44,15 +44,13 @@ struct GetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let selections = try Selection.parse(objects, kinds: kinds)
-        if labels.selector != nil, selections.contains(where: { $0.names != nil }) {
-            throw Failure("-l and names exclude each other: name the objects or select them by label")
-        }
+        try labels.refuse(beside: selections)
         let terminal = connection.terminal
         try await connection.withClient { client in
             let found = try await Listing.fetch(selections, selector: labels.selector, client: client)
             let printer = try printFirst(found, selections, terminal)
             if watch, found.missing.isEmpty {
-                try await follow(found, printer, client)
+                try await Output.following { try await follow(found, printer, client) }
             } else if !found.missing.isEmpty {
                 throw Failure(found.missing.map { "\($0) is not there" }.joined(separator: "\nplasma: "))
             }

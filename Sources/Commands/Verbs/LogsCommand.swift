@@ -33,7 +33,9 @@ struct LogsCommand: AsyncParsableCommand {
     func run() async throws {
         try await connection.withClient { client in
             let object = try await find(client)
-            for try await bytes in client.log(object.reference, follow: follow, tailLines: tail) { Output.write(bytes) }
+            try await Output.following {
+                for try await bytes in client.log(object.reference, follow: follow, tailLines: tail) { Output.write(bytes) }
+            }
         }
     }
 }

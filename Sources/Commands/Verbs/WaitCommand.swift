@@ -42,11 +42,12 @@ struct WaitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let selections = try Selection.parse(objects, kinds: kinds)
+        try labels.refuse(beside: selections)
         let terminal = connection.terminal
         try await connection.withClient(within: timeout.duration) { client in
             var references: [Reference] = []
             for selection in selections {
-                if let names = selection.names, labels.selector == nil {
+                if let names = selection.names {
                     references += names.map { Reference(kind: selection.kind.name, name: $0) }
                 } else {
                     let found = try await Listing.fetch([selection], selector: labels.selector, client: client)

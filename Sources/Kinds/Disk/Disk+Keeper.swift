@@ -24,18 +24,31 @@ extension Disk {
             let (isThere, isDirectory, bytes) = try await FileLook.at(path) { () -> (Bool, Bool, Int) in
                 // Of a link what it leads to is looked at.
                 var status = stat()
-                guard stat(path, &status) == 0 else { return (false, false, 0) }
+                guard stat(path, &status) == 0 else {
+                    // What cannot be seen is not gone: a mount that broke, or that keeps others out.
+                    if errno == ENOENT || errno == ENOTDIR { return (false, false, 0) }
+                    throw MachineError.image(path: path, errnoText(errno))
+                }
                 return (true, status.st_mode & S_IFMT == S_IFDIR, Int(status.st_size))
             }
             // What stays need not be looked at, and what no image can be is nobody's to remove.
             if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory { return Sight(path: path, image: nil) }
+            let owner = owner(of: path, beside: goal.resource, reader)
             // What a guest wrote at the beginning of its raw disk must not make another format of it.
             let known = goal.resource.status?.detail
             let isOwnRaw = known?.isOurs == true && known?.path ?? path == path && known?.format == Format.raw.rawValue
-            guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil) }
+            guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil, owner: owner) }
             return Sight(path: path, image: Sight.Seen(
                 format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,
-                isRagged: image.format == Format.raw.rawValue && bytes % 512 != 0))
+                isRagged: image.format == Format.raw.rawValue && bytes % 512 != 0), owner: owner)
+        }
+
+        /// Which other Disk keeps its image there because its spec names no path.
+        private func owner(of path: String, beside disk: Resource<Disk>, _ reader: Reader) -> String? {
+            guard (path as NSString).deletingLastPathComponent == directory else { return nil }
+            let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+            guard name != disk.name, let other = reader.get(Disk.self, name), !other.metadata.isLeaving, self.path(of: other) == path else { return nil }
+            return name
         }
 
         package func perform(_ action: Action) async throws {

@@ -8,6 +8,8 @@ extension Disk {
         /// Where the image is, or will be.
         package var path: String
         package var image: Seen?
+        /// Another Disk without a path of its own, whose image has this path.
+        package var owner: String?
 
         package struct Seen: Hashable, Sendable {
             package var format: String
@@ -26,9 +28,10 @@ extension Disk {
             }
         }
 
-        package init(path: String, image: Seen?) {
+        package init(path: String, image: Seen?, owner: String? = nil) {
             self.path = path
             self.image = image
+            self.owner = owner
         }
     }
 
@@ -72,10 +75,19 @@ extension Disk {
                     plan.happenings = [Happening(reason: "Kept", message: "\(seen.path) stays: plasma does not know that it made it, nor was it ever what was wanted")]
                     return plan
                 }
+                if let other = others(of: disk, seen, reader).first {
+                    var plan = Plan<Disk, Action>(.ready, status: status)
+                    plan.happenings = [Happening(reason: "Kept", message: "\(seen.path) stays: it is the image of \(other), too")]
+                    return plan
+                }
                 var going = status
                 going.isOurs = true
                 return Plan(.converging("deleting"), [.delete(path: seen.path)], status: going,
                     differences: [Difference("image", seen: .string(seen.path), wanted: nil, impact: .wipe)])
+            case (.present, _) where seen.owner != nil:
+                return Plan(
+                    .stalled("\(seen.path) is where plasma keeps the image of \(Reference(Disk.self, seen.owner ?? "")); name another path"), status: status,
+                    differences: [Difference("image", seen: "another disk's", wanted: .string(seen.path), impact: .none)])
             case (.present, nil):
                 return create(disk, seen, status, runner)
             case (.present, let image?):
@@ -92,6 +104,15 @@ extension Disk {
             case .wipe, .delete: next.image = nil
             }
             return next
+        }
+
+        /// Who has the same image, and is not to lose it.
+        private static func others(of disk: Resource<Disk>, _ seen: Sight, _ reader: Reader) -> [Reference] {
+            (seen.owner.map { [Reference(Disk.self, $0)] } ?? [])
+                + reader.list(Disk.self).filter { other in
+                    other.name != disk.name && !other.metadata.isLeaving
+                        && (other.status?.detail.path == seen.path || other.spec.path?.path == seen.path)
+                }.map(\.reference)
         }
 
         private static func create(

@@ -17,7 +17,7 @@ extension Network {
                 return Sight(device: nil, hasFormer: hasFormer)
             }
             var fault = sight.relay?.fault
-            if case .multicast(let group) = segment.driver {
+            if let group = segment.relayed {
                 switch sight.relay {
                 case nil: fault = "no relay of this server carries its frames"
                 case let relay? where relay.group != group: fault = "its relay serves \(relay.group)"

@@ -91,8 +91,10 @@ extension Network {
             switch action {
             case .create(let segment), .adjust(let segment):
                 next.device = Sight.Device(interface: segment.interface, address: segment.hostAddress, mtu: segment.mtu)
-            case .remove(let segment) where segment.interface == seen.device?.interface: next.device = nil
-            case .remove: next.hasFormer = false
+            case .remove(let segment):
+                // The former device may have the name that is wanted now.
+                if segment.interface == next.device?.interface { next.device = nil }
+                next.hasFormer = false
             }
             return next
         }
@@ -145,9 +147,9 @@ extension Network {
         case .user: return nil
         case .multicast:
             guard spec.hostOnSegment else { return nil }
-            let group = spec.multicast?.group ?? defaultGroup
+            let multicast = spec.multicast ?? Multicast(group: defaultGroup, localAddress: loopback)
             return SegmentDefinition(
-                name: network.name, driver: .multicast(group: group.scalarText), interface: spec.interface ?? deviceName("pl", network.name),
+                name: network.name, driver: .multicast(group: multicast.group.scalarText, localAddress: multicast.localAddress.scalarText), interface: spec.interface ?? deviceName("pl", network.name),
                 address: address, prefixLength: spec.subnet.prefixLength, mtu: spec.mtu)
         case .bridge:
             return SegmentDefinition(

@@ -152,7 +152,7 @@ package enum Node: Kind {
             },
             domain: fields.optional("domain", "DNS domain: plasma.local."),
             role: fields.choice("role", default: .worker, "What the node is to its cluster."),
-            interfaces: fields.list("interfaces", 1...16, "Network interfaces; the first is the primary.", readInterface),
+            interfaces: fields.list("interfaces", 1...VirtualMachine.interfacesMax, "Network interfaces; the first is the primary.", readInterface),
             machine: fields.oneOf(
                 "machine", "What the node is made of.",
                 [
@@ -171,8 +171,10 @@ package enum Node: Kind {
         let disk = spec.disks[index], device = disk.device.scalarText
         switch spec.machine {
         case .virtual:
-            guard !VirtualMachine.isDevice(device.dropFirst(5)) || !device.hasPrefix("/dev/") else { return }
-            fields.note("\"\(device)\" is not a virtio device of a virtual machine: /dev/vda to /dev/vdz", at: "disks[\(index)].device")
+            guard VirtualMachine.isDevice(device.dropFirst(5)), device.hasPrefix("/dev/") else {
+                return fields.note("\"\(device)\" is not a virtio device of a virtual machine: /dev/vda to /dev/vdz", at: "disks[\(index)].device")
+            }
+            if let problem = VirtualMachine.deviceProblem(spec.disks.map(\.deviceName), index, directory: "/dev/") { fields.note(problem, at: "disks[\(index)].device") }
         case .metal:
             if !device.hasPrefix("/dev/") { fields.note("\"\(device)\" is not a device: /dev/nvme0n1, /dev/disk/by-id/…", at: "disks[\(index)].device") }
             if disk.path != nil { fields.note("is for virtual machines: a real disk is no file of this host", at: "disks[\(index)].path") }

@@ -43,14 +43,14 @@ extension VirtualMachine {
                 MachineDefinition.DirectBoot(kernel: $0.kernel.path, initrd: $0.initrd?.path, commandLine: $0.commandLine ?? "")
             },
             directory: premises.directory)
-        let order = spec.bootOrder
+        let boot = bootIndices(of: spec)
         for (index, attached) in spec.disks.enumerated() {
             let reference = Reference(Disk.self, attached.disk.scalarText)
             guard let disk = reader.get(Disk.self, reference.name) else { throw missing(reference) }
             guard let path = disk.status?.detail.path, !disk.metadata.isLeaving, disk.isReady else { throw unready(reference, disk) }
             definition.drives.append(MachineDefinition.Drive(
                 path: path, format: disk.spec.format.rawValue, serial: attached.serial ?? attached.device,
-                bootIndex: attached.bootIndex ?? bootIndex(.disk, index, order)))
+                bootIndex: boot.disks[index]))
         }
         var ports: [BridgePort] = []
         for (index, interface) in spec.interfaces.enumerated() {
@@ -59,23 +59,28 @@ extension VirtualMachine {
             guard !network.metadata.isLeaving, network.isReady else { throw unready(reference, network) }
             definition.interfaces.append(MachineDefinition.Interface(
                 mac: interface.mac.scalarText, backend: backend(interface, network, machine.name, index),
-                bootIndex: interface.bootIndex ?? bootIndex(.network, index, order)))
-            if network.spec.driver == .bridge, let bridge = Network.segment(of: network)?.interface {
-                ports.append(BridgePort(tap: tap(machine.name, index), bridge: bridge))
-            }
+                bootIndex: boot.interfaces[index]))
+            if let port = port(machine.name, index, network) { ports.append(port) }
         }
         return (definition, ports)
     }
 
-    /// The TAP devices that a machine may have left on bridges.
-    static func taps(of machine: Resource<VirtualMachine>, _ reader: Reader) -> [String] {
+    /// Where the cables of a machine belong: the bridges that its networks are on this host.
+    static func ports(of machine: Resource<VirtualMachine>, _ reader: Reader) -> [BridgePort] {
         machine.spec.interfaces.enumerated().compactMap { index, interface in
-            let network = reader.get(Network.self, interface.network.scalarText)
-            return network?.spec.driver == .bridge ? tap(machine.name, index) : nil
+            reader.get(Network.self, interface.network.scalarText).flatMap { port(machine.name, index, $0) }
         }
     }
 
-    private static func tap(_ machine: String, _ index: Int) -> String { Network.deviceName("pt", "\(machine)-\(index)") }
+    private static func port(_ machine: String, _ index: Int, _ network: Resource<Network>) -> BridgePort? {
+        guard network.spec.driver == .bridge, let bridge = Network.segment(of: network)?.interface else { return nil }
+        return BridgePort(tap: tap(machine, index), bridge: bridge)
+    }
+
+    /// The TAP devices that a machine may have left: also of networks that it was on before.
+    static func taps(of machine: String) -> [String] { (0..<interfacesMax).map { tap(machine, $0) } }
+
+    static func tap(_ machine: String, _ index: Int) -> String { Network.deviceName("pt", "\(machine)-\(index)") }
 
     /// Pinned: the same machine in the same place always has the same identity, also after its
     /// record was deleted and made again.
@@ -114,8 +119,24 @@ extension VirtualMachine {
         return found.firmware
     }
 
-    private static func bootIndex(_ device: BootDevice, _ index: Int, _ order: [BootDevice]) -> Int? {
-        order.firstIndex(of: device).map { $0 * 32 + index }
+    /// The given ones as they are; the others by `bootOrder` and place, each the next that is free: QEMU takes none twice.
+    static func bootIndices(of spec: Spec) -> (disks: [Int?], interfaces: [Int?]) {
+        var taken = Set(spec.disks.compactMap(\.bootIndex) + spec.interfaces.compactMap(\.bootIndex))
+        var (disks, interfaces) = (spec.disks.map(\.bootIndex), spec.interfaces.map(\.bootIndex))
+        func fill(_ indices: inout [Int?], from first: Int) {
+            for index in indices.indices where indices[index] == nil {
+                var next = first + index
+                while !taken.insert(next).inserted { next += 1 }
+                indices[index] = next
+            }
+        }
+        for (place, device) in spec.bootOrder.enumerated() {
+            switch device {
+            case .disk: fill(&disks, from: place * 32)
+            case .network: fill(&interfaces, from: place * 32)
+            }
+        }
+        return (disks, interfaces)
     }
 
     private static func backend(
@@ -128,8 +149,30 @@ extension VirtualMachine {
         case .bridge:
             return .tap(tap(machine, index))
         case .user:
-            return .user(forwards: Dictionary(interface.forwards.map { ($0.host, $0.guest) }, uniquingKeysWith: { first, _ in first }))
+            return .user(
+                forwards: Dictionary(interface.forwards.map { ($0.host, $0.guest) }, uniquingKeysWith: { first, _ in first }),
+                subnet: userSubnet(network.spec, interface.address))
         }
+    }
+
+    /// What QEMU is told where the network is not as its user networking is by itself: 10.0.2.0/24, the host at .2, a name server at .3, the guest at .15.
+    static func userSubnet(_ network: Network.Spec, _ address: IPv4Address?) -> MachineDefinition.Interface.UserSubnet? {
+        let subnet = network.subnet
+        // Three have addresses there.
+        guard subnet.prefixLength <= 29 else { return nil }
+        let hosts = subnet.network.number + 1 ... subnet.broadcast.number - 1
+        func usual(_ number: UInt32, beside others: [UInt32]) -> UInt32? {
+            let wished = subnet.network.number + number
+            return hosts.contains(wished) && !others.contains(wished) ? wished : hosts.first { !others.contains($0) }
+        }
+        let given = [network.gateway, address].compactMap { $0?.number }
+        guard let host = network.gateway?.number ?? usual(2, beside: given), let dns = usual(3, beside: given + [host]),
+            let guest = address?.number ?? usual(15, beside: given + [host, dns])
+        else { return nil }
+        let wanted = MachineDefinition.Interface.UserSubnet(
+            subnet: subnet.scalarText, host: IPv4Address(number: host).scalarText, dns: IPv4Address(number: dns).scalarText,
+            guest: IPv4Address(number: guest).scalarText)
+        return wanted == .usual ? nil : wanted
     }
 
     private static func missing(_ reference: Reference) -> Obstacle {

@@ -15,7 +15,7 @@ extension VirtualMachine {
         private let segments: Segments
         private let time: any Time
         private let host: String
-        private let firmware: FoundFirmware?
+        private let firmware: Firmware
         private let presses = Presses()
 
         /// When each machine's power button was last pressed, and when it was started.
@@ -29,30 +29,53 @@ extension VirtualMachine {
         /// QEMU opens its monitor a moment after its process is there; on a busy host it takes a while.
         private static let settling = Duration.seconds(15)
 
-        package init(hypervisor: Hypervisor, segments: Segments, time: any Time, host: String, firmware: FoundFirmware?) {
+        /// Looked for until it is found: somebody who is told to install it does. What was found stays, so that a newer one restarts nothing.
+        private final class Firmware: Sendable {
+            private let found = Mutex<FoundFirmware?>(nil)
+            private let find: @Sendable () -> FoundFirmware?
+
+            init(_ find: @escaping @Sendable () -> FoundFirmware?) { self.find = find }
+
+            var now: FoundFirmware? {
+                found.withLock { found in
+                    if found == nil { found = find() }
+                    return found
+                }
+            }
+        }
+
+        package init(
+            hypervisor: Hypervisor, segments: Segments, time: any Time, host: String, findFirmware: @escaping @Sendable () -> FoundFirmware?
+        ) {
             self.hypervisor = hypervisor
             self.segments = segments
             self.time = time
             self.host = host
-            self.firmware = firmware
+            firmware = Firmware(findFirmware)
         }
 
         package func observe(_ goal: Goal<VirtualMachine>, _ reader: Reader) async throws -> Sight {
             let machine = goal.resource
-            let premises = Premises(host: host, directory: hypervisor.directory(of: machine.name), firmware: firmware)
+            let premises = Premises(host: host, directory: hypervisor.directory(of: machine.name), firmware: firmware.now)
             switch try await hypervisor.observe(machine.name) {
-            case .absent: return Sight(process: .none, hasFiles: false, premises: premises)
+            case .absent:
+                // A start that failed early may have made these and nothing else.
+                var hasTaps = false
+                if case .absent = goal { hasTaps = VirtualMachine.taps(of: machine.name).contains(where: segments.hasDevice) }
+                return Sight(process: .none, hasFiles: hasTaps, premises: premises)
             case .leftovers: return Sight(process: .none, hasFiles: true, premises: premises)
             case .unreachable where presses.started.withLock({ $0[machine.name] }).map({ time.now() - $0 < Self.settling }) ?? false:
                 return Sight(process: .unsettled, hasFiles: true, premises: premises)
             case .unreachable(let why): throw MachineError.unreachable(name: machine.name, why)
             case .running(let running):
                 let isOverdue = running.poweringDownSince.map { time.now() - $0 >= machine.spec.stopTimeout.duration } ?? false
+                let unplugged = VirtualMachine.ports(of: machine, reader).filter { segments.isPlugged($0.tap, into: $0.bridge) == false }
                 let isDeaf = presses.last.withLock { $0[machine.name] }.map { time.now() - $0 >= Self.pressAgain } ?? true
                 return Sight(
                     process: .running(Sight.Running(
                         pid: Int(running.pid), startedAt: ClockTicks.date(running.startTime), commandLine: running.commandLine,
-                        state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue, isDeaf: running.isPoweringDown && isDeaf)),
+                        state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue, isDeaf: running.isPoweringDown && isDeaf,
+                        unplugged: unplugged)),
                     hasFiles: true, premises: premises)
             }
         }
@@ -61,9 +84,14 @@ extension VirtualMachine {
             switch action {
             case .start(let machine, let ports):
                 for port in ports { try await segments.addTap(port.tap, to: port.bridge) }
+                // Of networks that it was on before; what cannot be removed hinders nobody.
+                for tap in VirtualMachine.taps(of: machine.name) where !ports.contains(where: { $0.tap == tap }) { try? await segments.removeTap(tap) }
                 presses.started.withLock { $0[machine.name] = time.now() }
                 try await hypervisor.start(machine)
-            case .powerDown(let name):
+            case .plug(_, let ports): for port in ports { try await segments.addTap(port.tap, to: port.bridge) }
+            case .powerDown(let name, let wakes):
+                // One that cannot run on has its time all the same, and is ended.
+                if wakes { try? await hypervisor.resume(name) }
                 try await hypervisor.powerDown(name)
                 presses.last.withLock { $0[name] = time.now() }
             case .reset(let name): try await hypervisor.reset(name)

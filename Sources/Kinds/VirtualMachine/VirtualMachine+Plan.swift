@@ -25,10 +25,12 @@ extension VirtualMachine {
             package var isOverdue: Bool
             /// It was asked, but not lately: a guest that is still booting does not hear the first time.
             package var isDeaf: Bool
+            /// What it holds and is not in the bridge that it belongs in.
+            package var unplugged: [BridgePort]
 
             package init(
                 pid: Int, startedAt: Date? = nil, commandLine: [String], state: String = "running", isPoweringDown: Bool = false,
-                isOverdue: Bool = false, isDeaf: Bool = false
+                isOverdue: Bool = false, isDeaf: Bool = false, unplugged: [BridgePort] = []
             ) {
                 self.pid = pid
                 self.startedAt = startedAt
@@ -37,6 +39,7 @@ extension VirtualMachine {
                 self.isPoweringDown = isPoweringDown
                 self.isOverdue = isOverdue
                 self.isDeaf = isDeaf
+                self.unplugged = unplugged
             }
         }
 
@@ -75,12 +78,14 @@ extension VirtualMachine {
 
     package enum Action: Hashable, Sendable, CustomStringConvertible {
         case start(MachineDefinition, ports: [BridgePort])
+        /// Moves the cables of a machine that runs.
+        case plug(String, ports: [BridgePort])
         /// Lets a machine that somebody, or a full disk, had paused run on.
         case resume(String)
         /// Boots it anew at once, as its reset button does.
         case reset(String)
-        /// Asks the guest to power off.
-        case powerDown(String)
+        /// Asks the guest to power off. `wakes`: its processors stand still, and run on first, or it would not hear.
+        case powerDown(String, wakes: Bool = false)
         /// Ends the process: the guest had its time.
         case end(String)
         /// Removes the files and the TAP devices of a machine that does not run.
@@ -89,9 +94,10 @@ extension VirtualMachine {
         package var description: String {
             switch self {
             case .start(let machine, _): "start \(machine.name)"
+            case .plug(let name, let ports): "plug \(name) into \(ports.map(\.bridge).joined(separator: ", "))"
             case .resume(let name): "let \(name) run on"
             case .reset(let name): "reset \(name)"
-            case .powerDown(let name): "power down \(name)"
+            case .powerDown(let name, let wakes): wakes ? "wake and power down \(name)" : "power down \(name)"
             case .end(let name): "end \(name) by force"
             case .clear(let name, _): "remove the files of \(name)"
             }
@@ -108,7 +114,7 @@ extension VirtualMachine {
                 return Plan(.converging("waiting for QEMU to answer"), status: status, lookAgain: .milliseconds(200))
             case (.absent, .none):
                 return seen.hasFiles
-                    ? Plan(.converging("removing files"), [.clear(goal.resource.name, taps: taps(of: goal.resource, reader))], status: status, differences: [.leaving("files")])
+                    ? Plan(.converging("removing files"), [.clear(goal.resource.name, taps: taps(of: goal.resource.name))], status: status, differences: [.leaving("files")])
                     : Plan(.ready, status: status)
             case (.absent(let machine), .running(let running)):
                 return stop(machine, running, "stopping", status, [.leaving("process")])
@@ -133,6 +139,11 @@ extension VirtualMachine {
             case .start(let machine, _):
                 next.process = .running(.init(pid: 0, commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments)))
                 next.hasFiles = true
+            case .plug(_, let ports):
+                if case .running(var running) = next.process {
+                    running.unplugged.removeAll(where: ports.contains)
+                    next.process = .running(running)
+                }
             case .resume:
                 if case .running(var running) = next.process {
                     running.state = "running"
@@ -192,6 +203,16 @@ extension VirtualMachine {
                         .stalled("QEMU says it is \(running.state); end process \(running.pid) and it is started again"),
                         status: status, differences: differences)
                 }
+                let loose = wanted.ports.filter(running.unplugged.contains)
+                // Of a machine that is to become another one anyway, its start moves them: an interface that it has may be to become that of another network.
+                let isAsStarted = differences.isEmpty
+                differences += loose.map { port in
+                    let index = machine.spec.interfaces.indices.first { VirtualMachine.tap(machine.name, $0) == port.tap } ?? 0
+                    return Difference("spec.interfaces[\(index)].network", seen: .string("not in \(port.bridge)"), wanted: .string(port.bridge), impact: .none)
+                }
+                if isAsStarted, !loose.isEmpty {
+                    return Plan(.converging("moving to its network"), [.plug(machine.name, ports: loose)], status: status, differences: differences)
+                }
                 var status = status
                 // Asked for once, and true for good: it stands on the machine itself and need not be looked at again.
                 if let installation = reader.glance(Installation.self, machine.name), installation.spec.node.scalarText == machine.name,
@@ -225,7 +246,8 @@ extension VirtualMachine {
                     .converging("\(phase); the guest has \(timeout.scalarText) to power off"), running.isDeaf ? [.powerDown(machine.name)] : [], status: status, differences: differences,
                     lookAgain: .milliseconds(500))
             }
-            return Plan(.converging(phase), [.powerDown(machine.name)], status: status, differences: differences)
+            let isAsleep = ["paused", "io-error"].contains(running.state)
+            return Plan(.converging(phase), [.powerDown(machine.name, wakes: isAsleep)], status: status, differences: differences)
         }
 
         /// Which fields of the running machine differ, one difference a field.

@@ -7,6 +7,8 @@ package enum VirtualMachine: Kind {
     package static let name = "VirtualMachine"
     package static let plural = "virtualmachines"
     package static let shortNames = ["vm", "vms"]
+    /// Of one machine: as many find a place on its PCI bus.
+    static let interfacesMax = 10
     package static let summary = "A QEMU virtual machine with its disks and network interfaces."
     package static let columns = [
         Column("CPUS", "spec.cpus"), Column("MEMORY", "spec.memory"), Column("ADDRESS", "status.addresses[0]"),
@@ -109,13 +111,27 @@ package enum VirtualMachine: Kind {
             uuid: fields.optional("uuid", "The machine's UUID; made from its host and name when absent, and kept."),
             bootOrder: readBootOrder(&fields),
             disks: fields.list("disks", 0...26, "The disks, in the order of their devices.", readDisk),
-            interfaces: fields.list("interfaces", 0...16, "The network interfaces.", readInterface),
+            interfaces: fields.list("interfaces", 0...interfacesMax, "The network interfaces.", readInterface),
             boot: fields.optionalObject("boot", "Starts this kernel directly, without a boot loader.", readDirectBoot),
             runPolicy: readRunPolicy(&fields),
             updatePolicy: readUpdatePolicy(&fields), stopTimeout: readStopTimeout(&fields),
             host: fields.optional("host", "The Host it runs on; this one when absent."))
         for index in spec.disks.indices where spec.disks[index].device.isEmpty { spec.disks[index].device = deviceName(index) }
+        if fields.problems.isEmpty, !fields.isDrawing {
+            for index in spec.disks.indices {
+                if let problem = deviceProblem(spec.disks.map(\.device), index, directory: "") { fields.note(problem, at: "disks[\(index)].device") }
+            }
+        }
         return spec
+    }
+
+    /// Linux names virtio's disks in the order of their places, without gaps: another name would be that of another disk, whose policies are others.
+    /// - Parameter directory: what is written before the names.
+    static func deviceProblem(_ devices: [String], _ index: Int, directory: String) -> String? {
+        let device = devices[index], real = deviceName(index)
+        // One that is there twice is told of with the other's place.
+        guard device != real, devices.firstIndex(of: device) == index else { return nil }
+        return "\"\(directory)\(device)\" will be \(directory)\(real) in the guest: disks have their names by their order in the list, from vda and without gaps"
     }
 
     /// "vda" to "vdz".

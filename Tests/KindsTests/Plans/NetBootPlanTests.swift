@@ -20,7 +20,6 @@ extension PlanTests {
                 lines += service.machines.map { "    \($0.node) \($0.mac) \($0.address?.description ?? "of the pool")\($0.boots ? " boots" : "")" }
                 if let first = service.pool.first, let last = service.pool.last { lines.append("    pool of \(service.pool.count), \(first) to \(last)") }
             }
-            lines += plan.happenings.map { "  event \($0.reason): \($0.message)" }
             lines += plan.status.pending.map { "  pending \($0.mac) \($0.firmware)" }
             lines += plan.status.machines.map { "  machine \($0.node): \($0.phase ?? "-")\($0.problem.map { "; \($0)" } ?? "")" }
             if let problem = plan.status.problem { lines.append("  problem \(problem)") }

@@ -33,13 +33,17 @@ import Testing
                 if user == "leaving" { machine.metadata.deletionTimestamp = Date(timeIntervalSince1970: 0) }
                 ledger[machine.reference] = machine
             }
+            if words.has("shared") {
+                let other: Resource<Kinds.Disk> = try draft("kind: Disk\nmetadata: {name: renamed}\nspec: {size: 2GiB, path: /disks/root.qcow2}", PlanCases.Words(values: [:]))
+                ledger[other.reference] = other
+            }
             let image = words["image"].map { text in
                 let parts = text.split(separator: "/")
                 return Kinds.Disk.Sight.Seen(
                     format: parts.count > 1 ? String(parts[1]) : "qcow2", bytes: (try? ByteCount(scalar: String(parts[0])))?.bytes ?? 0,
                     isRagged: words.has("ragged"))
             }
-            return told(Kinds.Disk.Planning.plan(Goal(disk), given: .init(path: "/disks/root.qcow2", image: image), Reader(ledger)))
+            return told(Kinds.Disk.Planning.plan(Goal(disk), given: .init(path: "/disks/root.qcow2", image: image, owner: words["owner"]), Reader(ledger)))
         }
     }
 
@@ -52,29 +56,37 @@ import Testing
             var host: Resource<Kinds.Host> = try draft("kind: Host\nmetadata: {name: lab}\nspec: {}", PlanCases.Words(values: [:]))
             if words["host"] != "unready" { host.status = try ready(host.metadata, "{\"accelerator\": \"tcg\"}") }
             ledger[host.reference] = host
+            if words.has("lan") {
+                var network: Resource<Network> = try draft(
+                    "kind: Network\nmetadata: {name: lan}\nspec: {driver: bridge, subnet: 10.0.0.0/24, gateway: 10.0.0.1, bridge: {interface: br7}}", PlanCases.Words(values: [:]))
+                network.status = try ready(network.metadata, "{}")
+                ledger[network.reference] = network
+            }
+            let interfaces = words.has("lan") ? ", interfaces: [{network: lan, mac: \"52:54:00:00:01:01\"}]" : ""
             func machine(cpus: String) throws -> Resource<VirtualMachine> {
                 try draft(
                     """
                     kind: VirtualMachine
                     metadata: {name: web}
-                    spec: {cpus: \(cpus), memory: 256MiB, firmware: \(words["firmware"] ?? "bios"), disks: [{disk: root}], runPolicy: \(words["run"] ?? "Always"), updatePolicy: \(words["update"] ?? "Restart")\(words["on"].map { ", host: \($0)" } ?? "")}
+                    spec: {cpus: \(cpus), memory: 256MiB, firmware: \(words["firmware"] ?? "bios"), disks: [{disk: root}]\(interfaces), runPolicy: \(words["run"] ?? "Always"), updatePolicy: \(words["update"] ?? "Restart")\(words["on"].map { ", host: \($0)" } ?? "")}
                     """, words)
             }
             let premises = VirtualMachine.Premises(host: "lab", directory: "/machines/web", firmware: nil)
             var process = VirtualMachine.Sight.Process.none
             if let running = words["process"], running != "none" {
-                var whole = Ledger()
+                var whole = ledger
                 disk.status = try ready(disk.metadata, "{\"path\": \"/disks/root.qcow2\"}")
                 host.status = try ready(host.metadata, "{\"accelerator\": \"tcg\"}")
                 (whole[disk.reference], whole[host.reference]) = (disk, host)
-                var plain = try machine(cpus: running == "cpus" ? "4" : "1")
+                var plain = try machine(cpus: running.hasSuffix("cpus") ? "4" : "1")
                 plain.spec.firmware = .bios
                 plain.spec.host = nil
                 let started = try VirtualMachine.definition(of: plain, premises, Reader(whole)).get()
                 let arguments = started.machine.arguments().flatMap(\.arguments) + (running == "stranger" ? ["-s"] : [])
                 process = .running(.init(
                     pid: 7, commandLine: ["qemu"] + arguments, state: running == "paused" ? "paused" : "running",
-                    isPoweringDown: ["stopping", "overdue", "deaf"].contains(running), isOverdue: running == "overdue", isDeaf: running == "deaf"))
+                    isPoweringDown: ["stopping", "overdue", "deaf"].contains(running), isOverdue: running == "overdue", isDeaf: running == "deaf",
+                    unplugged: running.hasPrefix("unplugged") ? [VirtualMachine.BridgePort(tap: VirtualMachine.tap("web", 0), bridge: "br7")] : []))
             }
             let seen = VirtualMachine.Sight(process: process, hasFiles: words.has("files"), premises: premises)
             if let second = words["boot"] {
@@ -136,6 +148,7 @@ import Testing
         var lines = [plan.condition == .ready ? "ready" : "\(plan.condition.reason): \(plan.condition.message)"]
         lines += plan.actions.map { "  do \($0)" }
         lines += plan.differences.map { "  \($0.path): \($0.seen?.text ?? "-") -> \($0.wanted?.text ?? "-") (\($0.impact.rawValue))" }
+        lines += plan.happenings.map { "  event \($0.reason): \($0.message)" }
         return lines
     }
 

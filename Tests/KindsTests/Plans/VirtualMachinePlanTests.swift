@@ -65,4 +65,33 @@ import Testing
         #expect(plan.actions.count == 1 && plan.status.disks == ["root"])
         #expect(try held(machine, plan, ledger).disks == [])
     }
+
+    @Test(arguments: [
+        ("[{disk: a}, {disk: b}]", "[]", "disk, network", "0 1 /"), ("[{disk: a}, {disk: b, bootIndex: 0}]", "[]", "disk, network", "1 0 /"),
+        ("[{disk: a}, {disk: b}]", "[0]", "disk, network", "1 2 / 0"), ("[{disk: a, bootIndex: 1}, {disk: b}]", "[33]", "network", "1 - / 33"),
+        ("[{disk: a}]", "[-]", "network, disk", "32 / 0"), ("[{disk: a}, {disk: b, bootIndex: 1}, {disk: c}]", "[]", "disk", "0 1 2 /"),
+    ])
+    func `no place in the boot order is given twice`(_ disks: String, _ interfaces: String, _ order: String, _ wanted: String) throws {
+        let given = interfaces.dropFirst().dropLast().split(separator: " ").enumerated().map { index, boot in
+            "{network: lan, mac: \"52:54:00:00:00:0\(index)\"\(boot == "-" ? "" : ", bootIndex: \(boot)")}"
+        }
+        let machine: Resource<VirtualMachine> = try plans.draft(
+            "kind: VirtualMachine\nmetadata: {name: web}\nspec: {memory: 256MiB, bootOrder: [\(order)], disks: \(disks), interfaces: [\(given.joined(separator: ", "))]}", none)
+        let found = VirtualMachine.bootIndices(of: machine.spec)
+        func words(_ indices: [Int?]) -> String { indices.map { $0.map { "\($0)" } ?? "-" }.joined(separator: " ") }
+        #expect("\(words(found.disks)) / \(words(found.interfaces))".trimmingCharacters(in: .whitespaces) == wanted)
+    }
+
+    @Test(arguments: [
+        ("10.0.2.0/24", nil, nil, nil), ("10.0.2.0/24", "10.0.2.2", "10.0.2.15", nil), ("10.0.2.0/24", nil, "10.0.2.20", "10.0.2.2 10.0.2.3 10.0.2.20"),
+        ("192.168.76.0/24", "192.168.76.1", "192.168.76.10", "192.168.76.1 192.168.76.3 192.168.76.10"),
+        ("192.168.76.0/24", "192.168.76.3", nil, "192.168.76.3 192.168.76.1 192.168.76.15"), ("10.9.0.0/29", "10.9.0.6", nil, "10.9.0.6 10.9.0.3 10.9.0.1"),
+        ("10.9.0.0/30", "10.9.0.1", nil, nil),
+    ] as [(String, String?, String?, String?)])
+    func `a user network has the manifest's subnet and addresses`(_ subnet: String, _ gateway: String?, _ address: String?, _ wanted: String?) throws {
+        let network: Resource<Network> = try plans.draft(
+            "kind: Network\nmetadata: {name: lan}\nspec: {driver: user, subnet: \(subnet)\(gateway.map { ", gateway: \($0)" } ?? "")}", none)
+        let found = VirtualMachine.userSubnet(network.spec, try address.map { try IPv4Address(scalar: $0) })
+        #expect(found.map { "\($0.host) \($0.dns) \($0.guest)" } == wanted && found.map(\.subnet) == wanted.map { _ in subnet })
+    }
 }

@@ -25,6 +25,8 @@ struct RandomManifest {
 
             """
         if text.contains("driver: bridge") { text = text.replacing("subnet:", with: "bridge: {interface: br7}, subnet:") }
+        // A device that changes its driver, and not its name.
+        if text.contains("driver: multicast"), chance(25) { text = text.replacing("subnet:", with: "interface: br7, subnet:") }
         for (index, name) in names.enumerated() { text += node(name, index) }
         if chance(30) {
             text += """

@@ -89,7 +89,8 @@ struct SimulatedMachines: Observer, Performer {
         case .reset(let name): try world.act(Reference(VirtualMachine.self, name), description) { _ in }
         case .resume(let name):
             try world.act(Reference(VirtualMachine.self, name), description) { $0.machines[name]?.state = "running" }
-        case .powerDown(let name), .end(let name):
+        case .plug(let name, _): try world.act(Reference(VirtualMachine.self, name), description) { _ in }
+        case .powerDown(let name, _), .end(let name):
             try world.act(Reference(VirtualMachine.self, name), description) { state in
                 if state.machines.removeValue(forKey: name) == nil { state.breaches.append("\(name) stopped twice") }
             }
