@@ -6,6 +6,8 @@
 #include <linux/ethtool.h>
 #include <linux/if_bridge.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -51,6 +53,41 @@ int chost_interface_index(const char *name) {
     int failure = request_on(name, &request);
     if (!failure) failure = control(SIOCGIFINDEX, &request);
     return failure ? failure : request.ifr_ifindex;
+}
+
+int chost_interface_master(const char *name) {
+    int index = chost_interface_index(name);
+    if (index < 0) return index;
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (descriptor < 0) return -errno;
+    struct {
+        struct nlmsghdr header;
+        struct ifinfomsg link;
+    } request = {
+        .header = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST},
+        .link = {.ifi_family = AF_UNSPEC, .ifi_index = index},
+    };
+    union {
+        struct nlmsghdr header;
+        char bytes[32 * 1024];
+    } answer;
+    ssize_t got = send(descriptor, &request, sizeof request, 0);
+    if (got >= 0) got = recv(descriptor, &answer, sizeof answer, 0);
+    int result = got < 0 ? -errno : 0;
+    close(descriptor);
+    if (got < 0) return result;
+    if (!NLMSG_OK(&answer.header, (size_t)got)) return -EPROTO;
+    if (answer.header.nlmsg_type == NLMSG_ERROR) return ((struct nlmsgerr *)NLMSG_DATA(&answer.header))->error;
+    if (answer.header.nlmsg_type != RTM_NEWLINK) return -EPROTO;
+    struct ifinfomsg *link = NLMSG_DATA(&answer.header);
+    int rest = (int)IFLA_PAYLOAD(&answer.header);
+    for (struct rtattr *part = IFLA_RTA(link); RTA_OK(part, rest); part = RTA_NEXT(part, rest)) {
+        if (part->rta_type == IFLA_MASTER) {
+            memcpy(&result, RTA_DATA(part), sizeof result);
+            return result;
+        }
+    }
+    return 0;
 }
 
 int chost_interface_flags(const char *name) {

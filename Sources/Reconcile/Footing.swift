@@ -72,8 +72,10 @@ extension Reader {
         let unknown = ledger.unreadableReferences
         if unknown.isEmpty { return nil }
         let read = subscriptions
-        let isAnybodySought = mayBeAnybody && read.contains { if case .mentions = $0 { true } else { false } }
-        return unknown.first { isAnybodySought || read.contains(.object($0)) || read.contains(.follower($0)) || read.contains(.kind($0.kind)) }
+        return unknown.first {
+            read.contains(.object($0)) || read.contains(.follower($0)) || read.contains(.kind($0.kind))
+                || mayBeAnybody && read.contains(.unreadable(kind: $0.kind))
+        }
     }
 
     /// The objects that were read by name, in order.

@@ -7,7 +7,7 @@ package struct Ledger: Sendable {
     private var childrenByOwner: TreeDictionary<String, TreeSet<Reference>> = [:]
     private var mentioning: TreeDictionary<Reference, TreeSet<Reference>> = [:]
     /// Why a record that is stored is not among them, by what its key names.
-    private var unreadable: TreeDictionary<Reference, String> = [:]
+    private var unreadable: TreeDictionary<Reference, (why: String, ownerUID: String?)> = [:]
     /// The store's revision it reflects.
     package var revision: Int64 = 0
 
@@ -46,11 +46,14 @@ package struct Ledger: Sendable {
     }
 
     /// Why what is stored there is not known; nil where nothing is, or is known.
-    package func whyUnreadable(_ reference: Reference) -> String? { unreadable[reference] }
+    package func whyUnreadable(_ reference: Reference) -> String? { unreadable[reference]?.why }
 
-    package mutating func note(unreadable reference: Reference, why: String) {
+    /// The first that is stored, not known, and has an owner of this uid.
+    package func unreadableChild(ofUID uid: String) -> Reference? { unreadableReferences.first { unreadable[$0]?.ownerUID == uid } }
+
+    package mutating func note(unreadable reference: Reference, why: String, ownerUID: String? = nil) {
         self[reference] = nil
-        unreadable.updateValue(why, forKey: reference)
+        unreadable.updateValue((why, ownerUID), forKey: reference)
     }
 
     /// What is stored and not known, in order.

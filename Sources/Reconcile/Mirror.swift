@@ -1,5 +1,6 @@
 import Host
 import Logging
+import Manifest
 import Resource
 import ServiceLifecycle
 import Store
@@ -12,6 +13,9 @@ package struct LedgerChange: Sendable {
     package var after: (any AnyResource)?
     /// Nothing changed: somebody wants the object looked at.
     package var isRequest = false
+
+    /// What is stored there cannot be read, or could not be until now.
+    package var isAboutUnreadable = false
 
     /// Only the controller's own status differs: nothing the controller itself must react to.
     package var isStatusOnly: Bool {
@@ -153,7 +157,8 @@ package final class Mirror: Service {
     /// What is stored under a key.
     private enum Stored: Sendable {
         case record(any AnyResource)
-        case unreadable(why: String)
+        /// `owner`: the uid, where at least that can be read.
+        case unreadable(why: String, owner: String?)
         case nothing
     }
 
@@ -200,13 +205,14 @@ package final class Mirror: Service {
                     if before?.metadata.resourceVersion == record.metadata.resourceVersion { continue }
                     after = record
                     state.ledger[reference] = record
-                case .unreadable(let why): state.ledger.note(unreadable: reference, why: why)
+                case .unreadable(let why, let owner): state.ledger.note(unreadable: reference, why: why, ownerUID: owner)
                 case .nothing: state.ledger[reference] = nil
                 }
                 // Where nothing was known and nothing is, somebody may wait for a key that cannot be read.
                 let isUnreadable = state.ledger.whyUnreadable(reference) != nil
                 if before == nil, after == nil, wasUnreadable == isUnreadable { continue }
-                state.listeners.tell(LedgerChange(reference: reference, before: before, after: after))
+                state.listeners.tell(LedgerChange(
+                    reference: reference, before: before, after: after, isAboutUnreadable: wasUnreadable || isUnreadable))
             }
             state.ledger.revision = max(state.ledger.revision, revision)
         }
@@ -231,6 +237,7 @@ package final class Mirror: Service {
 
     private func unreadable(_ entry: Entry, _ reference: Reference, why: String) -> (Reference, Stored) {
         logger.error("a stored record cannot be read and is left alone", metadata: ["key": "\(entry.key)", "error": "\(why)"])
-        return (reference, .unreadable(why: why))
+        let owner = (try? JSON(parsing: entry.value))?.at("metadata.ownerReferences[0].uid")?.string
+        return (reference, .unreadable(why: why, owner: owner))
     }
 }

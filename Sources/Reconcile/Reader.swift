@@ -10,6 +10,8 @@ package struct Reader: Sendable {
         case kind(String)
         /// Whoever names this object in its spec.
         case mentions(Reference)
+        /// Of this kind, one that is stored and cannot be read: it may name the object that is asked for.
+        case unreadable(kind: String)
         /// One object that follows this one.
         case follower(Reference)
     }
@@ -40,6 +42,7 @@ package struct Reader: Sendable {
 
     package func mentioning<K: Kind>(_ reference: Reference, _ kind: K.Type) -> [Resource<K>] {
         note(.mentions(reference))
+        note(.unreadable(kind: K.name))
         return ledger.mentioning(reference, kind)
     }
 
@@ -86,12 +89,14 @@ struct Subscriptions {
         guard let reads = reads[key] else { return false }
         return reads.contains(.object(change.reference)) || reads.contains(.kind(change.reference.kind))
             || reads.contains(.follower(change.reference))
+            || change.isAboutUnreadable && reads.contains(.unreadable(kind: change.reference.kind))
             || ((change.before?.mentions ?? []) + (change.after?.mentions ?? [])).contains { reads.contains(.mentions($0)) }
     }
 
     func interested(in change: LedgerChange) -> [String] {
         var keys = (readers[.object(change.reference)] ?? []).union(readers[.kind(change.reference.kind)] ?? [])
         if let more = readers[.follower(change.reference)] { keys.formUnion(more) }
+        if change.isAboutUnreadable, let more = readers[.unreadable(kind: change.reference.kind)] { keys.formUnion(more) }
         for named in (change.before?.mentions ?? []) + (change.after?.mentions ?? []) {
             if let more = readers[.mentions(named)] { keys.formUnion(more) }
         }

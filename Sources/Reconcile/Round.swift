@@ -46,6 +46,8 @@ package struct Round<P: Planner>: Sendable {
             if condition != .ready || resource.metadata.isLeaving || isHeldBack {
                 condition = .stalled("suspended; `plasma resume \(resource.reference)` lets it go on (\(condition == .ready && isHeldBack ? "what its spec changes is held back" : plan.condition.summary))")
             }
+        } else if resource.metadata.isLeaving, condition == .ready, let child = ledger.unreadableChild(ofUID: resource.metadata.uid) {
+            condition = ledger.stalled(byUnreadable: child)
         } else if resource.metadata.isLeaving, condition == .ready, let child = remaining.first {
             condition = .waiting(on: child.reference, "it is leaving")
         } else if condition == .ready, let child = children.update.first(where: { $0.metadata.generation != ledger[$0.reference]?.metadata.generation }) {

@@ -37,17 +37,13 @@ struct NetworkInterface: Sendable {
         String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// The bridge that it is a port of.
+    /// The bridge, or whatever else joins interfaces, that it is a port of.
     func bridge() -> String? {
-        guard let names = if_nameindex() else { return nil }
-        defer { if_freenameindex(names) }
-        var next = names
-        while let name = next.pointee.if_name {
-            let other = NetworkInterface(String(cString: name))
-            if other.device() == .bridge, chost_bridge_has_port(other.name, self.name) == 1 { return other.name }
-            next += 1
-        }
-        return nil
+        let index = chost_interface_master(name)
+        guard index > 0 else { return nil }
+        var text = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        guard if_indextoname(UInt32(index), &text) != nil else { return nil }
+        return self.text(text)
     }
 
     func address() throws(SegmentError) -> InterfaceAddress? {

@@ -66,11 +66,10 @@ package struct Segments: Sendable {
 
     package func hasDevice(_ device: String) -> Bool { NetworkInterface(device).exists }
 
-    /// Whether a machine's TAP device is a port of the bridge; nil when one of the two is not there.
-    package func isPlugged(_ device: String, into bridge: String) -> Bool? {
-        guard NetworkInterface(device).exists else { return nil }
-        let isPort = chost_bridge_has_port(bridge, device)
-        return isPort < 0 ? nil : isPort == 1
+    /// The bridge that a machine's TAP device is a port of, empty when of none; nil when there is no such device.
+    package func bridge(of device: String) -> String? {
+        let interface = NetworkInterface(device)
+        return interface.exists ? interface.bridge() ?? "" : nil
     }
 
     /// A persistent TAP device for one machine, up and a port of the bridge, and of no other: one that a machine holds is moved under it,

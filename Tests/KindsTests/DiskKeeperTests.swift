@@ -55,14 +55,18 @@ import Testing
         #expect(try await keeper.observe(.present(disk("root", directory + "/none.raw/below")), Reader(Ledger())).image == nil)
     }
 
-    @Test func `a path where another disk's image is by itself is seen to be that one's`() async throws {
-        var ledger = Ledger()
-        let other = try disk("other", nil)
-        ledger[other.reference] = other
+    @Test func `of a path where another disk's image may be by itself that one's name is seen`() async throws {
         let keeper = keeper("/images")
-        #expect(try await keeper.observe(.present(disk("root", "/images/other.raw")), Reader(ledger)).owner == "other")
-        #expect(try await keeper.observe(.present(disk("root", "/images/other.qcow2")), Reader(ledger)).owner == nil)
-        #expect(try await keeper.observe(.present(disk("root", "/images/third.raw")), Reader(ledger)).owner == nil)
-        #expect(try await keeper.observe(.present(other), Reader(ledger)).owner == nil)
+        for (path, name) in [("/images/other.raw", "other"), ("/images/root.raw", nil), ("/elsewhere/other.raw", nil), (nil, nil)] as [(String?, String?)] {
+            #expect(try await keeper.observe(.present(disk("root", path)), Reader(Ledger())).namesake == name)
+        }
+    }
+
+    @Test func `what stays is not looked at when its disk leaves, so that a broken mount holds up nothing`() async throws {
+        let directory = FileManager.default.temporaryDirectory.path + "/plasma-disk-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileManager.default.createSymbolicLink(atPath: directory + "/circle.raw", withDestinationPath: directory + "/circle.raw")
+        #expect(try await keeper(directory).observe(.absent(disk("root", directory + "/circle.raw")), Reader(Ledger())).image == nil)
     }
 }

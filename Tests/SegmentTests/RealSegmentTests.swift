@@ -138,10 +138,10 @@ struct `A real segment` {
         try await segments.create(second)
         // A machine holds it: as a cable is moved, so is it.
         let machine = chost_tap_open("ptap1", 1)
-        #expect(machine >= 0 && segments.isPlugged("ptap1", into: "pbr1") == false && segments.isPlugged("ptap1", into: "pbr0") == true)
+        #expect(machine >= 0 && segments.bridge(of: "ptap1") == "pbr0")
         try await segments.addTap("ptap1", to: "pbr1")
-        #expect(segments.isPlugged("ptap1", into: "pbr1") == true && segments.isPlugged("ptap1", into: "pbr0") == false)
-        #expect(segments.isPlugged("ptap2", into: "pbr1") == nil && segments.isPlugged("ptap1", into: "pbr2") == nil)
+        #expect(segments.bridge(of: "ptap1") == "pbr1" && chost_bridge_has_port("pbr0", "ptap1") == 0)
+        #expect(segments.bridge(of: "ptap2") == nil && segments.bridge(of: "pbr0") == "")
         close(machine)
         second.interface = "ptap1"
         await #expect(throws: SegmentError.self) { try await segments.create(second) }

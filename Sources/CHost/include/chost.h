@@ -46,6 +46,8 @@ int chost_heap_steps(int step, int kept);
 /// Gives a non-blocking descriptor. `persistent` 1: the device outlives it; 0: it goes with it.
 int chost_tap_open(const char *name, int persistent);
 int chost_interface_index(const char *name);
+/// The index of the interface that it is a port of (rtnetlink(7), IFLA_MASTER); 0: of none; or -errno.
+int chost_interface_master(const char *name);
 /// Gives IFF_ flags.
 int chost_interface_flags(const char *name);
 int chost_interface_set_up(const char *name, int up);

@@ -21,6 +21,8 @@ extension Disk {
 
         package func observe(_ goal: Goal<Disk>, _ reader: Reader) async throws -> Sight {
             let path = path(of: goal.resource)
+            // What stays need not be looked at, wherever it is.
+            if case .absent = goal, goal.resource.spec.deletionPolicy == .retain { return Sight(path: path, image: nil) }
             let (isThere, isDirectory, bytes) = try await FileLook.at(path) { () -> (Bool, Bool, Int) in
                 // Of a link what it leads to is looked at.
                 var status = stat()
@@ -31,24 +33,23 @@ extension Disk {
                 }
                 return (true, status.st_mode & S_IFMT == S_IFDIR, Int(status.st_size))
             }
-            // What stays need not be looked at, and what no image can be is nobody's to remove.
-            if case .absent = goal, goal.resource.spec.deletionPolicy == .retain || isDirectory { return Sight(path: path, image: nil) }
-            let owner = owner(of: path, beside: goal.resource, reader)
+            // What no image can be is nobody's to remove.
+            if case .absent = goal, isDirectory { return Sight(path: path, image: nil) }
+            let namesake = namesake(path, of: goal.resource)
             // What a guest wrote at the beginning of its raw disk must not make another format of it.
             let known = goal.resource.status?.detail
             let isOwnRaw = known?.isOurs == true && known?.path ?? path == path && known?.format == Format.raw.rawValue
-            guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil, owner: owner) }
+            guard isThere, let image = try await images.inspect(path, format: isOwnRaw ? Format.raw.rawValue : nil) else { return Sight(path: path, image: nil, namesake: namesake) }
             return Sight(path: path, image: Sight.Seen(
                 format: image.format, bytes: image.virtualBytes, allocated: image.actualBytes, backing: image.backing?.path,
-                isRagged: image.format == Format.raw.rawValue && bytes % 512 != 0), owner: owner)
+                isRagged: image.format == Format.raw.rawValue && bytes % 512 != 0), namesake: namesake)
         }
 
-        /// Which other Disk keeps its image there because its spec names no path.
-        private func owner(of path: String, beside disk: Resource<Disk>, _ reader: Reader) -> String? {
+        /// The other Disk whose image would be there if its spec named no path.
+        private func namesake(_ path: String, of disk: Resource<Disk>) -> String? {
             guard (path as NSString).deletingLastPathComponent == directory else { return nil }
             let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
-            guard name != disk.name, let other = reader.get(Disk.self, name), !other.metadata.isLeaving, self.path(of: other) == path else { return nil }
-            return name
+            return name == disk.name ? nil : name
         }
 
         package func perform(_ action: Action) async throws {

@@ -8,8 +8,8 @@ extension Disk {
         /// Where the image is, or will be.
         package var path: String
         package var image: Seen?
-        /// Another Disk without a path of its own, whose image has this path.
-        package var owner: String?
+        /// The Disk whose image, if it names no path, may have this path, by the path alone.
+        package var namesake: String?
 
         package struct Seen: Hashable, Sendable {
             package var format: String
@@ -28,10 +28,10 @@ extension Disk {
             }
         }
 
-        package init(path: String, image: Seen?, owner: String? = nil) {
+        package init(path: String, image: Seen?, namesake: String? = nil) {
             self.path = path
             self.image = image
-            self.owner = owner
+            self.namesake = namesake
         }
     }
 
@@ -62,6 +62,11 @@ extension Disk {
             let status = disk.status(seen)
             let users = reader.mentioning(disk.reference, VirtualMachine.self)
             let runner = users.first { $0.status?.detail.disks.contains(disk.name) == true }
+            if case .present = goal, let owner = owner(of: seen, reader) {
+                return Plan(
+                    .stalled("\(seen.path) is where plasma keeps the image of \(owner); name another path"), status: status,
+                    differences: [Difference("image", seen: "another disk's", wanted: .string(seen.path), impact: .none)])
+            }
             switch (goal, seen.image) {
             case (.absent, nil) where disk.spec.deletionPolicy == .delete:
                 return Plan(.ready, status: status)
@@ -84,10 +89,6 @@ extension Disk {
                 going.isOurs = true
                 return Plan(.converging("deleting"), [.delete(path: seen.path)], status: going,
                     differences: [Difference("image", seen: .string(seen.path), wanted: nil, impact: .wipe)])
-            case (.present, _) where seen.owner != nil:
-                return Plan(
-                    .stalled("\(seen.path) is where plasma keeps the image of \(Reference(Disk.self, seen.owner ?? "")); name another path"), status: status,
-                    differences: [Difference("image", seen: "another disk's", wanted: .string(seen.path), impact: .none)])
             case (.present, nil):
                 return create(disk, seen, status, runner)
             case (.present, let image?):
@@ -106,10 +107,19 @@ extension Disk {
             return next
         }
 
+        /// Who keeps its image there because its spec names no path.
+        private static func owner(of seen: Sight, _ reader: Reader) -> Reference? {
+            guard let name = seen.namesake, let other = reader.get(Disk.self, name), !other.metadata.isLeaving, other.spec.path == nil,
+                seen.path.hasSuffix("/\(name).\(other.spec.format.rawValue)")
+            else { return nil }
+            return other.reference
+        }
+
         /// Who has the same image, and is not to lose it.
         private static func others(of disk: Resource<Disk>, _ seen: Sight, _ reader: Reader) -> [Reference] {
-            (seen.owner.map { [Reference(Disk.self, $0)] } ?? [])
-                + reader.list(Disk.self).filter { other in
+            // Read past the reader: who is told of every Disk would be woken by its own failures.
+            (owner(of: seen, reader).map { [$0] } ?? [])
+                + reader.ledger.list(Disk.self).filter { other in
                     other.name != disk.name && !other.metadata.isLeaving
                         && (other.status?.detail.path == seen.path || other.spec.path?.path == seen.path)
                 }.map(\.reference)

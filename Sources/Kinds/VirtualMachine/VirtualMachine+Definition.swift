@@ -65,13 +65,6 @@ extension VirtualMachine {
         return (definition, ports)
     }
 
-    /// Where the cables of a machine belong: the bridges that its networks are on this host.
-    static func ports(of machine: Resource<VirtualMachine>, _ reader: Reader) -> [BridgePort] {
-        machine.spec.interfaces.enumerated().compactMap { index, interface in
-            reader.get(Network.self, interface.network.scalarText).flatMap { port(machine.name, index, $0) }
-        }
-    }
-
     private static func port(_ machine: String, _ index: Int, _ network: Resource<Network>) -> BridgePort? {
         guard network.spec.driver == .bridge, let bridge = Network.segment(of: network)?.interface else { return nil }
         return BridgePort(tap: tap(machine, index), bridge: bridge)
@@ -162,7 +155,7 @@ extension VirtualMachine {
         guard subnet.prefixLength <= 29 else { return nil }
         let hosts = subnet.network.number + 1 ... subnet.broadcast.number - 1
         func usual(_ number: UInt32, beside others: [UInt32]) -> UInt32? {
-            let wished = subnet.network.number + number
+            let wished = subnet.network.number &+ number
             return hosts.contains(wished) && !others.contains(wished) ? wished : hosts.first { !others.contains($0) }
         }
         let given = [network.gateway, address].compactMap { $0?.number }

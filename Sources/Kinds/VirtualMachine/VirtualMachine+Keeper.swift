@@ -69,13 +69,14 @@ extension VirtualMachine {
             case .unreachable(let why): throw MachineError.unreachable(name: machine.name, why)
             case .running(let running):
                 let isOverdue = running.poweringDownSince.map { time.now() - $0 >= machine.spec.stopTimeout.duration } ?? false
-                let unplugged = VirtualMachine.ports(of: machine, reader).filter { segments.isPlugged($0.tap, into: $0.bridge) == false }
+                let held = VirtualMachine.taps(of: machine.name).filter { tap in running.commandLine.contains { $0.contains("ifname=\(tap),") } }
+                let bridges = Dictionary(uniqueKeysWithValues: held.compactMap { tap in segments.bridge(of: tap).map { (tap, $0) } })
                 let isDeaf = presses.last.withLock { $0[machine.name] }.map { time.now() - $0 >= Self.pressAgain } ?? true
                 return Sight(
                     process: .running(Sight.Running(
                         pid: Int(running.pid), startedAt: ClockTicks.date(running.startTime), commandLine: running.commandLine,
                         state: running.status, isPoweringDown: running.isPoweringDown, isOverdue: isOverdue, isDeaf: running.isPoweringDown && isDeaf,
-                        unplugged: unplugged)),
+                        bridges: bridges)),
                     hasFiles: true, premises: premises)
             }
         }

@@ -25,12 +25,12 @@ extension VirtualMachine {
             package var isOverdue: Bool
             /// It was asked, but not lately: a guest that is still booting does not hear the first time.
             package var isDeaf: Bool
-            /// What it holds and is not in the bridge that it belongs in.
-            package var unplugged: [BridgePort]
+            /// The bridges that its TAP devices are ports of; empty: of none.
+            package var bridges: [String: String]
 
             package init(
                 pid: Int, startedAt: Date? = nil, commandLine: [String], state: String = "running", isPoweringDown: Bool = false,
-                isOverdue: Bool = false, isDeaf: Bool = false, unplugged: [BridgePort] = []
+                isOverdue: Bool = false, isDeaf: Bool = false, bridges: [String: String] = [:]
             ) {
                 self.pid = pid
                 self.startedAt = startedAt
@@ -39,7 +39,7 @@ extension VirtualMachine {
                 self.isPoweringDown = isPoweringDown
                 self.isOverdue = isOverdue
                 self.isDeaf = isDeaf
-                self.unplugged = unplugged
+                self.bridges = bridges
             }
         }
 
@@ -136,12 +136,14 @@ extension VirtualMachine {
         package static func foresee(_ action: Action, in seen: Sight) -> Sight {
             var next = seen
             switch action {
-            case .start(let machine, _):
-                next.process = .running(.init(pid: 0, commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments)))
+            case .start(let machine, let ports):
+                next.process = .running(.init(
+                    pid: 0, commandLine: ["qemu"] + machine.arguments().flatMap(\.arguments),
+                    bridges: Dictionary(ports.map { ($0.tap, $0.bridge) }, uniquingKeysWith: { first, _ in first })))
                 next.hasFiles = true
             case .plug(_, let ports):
                 if case .running(var running) = next.process {
-                    running.unplugged.removeAll(where: ports.contains)
+                    for port in ports { running.bridges[port.tap] = port.bridge }
                     next.process = .running(running)
                 }
             case .resume:
@@ -203,12 +205,12 @@ extension VirtualMachine {
                         .stalled("QEMU says it is \(running.state); end process \(running.pid) and it is started again"),
                         status: status, differences: differences)
                 }
-                let loose = wanted.ports.filter(running.unplugged.contains)
+                let loose = wanted.ports.filter { port in running.bridges[port.tap].map { $0 != port.bridge } ?? false }
                 // Of a machine that is to become another one anyway, its start moves them: an interface that it has may be to become that of another network.
                 let isAsStarted = differences.isEmpty
                 differences += loose.map { port in
                     let index = machine.spec.interfaces.indices.first { VirtualMachine.tap(machine.name, $0) == port.tap } ?? 0
-                    return Difference("spec.interfaces[\(index)].network", seen: .string("not in \(port.bridge)"), wanted: .string(port.bridge), impact: .none)
+                    return Difference("spec.interfaces[\(index)].network", seen: running.bridges[port.tap].flatMap { $0.isEmpty ? nil : .string($0) }, wanted: .string(port.bridge), impact: .none)
                 }
                 if isAsStarted, !loose.isEmpty {
                     return Plan(.converging("moving to its network"), [.plug(machine.name, ports: loose)], status: status, differences: differences)

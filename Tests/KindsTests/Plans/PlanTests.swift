@@ -37,13 +37,17 @@ import Testing
                 let other: Resource<Kinds.Disk> = try draft("kind: Disk\nmetadata: {name: renamed}\nspec: {size: 2GiB, path: /disks/root.qcow2}", PlanCases.Words(values: [:]))
                 ledger[other.reference] = other
             }
+            if let name = words["owner"] {
+                let other: Resource<Kinds.Disk> = try draft("kind: Disk\nmetadata: {name: \(name)}\nspec: {size: 2GiB}", PlanCases.Words(values: [:]))
+                ledger[other.reference] = other
+            }
             let image = words["image"].map { text in
                 let parts = text.split(separator: "/")
                 return Kinds.Disk.Sight.Seen(
                     format: parts.count > 1 ? String(parts[1]) : "qcow2", bytes: (try? ByteCount(scalar: String(parts[0])))?.bytes ?? 0,
                     isRagged: words.has("ragged"))
             }
-            return told(Kinds.Disk.Planning.plan(Goal(disk), given: .init(path: "/disks/root.qcow2", image: image, owner: words["owner"]), Reader(ledger)))
+            return told(Kinds.Disk.Planning.plan(Goal(disk), given: .init(path: words["owner"].map { "/disks/\($0).qcow2" } ?? "/disks/root.qcow2", image: image, namesake: words["owner"]), Reader(ledger)))
         }
     }
 
@@ -86,7 +90,7 @@ import Testing
                 process = .running(.init(
                     pid: 7, commandLine: ["qemu"] + arguments, state: running == "paused" ? "paused" : "running",
                     isPoweringDown: ["stopping", "overdue", "deaf"].contains(running), isOverdue: running == "overdue", isDeaf: running == "deaf",
-                    unplugged: running.hasPrefix("unplugged") ? [VirtualMachine.BridgePort(tap: VirtualMachine.tap("web", 0), bridge: "br7")] : []))
+                    bridges: [VirtualMachine.tap("web", 0): running.hasPrefix("unplugged") ? "br6" : "br7"]))
             }
             let seen = VirtualMachine.Sight(process: process, hasFiles: words.has("files"), premises: premises)
             if let second = words["boot"] {
