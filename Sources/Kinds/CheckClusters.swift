@@ -24,7 +24,22 @@ func checkClusters(_ world: CheckedWorld) -> [Problem] {
                 "spec.bootstrap.initialPeers[\(index)]", "\"\(name)\" is not among the nodes of this Cluster")
         }
     }
-    return problems + checkNetBoots(world) + checkIssuers(world)
+    return problems + checkGroups(world) + checkNetBoots(world) + checkIssuers(world)
+}
+
+/// The members of a Raft group are the nodes of one cluster.
+private func checkGroups(_ world: CheckedWorld) -> [Problem] {
+    // One that names its nodes itself runs there alone.
+    guard world.services.first(where: { $0.name == Service.clustered })?.spec.nodes.isEmpty ?? true else { return [] }
+    var groups = FirstOwners<ObjectName>()
+    return world.clusters.filter { !$0.isBroken("spec.services") }.flatMap { cluster in
+        cluster.spec.services.indices.filter { cluster.spec.services[$0].scalarText == Service.clustered }.prefix(1).flatMap { index in
+            let path = "spec.services[\(index)]", name = cluster.spec.services[index]
+            guard let first = cluster.claim(name, in: &groups, at: path) else { return [Problem]() }
+            return cluster.problem(
+                path, "\"\(name)\" runs on the nodes of \(first) already, and its members are one Raft group; leave it out here, or have another plasma server keep this cluster")
+        }
+    }
 }
 
 private func checkNetBoots(_ world: CheckedWorld) -> [Problem] {

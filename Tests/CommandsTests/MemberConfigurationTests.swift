@@ -69,7 +69,7 @@ struct MemberConfigurationTests {
         switch read.beginning {
         case .alone: lines.append("alone")
         case .bootstrap(let founders): lines.append("begins with " + founders.map { "\($0.name)=\($0.peerURL)" }.joined(separator: ", "))
-        case .join(let url): lines.append("joins through \(url)")
+        case .join(let url, let others): lines.append((["joins through \(url)"] + others.map(\.scalarText)).joined(separator: ", else "))
         }
         lines.append("clients \(read.listenClient) told \(read.advertiseClient.joined(separator: ", "))")
         lines.append("peers \(read.listenPeer) told \(read.advertisePeer.joined(separator: ", "))")

@@ -80,4 +80,66 @@ import Testing
         let stored = objects(node("a", "10.9.0.11", "52:54:00:00:00:01") + "---\n" + node("b", "10.9.0.11", "52:54:00:00:00:01"))
         #expect(problems(network, beside: stored) == [])
     }
+
+    @Test func `a node does not take the place of what somebody made by hand`() {
+        let machine = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: VirtualMachine
+            metadata: {name: a}
+            spec:
+              memory: 1GiB
+
+            """
+        let installation = """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Installation
+            metadata: {name: by-hand}
+            spec: {node: a, flake: "github:example/cluster"}
+
+            """
+        let drawn = node("a", "10.0.0.11", "52:54:00:00:00:01")
+        let stored = objects(network + "---\n" + drawn + "---\n" + installation)
+        #expect(
+            problems(drawn + "  system: {flake: \"github:example/cluster\"}\n", beside: stored) == [
+                "test.yaml:8:11: Node/a spec.system: makes an Installation, and the node is installed by Installation/by-hand already; delete that, or leave spec.system out"
+            ])
+        #expect(
+            problems(drawn, beside: objects(network + "---\n" + machine)) == [
+                "test.yaml:3:18: Node/a metadata.name: would make VirtualMachine/a, and there is one that is nobody's; delete that first, or choose another name"
+            ])
+    }
+
+    @Test func `the members of a Raft group are the nodes of one cluster`() {
+        func cluster(_ name: String, _ node: String) -> String {
+            """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Cluster
+            metadata: {name: \(name)}
+            spec:
+              domain: \(name).local
+              network: lan
+              nodes: [\(node)]
+              services: [flashdns, chainfire]
+              bootstrap: {initialPeers: [\(node)]}
+
+            """
+        }
+        func service(_ name: String, _ nodes: String = "") -> String {
+            """
+            apiVersion: plasma.cloud/v1alpha1
+            kind: Service
+            metadata: {name: \(name)}
+            spec: {ports: [{name: clients, port: \(name == "chainfire" ? 2379 : 8053)}]\(nodes)}
+
+            """
+        }
+        let first = [network, node("a", "10.0.0.11", "52:54:00:00:00:01"), node("b", "10.0.0.12", "52:54:00:00:00:02"), service("flashdns")]
+        let stored = (first + [service("chainfire"), cluster("one", "a")]).joined(separator: "---\n")
+        #expect(
+            problems(cluster("two", "b"), beside: objects(stored)) == [
+                "test.yaml:8:24: Cluster/two spec.services[1]: \"chainfire\" runs on the nodes of Cluster/one already, and its members are one Raft group; leave it out here, or have another plasma server keep this cluster"
+            ])
+        let own = (first + [service("chainfire", ", nodes: [a]"), cluster("one", "a")]).joined(separator: "---\n")
+        #expect(problems(cluster("two", "b"), beside: objects(own)) == [])
+    }
 }

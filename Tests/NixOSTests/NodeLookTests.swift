@@ -25,7 +25,7 @@ import Testing
         #expect(facts.signatures[scratch.path + "/nowhere"] == nil)
         #expect(facts.aliases == [link: "/dev/null"] && facts.kernelPath(of: link) == "/dev/null" && facts.kernelPath(of: image) == image)
         var outside = look
-        outside.readsSignatures = false
+        outside.signatures = .none
         let quick = try await SystemProcesses().run(Program(shell, ["-s"], standardInput: Array(outside.script.utf8)), limit: .seconds(60))
         #expect(NodeLook.read(quick.standardOutput)?.aliases == facts.aliases && NodeLook.read(quick.standardOutput)?.signatures == [:])
         // Where wipefs is not installed nothing is known of the disk.

@@ -31,11 +31,11 @@ struct Admission {
             return .bootstrap(
                 name: configuration.name, members: founders.map { FoundingMember(name: $0.name, peerURLs: [$0.peerURL]) },
                 token: configuration.joinToken.map(Self.stretched) ?? "chainfire")
-        case .join(let url):
+        case .join(let url, let others):
             if let data = FileManager.default.contents(atPath: ticketFile) {
                 return .joined(try Self.ticket(try JSON(parsing: Array(data)), from: ticketFile))
             }
-            return isKnown ? .existing : .joined(try await join(url))
+            return isKnown ? .existing : .joined(try await join(url, others))
         }
     }
 
@@ -84,22 +84,23 @@ struct Admission {
     }
 
     /// Asks until it is let in: the cluster may start later than this member. A refusal is final.
-    private func join(_ url: MemberURL) async throws -> JoinTicket {
+    /// - Parameter others: are asked in turn where it does not answer; what they refuse, it may grant.
+    private func join(_ url: MemberURL, _ others: [MemberURL]) async throws -> JoinTicket {
         let body: JSON = [
             "name": .string(configuration.name), "peer_urls": .array(configuration.advertisePeer.map { .string($0) }),
             "client_urls": .array(configuration.advertiseClient.map { .string($0) }), "token": .string(configuration.joinToken ?? ""),
         ]
-        let address = url.text(isSecure: configuration.clientTLS != nil)
-        let isSecure = address.hasPrefix("https")
+        let doors = ([url] + others).map { $0.text(isSecure: configuration.clientTLS != nil) }
         let time = SystemTime()
-        var last = ""
+        var last: [String: String] = [:]
         // It runs as it should, and may wait for long: first boot tells how it fares.
-        manager.tell(.ready, .status("asks \(address) to let it join"))
-        while true {
+        manager.tell(.ready, .status("asks \(doors[0]) to let it join"))
+        for attempt in 0... {
+            let address = doors[attempt % doors.count]
             do throws(GRPCStatus) {
                 let answer = try await HTTPCall.send(
                     .POST, url: address + "/admin/cluster/join", body: body.encoded(), headers: [("content-type", "application/json")],
-                    tls: isSecure ? tls : nil, timeout: .seconds(10))
+                    tls: address.hasPrefix("https") ? tls : nil, timeout: .seconds(10))
                 let document = (try? JSON(parsing: answer.body)) ?? [:]
                 switch answer.status {
                 case 200..<300:
@@ -116,14 +117,15 @@ struct Admission {
                 default: throw GRPCStatus(.failedPrecondition, document["error"]?.string ?? "status \(answer.status)")
                 }
             } catch {
-                guard error.code == .unavailable || error.code == .deadlineExceeded else {
+                guard address != doors[0] || error.code == .unavailable || error.code == .deadlineExceeded else {
                     throw Failure("\(address) does not let this member join: \(error.message)")
                 }
-                if error.message != last { logger.warning("waiting to join", metadata: ["through": "\(address)", "why": "\(error.message)"]) }
-                last = error.message
+                if error.message != last[address] { logger.warning("waiting to join", metadata: ["through": "\(address)", "why": "\(error.message)"]) }
+                last[address] = error.message
             }
             try await time.sleep(for: .seconds(1))
         }
+        preconditionFailure("it asks for ever")
     }
 
     /// The client port's files serve to call another member's client port too.

@@ -81,7 +81,7 @@ extension MemberConfiguration {
                     ? "\(url) is https, but there is no tls.peer: members would speak in clear; give tls.peer, or write http"
                     : "\(url) is http, but tls.peer has a certificate for it; write https", at: "initial_peers")
         }
-        let leader: MemberURL? = fields.optional("leader_url", "With bootstrap: false, the client URL of any member of the cluster to join. Ignored with bootstrap: true.")
+        let leader: MemberURL? = fields.optional("leader_url", "With bootstrap: false, the client URL of any member of the cluster to join; where it does not answer, the hosts of initial_peers are asked at that port. Ignored with bootstrap: true.")
         joinToken = Self.readToken(&fields, absolute)
         if isBootstrap == true, leader != nil { notices.append("leader_url is for bootstrap: false; who begins a cluster joins none, and ignores it") }
         beginning = Self.beginning(
@@ -124,7 +124,8 @@ extension MemberConfiguration {
                 fields.note("is required with bootstrap: false: the client URL of any member, such as https://10.0.0.1:2379", at: "leader_url")
                 return .alone
             }
-            return .join(leader)
+            let hosts = founders.filter { $0.name != name && $0.url.host != leader.host }.map(\.url.host)
+            return .join(leader, others: hosts.map { MemberURL(host: $0, port: leader.port, isSecure: leader.isSecure) })
         }
         guard !founders.isEmpty else {
             if isBootstrap == true, !hasPeerList { fields.note("is required with bootstrap: true, the same list on all members", at: "initial_peers") }

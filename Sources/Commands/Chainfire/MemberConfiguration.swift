@@ -8,8 +8,9 @@ struct MemberConfiguration: Hashable, Sendable {
         case alone
         /// With all founding members, each told the same.
         case bootstrap([Founder])
-        /// Added by a cluster that runs: any member is asked, the token shown.
-        case join(MemberURL)
+        /// Added by a cluster that runs: any member is asked, the token shown. Where that does not answer, it is the founders that the
+        /// file names, at their hosts and the same port.
+        case join(MemberURL, others: [MemberURL])
     }
 
     struct Founder: Hashable, Sendable {

@@ -26,9 +26,10 @@ struct MemberURL: TextScalar {
         isSecure = hasScheme ? url.isSecure : nil
     }
 
-    init(host: String, port: Int, isSecure: Bool) {
+    /// - Parameter isSecure: nil: without a scheme.
+    init(host: String, port: Int, isSecure: Bool?) {
         (self.host, self.port, self.isSecure) = (host, port, isSecure)
-        scalarText = "\(isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        scalarText = "\(isSecure.map { $0 ? "https://" : "http://" } ?? "")\(host.contains(":") ? "[\(host)]" : host):\(port)"
     }
 
     /// As members tell it to each other: with a scheme.

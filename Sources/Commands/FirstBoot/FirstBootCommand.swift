@@ -65,7 +65,7 @@ struct FirstBootCommand: AsyncParsableCommand {
         switch member.beginning {
         case .alone: way = .bootstrap(founders: [member.name])
         case .bootstrap(let founders): way = .bootstrap(founders: founders.map(\.name))
-        case .join(let url): way = .join(through: url.text(isSecure: member.clientTLS != nil))
+        case .join(let url, _): way = .join(through: url.text(isSecure: member.clientTLS != nil))
         }
         let look = try MemberLook(member, healthURL: healthURL)
         return FirstBootRun(

@@ -32,6 +32,12 @@ extension Layout {
         return found
     }
 
+    /// Whether a system may be on it, or what it boots: not where all its file systems are mounted elsewhere, or nowhere.
+    var mayHoldSystem: Bool {
+        guard mdadm.isEmpty, zpool.isEmpty, bcachefs_filesystems.isEmpty else { return true }
+        return content.mayHoldSystem || lvm_vg.contains { $0.lvs.contains { $0.content?.mayHoldSystem == true } }
+    }
+
     /// As disko labels a partition (lib/types/gpt.nix): a GPT has 36 characters for it.
     static func label(disk: String, partition: String) -> String {
         let label = "disk-\(disk)-\(partition)"
@@ -53,6 +59,26 @@ extension Layout.Content {
         case .btrfs: "btrfs"
         case .bcachefs: "bcachefs"
         }
+    }
+
+    fileprivate var mayHoldSystem: Bool {
+        switch self {
+        case .gpt(let table): table.partitions.contains { $0.content?.mayHoldSystem ?? false }
+        case .table(let table): table.partitions.contains { $0.content?.mayHoldSystem ?? false }
+        case .filesystem(let filesystem): Self.isSystem(filesystem.mountpoint)
+        case .btrfs(let filesystem): Self.isSystem(filesystem.mountpoint) || filesystem.subvolumes.contains { Self.isSystem($0.mountpoint) }
+        case .luks(let luks): luks.content?.mayHoldSystem ?? false
+        case .swap: false
+        // Volumes are looked at by themselves; of arrays and pools nobody knows on which of their disks a file system is.
+        case .lvm_pv: false
+        case .mdraid, .zfs, .bcachefs: true
+        }
+    }
+
+    /// Of what NixOS cannot boot without (nixpkgs, nixos/lib/utils.nix, pathsNeededForBoot), and what boots it.
+    private static func isSystem(_ mountpoint: AbsolutePath?) -> Bool {
+        guard let path = mountpoint?.scalarText else { return false }
+        return path.hasPrefix("/boot") || path.hasPrefix("/nix") || ["/", "/usr", "/etc", "/efi", "/var", "/var/log", "/var/lib", "/var/lib/nixos"].contains(path)
     }
 
     var mountpoint: String? {

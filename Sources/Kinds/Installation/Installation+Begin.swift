@@ -14,8 +14,16 @@ extension InstallationRound {
         status.wantsNetBoot = true
         if answersAnother { status.wasTakenOver = true }
         let others = reader.list(Installation.self).filter { $0.name != installation.name }
-        if let first = others.first(where: { $0.spec.node == spec.node }), first.name < installation.name {
+        if let first = others.first(where: { $0.spec.node == spec.node && $0.came(before: installation) }) {
             return Plan(.stalled("\(first.reference) installs \(node.reference) already; delete one of the two"), status: status)
+        }
+        // A word that nothing was done about yet can be taken back.
+        if status.run == nil, installation.metadata.annotations[Installation.reinstallAnnotation] == nil {
+            status.isReinstalling = nil
+            if let system = status.formerSystem {
+                (status.system, status.formerSystem) = (system, nil)
+                return keep(status)
+            }
         }
         if case .system(let facts)? = seen.machine, status.isReinstalling != true {
             // It has the host key that plasma gave it: it was installed, and is not installed over.
@@ -46,6 +54,11 @@ extension InstallationRound {
         case .installer(let found)?: facts = found
         case .system(let found)? where spec.phases.contains(.kexec): (facts, isInstaller) = (found, false)
         case .stranger(let found)? where spec.phases.contains(.kexec): (facts, isInstaller, isKnown) = (found, false, false)
+        case .system?:
+            return Plan(
+                .stalled("its system answers, not the installer, and spec.phases has no kexec to get from there to it; boot the machine with the installer, "
+                    + "or take the word back: plasma annotate installation/\(installation.name) \(Installation.reinstallAnnotation)-"),
+                status: status, differences: [uninstalled], lookAgain: .seconds(15))
         case .stranger(let found)?:
             return Plan(
                 .stalled("\(found.id) answers at its address, not the installer, and spec.phases has no kexec to get from there to it"),
@@ -63,7 +76,8 @@ extension InstallationRound {
         let flake: [RenderedFile]
         let terms = Installation.Terms(
             // A person's own flake may know nothing of lists.
-            joinsThrough: joinsThrough, hasRevocationLists: spec.flake == nil && cluster.flatMap { Rendering.revocationLists(of: $0, reader) } != nil)
+            joinsThrough: joinsThrough, hasRevocationLists: spec.flake == nil && cluster.flatMap { Rendering.revocationLists(of: $0, reader) } != nil,
+            tokenCluster: cluster.map { Installation.tokenCluster(of: $0, reader) })
         switch rendered(terms) {
         case .success(let files): flake = files
         case .failure(let refusal): return Plan(.stalled("its system cannot be rendered: \(refusal)"), status: status, differences: [uninstalled])
@@ -90,11 +104,11 @@ extension InstallationRound {
             (started.disks, started.wasTakenOver) = (disks, nil)
         }
         let id = again ?? nextRun(status)
-        started.run = id
+        (started.run, started.formerSystem) = (id, nil)
         started.boots = nil
         started.isRunning = true
         (started.joinsThrough, started.formerMembers, started.diskConsents) = (joinsThrough, formerMembers, diskConsents)
-        started.hasRevocationLists = terms.hasRevocationLists
+        (started.hasRevocationLists, started.tokenCluster) = (terms.hasRevocationLists, terms.tokenCluster)
         started.configuration = configuration(terms)
         if again == nil { started.attempts = isRequested || status.run?.hasPrefix(series) != true ? 1 : (status.attempts ?? 0) + 1 }
         started.heardRequest = request
@@ -167,16 +181,17 @@ extension InstallationRound {
     /// - Returns: the node to join through; nil: as the manifest says. And the members whose disk the run formats.
     private func entry() -> (through: String?, former: [String]) {
         guard let cluster, cluster.spec.bootstrap.mode == .bootstrap,
-            let members = reader.glance(Service.self, Service.clustered)?.status?.detail.membership?.members
+            let service = reader.glance(Service.self, Service.clustered)?.status?.detail, let members = service.membership?.members
         else { return (nil, []) }
+        let healthy = Set(service.nodes.filter(\.healthy).map(\.node))
         let peers = cluster.spec.bootstrap.initialPeers
         let others = (peers + cluster.spec.nodes.filter { !peers.contains($0) }).map(\.scalarText).filter { $0 != name }
         // The cluster is where it runs: on nodes that have their system, as voters that have started.
-        let through = others.first { other in
+        let doors = others.filter { other in
             members.contains { $0.name == other && $0.isVoter && $0.hasStarted }
                 && reader.get(Installation.self, other)?.status?.detail.system != nil
         }
-        guard let through else { return (nil, []) }
+        guard let through = doors.first(where: healthy.contains) ?? doors.first else { return (nil, []) }
         // A disk that is not formatted keeps its member.
         guard spec.wipes else { return (nil, []) }
         let own = members.filter { $0.name == name }
@@ -210,6 +225,13 @@ extension InstallationRound {
         } catch {
             return .failure(error)
         }
+    }
+}
+
+extension Resource where K == Installation {
+    /// Of two that install one node, the one that was there first does.
+    func came(before other: Self) -> Bool {
+        (metadata.creationTimestamp, name) < (other.metadata.creationTimestamp, other.name)
     }
 }
 

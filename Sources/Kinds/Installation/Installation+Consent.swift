@@ -74,8 +74,7 @@ extension InstallationRound {
                 + "plasma annotate installation/\(installation.name) \(Installation.consentAnnotation)=\(consent)")
     }
 
-    /// Whether plasma itself says which disks are formatted: of a flake that nobody here knows it may be any.
-    private var isLaidOut: Bool { spec.flake == nil && node.spec.disks.contains { $0.layout != nil } }
+    private var isLaidOut: Bool { spec.lays(out: node) }
 
     /// The disks that disko destroys: those that are laid out, but for the ones that must not be wiped; or all.
     private func targets(_ devices: [BlockDevice]) -> [String] {
@@ -138,4 +137,9 @@ extension InstallationRound {
 
 extension String {
     fileprivate func leftPadded(_ count: Int) -> String { String(repeating: "0", count: max(0, count - self.count)) + self }
+}
+
+extension Installation.Spec {
+    /// Whether plasma itself says which disks of a node are formatted: of a flake that nobody here knows it may be any.
+    func lays(out node: Resource<Node>) -> Bool { flake == nil && node.spec.disks.contains { $0.layout != nil } }
 }

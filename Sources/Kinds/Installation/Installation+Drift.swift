@@ -9,19 +9,21 @@ extension InstallationRound {
     func keep(_ status: Installation.Status) -> Decision {
         var status = status
         status.wantsNetBoot = false
-        if let word = installation.metadata.annotations[Installation.reinstallAnnotation], word == reinstallWord(status) {
-            let before = status
-            status.spentConsents.append(word)
-            return anew(status, "beginning anew", ifHeld: before)
-        }
+        if let reinstallation = reinstallation(status) { return reinstallation }
         guard case .system(let facts)? = seen.machine else {
             status.drift = []
-            if let disk = blankedDisk(status) { return anew(status, "beginning anew; Disk/\(disk) was made blank under a consent", ifHeld: status) }
+            if let disk = blankedDisk(status) {
+                var plan = anew(status, "beginning anew; Disk/\(disk) was made blank under a consent", ifHeld: status)
+                // Where its system answers all the same, that is on another disk.
+                (plan.status.isReinstalling, plan.status.formerSystem) = (nil, nil)
+                return plan
+            }
             return absent(status)
         }
         if let accepted = installation.metadata.annotations[Installation.systemAnnotation], accepted == facts.current, status.system != accepted {
-            (status.system, status.configuration) = (accepted, configuration(status.terms))
+            (status.system, status.source, status.configuration) = (accepted, source, configuration(status.terms))
         }
+        if status.tokenCluster == nil { status.tokenCluster = cluster.map { Installation.tokenCluster(of: $0, reader) } }
         let storage = storage(facts)
         let outdated = seen.files.filter { wanted in
             guard let found = facts.files[wanted.path] else { return true }
@@ -72,11 +74,20 @@ extension InstallationRound {
         return Plan(.converging("tidying up"), [.forget(node: name)], status: status, differences: differences)
     }
 
+    /// A person's word that it is installed once more, whatever became of what was installed; nil: there is none, or it was heard.
+    func reinstallation(_ status: Installation.Status) -> Decision? {
+        guard let word = installation.metadata.annotations[Installation.reinstallAnnotation], word == reinstallWord(status) else { return nil }
+        var spent = status
+        spent.spentConsents.append(word)
+        return anew(spent, "beginning anew", ifHeld: status)
+    }
+
     private func anew(_ old: Installation.Status, _ phase: String, ifHeld before: Installation.Status) -> Decision {
         var status = old
-        (status.system, status.source, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil, nil)
+        status.formerSystem = status.system
+        (status.system, status.attempts, status.failure, status.failedRun) = (nil, nil, nil, nil)
         (status.run, status.startedAt, status.exitCode, status.disks, status.formattedBy, status.drift) = (nil, nil, nil, nil, nil, [])
-        (status.wantsNetBoot, status.isReinstalling, status.delivered, status.configuration, status.wasTakenOver) = (true, true, nil, nil, nil)
+        (status.wantsNetBoot, status.isReinstalling, status.delivered, status.wasTakenOver) = (true, true, nil, nil)
         var plan = Decision(.converging(phase), status: status, differences: [uninstalled], lookAgain: .milliseconds(100))
         plan.statusIfHeld = before
         return plan
@@ -88,10 +99,10 @@ extension InstallationRound {
         return diskConsents.filter { $0.value > before[$0.key] ?? 0 }.keys.min()
     }
 
-    /// How often each of its laid out disks was given up, by name; nil before there is one.
+    /// How often each of the disks that its system may be on was given up, by name; none before there is a Disk.
     var diskConsents: [String: Int] {
         guard case .virtual = node.spec.machine else { return [:] }
-        let names = node.spec.disks.filter { $0.layout != nil }.map { "\(name)-\($0.deviceName)" }
+        let names = node.spec.disks.filter { $0.layout?.mayHoldSystem == true }.map { "\(name)-\($0.deviceName)" }
         return Dictionary(names.compactMap { name in
             reader.get(Disk.self, name).map { (name, $0.status?.detail.spentConsents.count ?? 0) }
         }, uniquingKeysWith: { first, _ in first })

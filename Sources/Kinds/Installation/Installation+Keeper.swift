@@ -186,7 +186,9 @@ extension Installation {
             let disks = node.spec.disks.map(\.device.scalarText)
             // Whether a node that somebody else installed has lists is of interest, too.
             let paths = Set(sight.files.map(\.path)).union(["/" + NodeSecrets.revocationListsPath]).sorted()
-            let question = NodeLook(files: paths, disks: disks, readsSignatures: installation.status?.detail.system == nil)
+            let isLaidOut = installation.spec.lays(out: node)
+            let signatures: NodeLook.Signatures = installation.status?.detail.system != nil ? .none : isLaidOut ? .ofNamed : .ofAll
+            let question = NodeLook(files: paths, disks: disks, signatures: signatures)
             let last = memory.machines.withLock { $0[node.name] }
             if !looksAnew, let last, last.question == question, time.now() - last.at < (last.isSilent ? Self.silence : Self.freshness) { return last.machine }
             // A machine may come up while it is waited for in vain, and say so: that nobody answers is as old as the question.

@@ -106,6 +106,10 @@ extension Installation {
             status.hostKey = seen.hostKey ?? status.hostKey
             // Whoever had this name before left a run behind; it must not go on beside ours.
             if let stray = seen.runs.first(where: { $0.state == .running && $0.run != status.run }) {
+                let others = reader.list(Installation.self).filter { $0.name != installation.name && $0.spec.node == installation.spec.node }
+                if let other = others.first(where: { $0.status?.detail.run == stray.run }) {
+                    return Plan(.stalled("\(other.reference) installs \(Reference(Node.self, node)) already; delete one of the two"), status: status)
+                }
                 return end(stray, node, seen, status, "ending a run of an earlier installation")
             }
             guard let record = reader.get(Node.self, node) else {

@@ -67,6 +67,7 @@ struct InstallationRound {
             return keep(status)
         }
         if isDone {
+            if let reinstallation = reinstallation(status) { return reinstallation }
             let why = whoAnswers
             if seen.isOverdue {
                 return Plan(

@@ -56,10 +56,14 @@ extension Installation {
         var joinsThrough: String?
         /// Whether the node was set up to be given revocation lists; nil in records of earlier versions.
         var hasRevocationLists: Bool?
+        /// The Cluster's name when its members were given the token that this one was given, too; nil in records of earlier versions.
+        var tokenCluster: String?
         /// Hexadecimal ids of the members of that cluster whose disk the latest run formats.
         var formerMembers: [String] = []
         /// A person wants it installed anew, though it runs.
         var isReinstalling: Bool?
+        /// What it is held to again when that word is taken back before a run begins.
+        var formerSystem: String?
         /// The node's SSH host key, which plasma gave it.
         var hostKey: String?
         /// Where the node differs from what was installed.
@@ -70,13 +74,14 @@ extension Installation {
 
         init() {}
 
-        var terms: Terms { Terms(joinsThrough: joinsThrough, hasRevocationLists: hasRevocationLists ?? false) }
+        var terms: Terms { Terms(joinsThrough: joinsThrough, hasRevocationLists: hasRevocationLists ?? false, tokenCluster: tokenCluster) }
 
         /// `phase` is the word of the status that every kind has.
         private enum CodingKeys: String, CodingKey {
             case run, step, phase = "installerPhase", phaseSince, timeline, servedMilliseconds, firstBoot, startedAt, finishedAt, exitCode, isRunning
             case failure, failedRun, attempts, heardRequest, log, spentConsents, disks, formattedBy, wantsNetBoot, system, source, isReinstalling, hostKey, drift
             case boots, delivered, diskConsents, wasTakenOver, configuration, joinsThrough, formerMembers, hasRevocationLists
+            case tokenCluster, formerSystem
         }
 
         package init(from decoder: any Decoder) throws {
@@ -113,6 +118,8 @@ extension Installation {
             joinsThrough = try read(.joinsThrough)
             formerMembers = try read(.formerMembers) ?? []
             hasRevocationLists = try read(.hasRevocationLists)
+            tokenCluster = try read(.tokenCluster)
+            formerSystem = try read(.formerSystem)
             delivered = try read(.delivered)
             configuration = try read(.configuration)
         }
@@ -123,6 +130,8 @@ extension Installation {
         /// The node through which it joins a cluster that has formed; nil: as the manifest says.
         var joinsThrough: String?
         var hasRevocationLists = false
+        /// See `Status.tokenCluster`; nil: not decided yet.
+        var tokenCluster: String?
     }
 
     /// A certificate as a node has it.

@@ -11,7 +11,8 @@ extension Installation {
     /// What the files of a node are made from; no secret is among it.
     package struct Needs: Hashable, Sendable {
         package var node: String
-        /// Its cluster, whose members share a token; nil: it belongs to none.
+        /// The cluster whose members' token it shares: its own, by the name that had it when its members were given the token; nil: it
+        /// belongs to none.
         package var cluster: String?
         /// Names the CertificateAuthority that its cluster trusts.
         package var authority: String?
@@ -36,10 +37,18 @@ extension Installation {
     /// Under which the vault has what the members of a cluster share.
     static func tokenName(ofCluster name: String) -> String { "join-token/\(name)" }
 
+    /// The name under which the members of a cluster were given their token. They go on with it when the cluster is given another
+    /// name: one that was made for that would let nobody in.
+    static func tokenCluster(of cluster: Resource<Cluster>, _ lookup: some RecordLookup) -> String {
+        let given = cluster.spec.nodes.compactMap { lookup.glance(Installation.self, $0.scalarText)?.status?.detail.tokenCluster }
+        if given.contains(cluster.name) { return cluster.name }
+        return given.first { lookup.glance(Cluster.self, $0)?.metadata.isLeaving ?? true } ?? cluster.name
+    }
+
     static func needs(of node: String, _ terms: Terms, _ lookup: some RecordLookup) -> Needs {
         var needs = Needs(node: node)
         guard let cluster = Rendering.cluster(of: node, lookup) else { return needs }
-        needs.cluster = cluster.name
+        needs.cluster = terms.tokenCluster ?? tokenCluster(of: cluster, lookup)
         needs.authority = cluster.spec.trust?.certificateAuthority.scalarText
         if needs.authority != nil { needs.certificate = Rendering.certificate(of: node, lookup)?.name }
         if terms.hasRevocationLists { needs.revocationLists = Rendering.revocationLists(of: cluster, lookup) }

@@ -109,8 +109,9 @@ extension NetBoot {
                     return Plan(obstacle.condition, status: status)
                 case .success(let place):
                     let wanted = service(of: netBoot, on: place, machines, seen, reader)
-                    status.offered = Set(wanted.machines.filter(\.boots).map(\.node)).sorted()
-                    return keep(wanted, netBoot, seen, status)
+                    let meanwhile = seen.missing.isEmpty ? nil : seen.served.map { $0.service.offering(onlyTo: machines) }
+                    status.offered = Set((meanwhile ?? wanted).machines.filter(\.boots).map(\.node)).sorted()
+                    return keep(wanted, meanwhile, netBoot, seen, status)
                 }
             }
         }
@@ -145,17 +146,24 @@ extension NetBoot {
                 differences: [Difference("fetched", seen: .array(paths.map { .string($0) }), wanted: nil, impact: .none)])
         }
 
-        /// What machines boot comes first: what is served meanwhile goes on as it is.
+        /// What machines boot comes first: what is served meanwhile goes on as it is, to whom it is still meant.
         private static func fetch(_ order: FetchedFiles.Order, _ status: Status) -> Plan<NetBoot, Action> {
             Plan(
                 .converging("fetching; \(order.url)"), [.fetch(order)], status: status,
                 differences: [Difference("fetched", seen: nil, wanted: .string(order.url), impact: .none)])
         }
 
-        private static func keep(_ wanted: BootService, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status) -> Plan<NetBoot, Action> {
+        private static func keep(
+            _ wanted: BootService, _ meanwhile: BootService?, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status
+        ) -> Plan<NetBoot, Action> {
             let happenings = netBoot.happenings(status)
             var plan: Plan<NetBoot, Action>
-            if let order = seen.missing.first {
+            if let meanwhile, let served = seen.served, served.service != meanwhile {
+                let difference = Difference(
+                    "offered", seen: .string(NetBoot.nodes(served.service.machines.filter(\.boots))),
+                    wanted: .string(NetBoot.nodes(meanwhile.machines.filter(\.boots))), impact: .none)
+                plan = Plan(.converging("serving"), [.serve(meanwhile)], status: status, differences: [difference])
+            } else if let order = seen.missing.first {
                 plan = fetch(order, status)
             } else if let served = seen.served, served.service == wanted, served.fault == nil {
                 plan = seen.leftovers.isEmpty ? Plan(standing(seen, status), status: status) : discard(seen.leftovers, status)

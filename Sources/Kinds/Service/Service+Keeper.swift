@@ -80,6 +80,9 @@ extension Service {
                         throw ProbeFailure(.impossible, "could not \(change): CertificateAuthority/\(authority) was not issued yet")
                     }
                     trust = ProbeTrust(authorities: roots)
+                    if let name = access.certificate, let own = try await certificates?.credentials(ofCertificate: name) {
+                        trust = ProbeTrust(authorities: roots, certificate: own.certificate, key: own.key)
+                    }
                 }
                 // Whatever comes of it, what was seen before is no longer what is.
                 defer { prober.renewMembers(of: service) }

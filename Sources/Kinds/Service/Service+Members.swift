@@ -13,6 +13,8 @@ extension Service {
         package var address: ProbeAddress
         /// The authority it is believed by; nil: it speaks plain HTTP.
         package var authority: String?
+        /// Names the Certificate that is shown to it; nil: there is none.
+        package var certificate: String?
         /// The Cluster whose join token allows it.
         package var cluster: String
     }
@@ -74,7 +76,12 @@ extension Service {
         guard let leader = finding.members.first(where: \.isLeader), let address = leader.clientURLs.lazy.compactMap(ProbeAddress.init(url:)).first else {
             return (.wait("the leader does not tell where it can be asked for a change"), nil)
         }
-        let access = MembersAccess(address: address, authority: placement.authority(of: cluster, reader), cluster: cluster)
+        let authority = placement.authority(of: cluster, reader)
+        // The leader's own: whoever demands one lets that in.
+        let certificate = authority.flatMap { service.certificate(ofNode: leader.name, issuedBy: $0, reader) }
+        let access = MembersAccess(
+            address: address, authority: authority, certificate: certificate,
+            cluster: reader.get(Cluster.self, cluster).map { Installation.tokenCluster(of: $0, reader) } ?? cluster)
         return (step, .change(change, access, service: service.name))
     }
 }
@@ -92,7 +99,9 @@ extension Node {
             members.map { $0.contains { $0.name == node.name && $0.isOurs } }
             ?? (reader.get(Installation.self, node.name)?.status?.detail.system != nil)
         let placement = ServicePlacement(of: service, reader)
-        guard isMember, let cluster = placement.cluster else { return nil }
+        guard isMember else { return nil }
+        if let why = placement.contention { return .waiting(on: service.reference, why) }
+        guard let cluster = placement.cluster else { return nil }
         if placement.places.contains(where: { $0.node == node.name }) {
             return .waiting(
                 on: Reference(Cluster.self, cluster),

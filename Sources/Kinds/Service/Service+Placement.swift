@@ -19,6 +19,8 @@ struct ServicePlacement {
     let places: [Place]
     /// The one Cluster whose nodes these are; nil: none, or several, or the Service names its nodes itself.
     let cluster: String?
+    /// The Clusters whose nodes these are, by name.
+    let clusters: [String]
 
     init(of service: Resource<Service>, _ reader: Reader) {
         let reference = service.reference
@@ -30,9 +32,17 @@ struct ServicePlacement {
         }
         var names = Set(service.spec.nodes.map(\.scalarText))
         if names.isEmpty { for cluster in clusters { names.formUnion(cluster.spec.nodes.map(\.scalarText)) } }
-        cluster = service.spec.nodes.isEmpty && clusters.count == 1 ? clusters[0].name : nil
+        self.clusters = service.spec.nodes.isEmpty ? clusters.map(\.name).sorted() : []
+        cluster = self.clusters.count == 1 ? self.clusters[0] : nil
         names.formUnion(reader.mentioning(reference, Node.self).filter { !$0.metadata.isLeaving }.map(\.name))
         places = names.sorted().map { Place(node: $0, record: reader.get(Node.self, $0), authority: authorities[$0]) }
+    }
+
+    /// Why nobody can tell whose members those of a Raft group are; nil: one cluster's, or nobody's.
+    var contention: String? {
+        guard clusters.count > 1 else { return nil }
+        let names = clusters.map { "\(Reference(Cluster.self, $0))" }.joined(separator: " and ")
+        return "it runs on the nodes of \(names), and its members are one Raft group; take it out of spec.services of all but one of them"
     }
 
     /// The authority that a cluster trusts.

@@ -46,6 +46,7 @@ extension Service {
                 plan.condition = .converging(phase)
                 plan.actions = [action]
             }
+            if service.name == Service.clustered, let why = placement.contention { plan.condition = .stalled(why) }
             return plan
         }
 

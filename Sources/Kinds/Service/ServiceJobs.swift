@@ -89,8 +89,7 @@ struct ServiceJobs {
         guard let certificates, let authority = place.authority else { return (nil, nil) }
         // Read as records too, so that it is looked at again when they are issued anew.
         _ = reader.get(CertificateAuthority.self, authority)
-        let name = service.spec.certificate?.scalarText ?? reader.mentioning(Reference(Node.self, place.node), Certificate.self)
-            .first { $0.spec.node?.scalarText == place.node && $0.spec.issuerRef.name.scalarText == authority }?.name
+        let name = service.certificate(ofNode: place.node, issuedBy: authority, reader)
         if let name { _ = reader.get(Certificate.self, name) }
         guard let roots = try await certificates.trust(ofAuthority: authority) else { return (nil, nil) }
         guard let name, let identity = try await certificates.credentials(ofCertificate: name) else { return (ProbeTrust(authorities: roots), nil) }
@@ -113,5 +112,13 @@ struct ServiceJobs {
         case .grpc(let grpc): number(of: grpc.port, service)
         default: clientPort(service) ?? number(of: .name("api"), service)
         }
+    }
+}
+
+extension Resource where K == Service {
+    /// Names the Certificate that it serves with on a node: its own, else the node's; nil: there is none.
+    func certificate(ofNode node: String, issuedBy authority: String, _ reader: Reader) -> String? {
+        spec.certificate?.scalarText ?? reader.mentioning(Reference(Node.self, node), Certificate.self)
+            .first { $0.spec.node?.scalarText == node && $0.spec.issuerRef.name.scalarText == authority }?.name
     }
 }

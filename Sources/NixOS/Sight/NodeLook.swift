@@ -10,13 +10,20 @@ package struct NodeLook: Hashable, Sendable {
     package var files: [String]
     /// Disks to find: "/dev/vda", "/dev/disk/by-id/…".
     package var disks: [String]
-    /// Whether they are looked at for signatures.
-    package var readsSignatures: Bool
+    package enum Signatures: Hashable, Sendable {
+        case none
+        /// Of the disks that are to be found.
+        case ofNamed
+        /// Of every disk that there is, by the kernel's name.
+        case ofAll
+    }
 
-    package init(files: [String] = [], disks: [String] = [], readsSignatures: Bool = true) {
+    package var signatures: Signatures
+
+    package init(files: [String] = [], disks: [String] = [], signatures: Signatures = .ofNamed) {
         self.files = files
         self.disks = disks
-        self.readsSignatures = readsSignatures
+        self.signatures = signatures
     }
 
     /// Bytes of an answer that are read.
@@ -24,7 +31,13 @@ package struct NodeLook: Hashable, Sendable {
 
     package var script: String {
         let files = files.map(quoted).joined(separator: " ")
-        let all = disks.map(quoted).map { " " + $0 }.joined(), read = readsSignatures ? all : ""
+        let all = disks.map(quoted).map { " " + $0 }.joined()
+        let read =
+            switch signatures {
+            case .none: ""
+            case .ofNamed: all
+            case .ofAll: " $(lsblk --nodeps --raw --noheadings --output PATH,TYPE 2>/dev/null | sed -n 's/ disk$//p')"
+            }
         return """
             LC_ALL=C; export LC_ALL
             PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH

@@ -68,7 +68,7 @@ extension `An installation's plans` {
             apiVersion: plasma.cloud/v1alpha1
             kind: Installation
             metadata: {name: other}
-            spec: {node: other}
+            spec: {node: \(words.has("rival") ? "node" : "other")}
 
             """
         let reading = Catalog.table.read([(file: "case.yaml", bytes: Array(text.utf8))])
@@ -101,6 +101,8 @@ extension `An installation's plans` {
             }
             if var installation = record as? Resource<Installation> {
                 if installation.name == "other" {
+                    installation.metadata.creationTimestamp = Date(timeIntervalSince1970: words["rival"] == "later" ? 99 : 0)
+                    if words["rival"] == "runs" { installation.status = try status(installation.metadata, "{\"run\": \"uid-gone-1-1\", \"isRunning\": true}") }
                     if words.has("others") { installation.status = try status(installation.metadata, "{\"isRunning\": true}") }
                 } else {
                     try complete(&installation, words)
@@ -117,6 +119,10 @@ extension `An installation's plans` {
         var detail: [String] = []
         if let run = words["run"], run != "stranger" { detail += ["\"run\": \"uid-node-1-1\"", "\"attempts\": \(words["attempts"] ?? "1")"] }
         if let boots = words["boots"] { detail.append("\"boots\": {\"count\": \(boots), \"latest\": \"1970-01-01T00:02:00Z\"}") }
+        if words.has("pending") {
+            detail += ["\"isReinstalling\": true", "\"formerSystem\": \"/nix/store/one\"", "\"spentConsents\": [\"reinstall-uid-node\"]"]
+        }
+        if words["made"] == "elsewhere" { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"github:example/old#node\""] }
         if words.has("system") { detail += ["\"system\": \"/nix/store/one\"", "\"source\": \"the flake of Cluster/lab#node\""] }
         if words["made"] == "otherwise" { detail.append("\"configuration\": {\"form\": \"2\", \"networking\": \"0a0a\", \"services.gone\": \"0b0b\"}") }
         if words.has("formatted") { detail += ["\"formattedBy\": \"uid-node-1-1\"", "\"disks\": \"vda 4294967296 bytes serial vda\""] }

@@ -28,7 +28,7 @@ extension PlanTests {
     }
 
     @Test func `after a netboot's actions there is nothing left to do`() throws {
-        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "loader=absent installation=wants", "loader=sound served=same", "loader=unfit served=same", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
+        for text in ["", "installation=wants", "kernel=unfit", "kernel=absent installation=wants", "kernel=absent served=offered installation=wants", "loader=absent installation=wants", "loader=sound served=same", "loader=unfit served=same", "served=same left=old", "served=other", "served=broken", "served=elsewhere", "unknown=Serve mode=proxy", "served=same leaving"] {
             let pairs = text.split(separator: " ").map { $0.split(separator: "=").map(String.init) }
             let words = PlanCases.Words(values: Dictionary(pairs.map { ($0[0], $0.count > 1 ? $0[1] : "") }, uniquingKeysWith: { $1 }))
             let scene = try NetBootScene(words, self)
@@ -157,8 +157,11 @@ private struct NetBootScene {
         present.metadata.deletionTimestamp = nil
         var unoccupied = seen
         unoccupied.occupant = nil
+        // What is absent now was another file then.
+        if words["kernel"] == "absent" { unoccupied.kernel = .sound(PinnedFile(path: "/boot/vmlinuz-old", digest: String(repeating: "d", count: 64))) }
         guard case .serve(var service)? = NetBoot.Planning.plan(Goal(present), given: unoccupied, Reader(usual)).actions.first else { return }
         if served == "other" { service.commandLine = "debug" }
+        if served == "offered" { service.machines = service.machines.map { var machine = $0; machine.boots = true; return machine } }
         if served == "unoffered" { service.machines = service.machines.map { var machine = $0; machine.boots = false; return machine } }
         var sight = BootSight(service: service)
         if served == "broken" { sight.fault = "its interface pl-lan was made anew" }
