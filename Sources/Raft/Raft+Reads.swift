@@ -65,6 +65,14 @@ extension Raft {
         if isOpen, leading.asked.isEmpty { startReadRound(&effects) }
     }
 
+    /// Whoever asks may go elsewhere, or ask again: what waits for a term that is not opened is not kept for ever.
+    mutating func refuseReads(_ effects: inout Effects) {
+        for read in leading.queued {
+            if read.from == id { effects.readsFailed.append(read.id) } else { say(.readAnswer(id: read.id, index: nil), to: read.from, &effects) }
+        }
+        leading.queued = []
+    }
+
     /// Half an election, since a pause of the process is noticed only when it is as long as the other half.
     private var holdsLease: Bool {
         guard options.leaseReads, let start = leading.leaseStart, !leading.leaseIsVoid, transferee == nil else { return false }

@@ -92,7 +92,7 @@ extension Raft {
         case .replicate:
             guard rejected > match else { return }
             // Something on the way was lost: from what is certain.
-            members.progress[at].probe(from: match + 1)
+            probe(at)
         case .probe:
             guard rejected == members.progress[at].next - 1 else { return }
             let agreed = log.lastPlace(atMost: hint.index, term: hint.term).index
@@ -129,9 +129,9 @@ extension Raft {
         let patience = UInt64(2 * options.electionTicks)
         if matched < one.match, round > one.matchRound, one.state == .replicate {
             // It restarted, and does not know yet how much of its log is the leader's.
-            members.progress[at].probe(from: one.match + 1)
+            probe(at)
         } else if one.state == .snapshot, let delivered = one.snapshotDelivered, now - delivered > patience {
-            members.progress[at].probe(from: one.match + 1)
+            probe(at)
         }
         let mustAsk = members.progress[at].state == .probe || members.progress[at].isStalled
         members.progress[at].isStalled = false
@@ -147,13 +147,17 @@ extension Raft {
         }
     }
 
+    /// Asks anew where the logs agree: from what is certain on, as far as that is kept. A member of which nothing is certain may have all
+    /// of it; if not, it says so, and is given a snapshot then.
+    mutating func probe(_ at: Int) { members.progress[at].probe(from: max(members.progress[at].match, log.base.index) + 1) }
+
     mutating func snapshotSent(to member: UInt64, _ succeeded: Bool, _ effects: inout Effects) {
         guard role == .leader, let at = members.place(of: member), members.progress[at].state == .snapshot else { return }
         if succeeded {
             // Its answer to the snapshot's place will come when it is durable there.
             members.progress[at].snapshotDelivered = now
         } else {
-            members.progress[at].probe(from: members.progress[at].match + 1)
+            probe(at)
             members.progress[at].isPaused = true
             members.progress[at].askedTick = now
         }

@@ -23,6 +23,7 @@ extension Raft {
         if leading.sinceQuorumCheck >= options.electionTicks {
             leading.sinceQuorumCheck = 0
             guard hearsQuorum() else { return become(.follower, term: hardState.term, leader: nil, &effects) }
+            if commit < leading.termStart { refuseReads(&effects) }
         }
         leading.sinceHeartbeat += 1
         if leading.sinceHeartbeat >= options.heartbeatTicks {
@@ -79,7 +80,7 @@ extension Raft {
             members.progress[at].loseSight()
             guard members.progress[at].state != .snapshot else { return }
             // A heartbeat's answer will tell that it is there again.
-            members.progress[at].probe(from: members.progress[at].match + 1)
+            probe(at)
             members.progress[at].isPaused = true
         } else if role == .follower, leader == member {
             forgetLeader(&effects)

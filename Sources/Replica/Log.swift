@@ -93,6 +93,9 @@ struct Log: ~Copyable, Sendable {
         try roll(.continues, after: last)
     }
 
+    /// The same for `restore`.
+    func reserveAnew() throws(ReplicaError) { try translating { () throws(DiskError) in try spare.secure() } }
+
     /// The same for a hard state and what a leader appends by itself.
     mutating func reserveSlack() throws(ReplicaError) {
         guard end + slack / 2 > segmentBytes else { return }

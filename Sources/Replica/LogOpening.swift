@@ -32,7 +32,7 @@ extension Log {
         let size = min(max(segmentBytes, 4096), 16 << 20)
         var scan = LogScan(directory: directory)
         var kept = Tail(applied: applied, bytesMax: retainedBytesMax)
-        try scan.run(disk, keepAfter: 0) { kept.add($1, after: $0) }
+        try scan.run(disk, keepAfter: 0) { kept.add($1, of: $0) }
         let spare = SpareSegment(disk: disk, directory: directory, bytes: size)
         try translating { () throws(DiskError) in try spare.recover() }
         var log = Log(
@@ -64,8 +64,11 @@ extension Log {
         var base: Position? { parts.first?.previous }
         var entries: [Entry] { parts.flatMap(\.entries) }
 
-        mutating func add(_ entries: [Entry], after previous: Position) {
-            // What is not followed is replaced, or lies before a snapshot.
+        mutating func add(_ entries: [Entry], of header: SegmentHeader) {
+            let previous = header.previous
+            // After a snapshot the log begins anew: what is before may never have been committed.
+            if header.origin == .restores { parts.removeAll() }
+            // What is not followed is replaced.
             while let part = parts.last, part.previous.index >= previous.index { parts.removeLast() }
             if let last = parts.indices.last {
                 let end = parts[last].entries.last?.position ?? parts[last].previous

@@ -31,10 +31,10 @@ struct LogScan {
 
     /// - Parameters:
     ///   - keepAfter: entries up to this index are checked and not given.
-    ///   - each: the position that the entries follow, and they: what was given from later ones on is replaced.
+    ///   - each: a segment's header, and its entries: what was given from those on that they follow is replaced, or of another log's life.
     /// After a throw holds what was read before the problem.
     mutating func run(
-        _ disk: any Disk, keepAfter: UInt64 = .max, each: (Position, [Entry]) -> Void = { _, _ in }
+        _ disk: any Disk, keepAfter: UInt64 = .max, each: (SegmentHeader, [Entry]) -> Void = { _, _ in }
     ) throws(ReplicaError) {
         let names = try translating { () throws(DiskError) in try disk.list(directory) }
             .filter { SegmentHeader.sequence(of: $0) != nil }
@@ -48,7 +48,7 @@ struct LogScan {
                 content.bytes, header: content.header, knownEnd: next.map { Int(clamping: $0.header.previousEnd) },
                 keepAfter: keepAfter)
             try take(scan, name)
-            each(content.header.previous, scan.entries)
+            each(content.header, scan.entries)
         }
     }
 

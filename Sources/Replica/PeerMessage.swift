@@ -6,6 +6,8 @@ package struct PeerMessage: Hashable, Sendable {
         case raft(Message)
         case chunk(SnapshotChunk)
         case chunkAnswer(SnapshotChunkAnswer)
+        /// The sender's disk has no room for entries.
+        case full
     }
 
     package var from: UInt64

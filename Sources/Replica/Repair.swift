@@ -7,14 +7,14 @@ import Raft
 /// it grants no vote and does not campaign (`Raft.Options.isRepairing`).
 ///
 /// That is safe because every entry it acknowledged and lost is committed only if others hold it who, together,
-/// meet every majority that elects without this member; and it keeps its term, so no vote is given twice. Where no header of a
-/// segment can be read nothing tells the term: then nothing is set aside, and the member is to be replaced.
+/// meet every majority that elects without this member; and it begins in a later term than any that it can read of, so no vote is given
+/// twice. Where no header of a segment can be read nothing tells the term: then nothing is set aside, and the member is to be replaced.
 ///
 /// The file `recovering` says so across crashes:
 ///
 ///      0  8  "PLASMARE"
 ///      8  8  1: segments are being moved away; 2: the new log was begun
-///     16  8  the highest term that anything readable of the old log speaks of
+///     16  8  the term that it begins in: one after the highest that anything readable of the old log speaks of
 ///     24  4  crc32c of all before
 struct Repair: Sendable {
     private let directory: String
@@ -47,7 +47,8 @@ struct Repair: Sendable {
     func setAside() throws(ReplicaError) -> UInt64 {
         var term: UInt64
         if case .moving(let known) = try state() { term = known } else {
-            term = try highestTerm()
+            // What is damaged may have held a later term, and whom this member voted for in it: what it says from now on is said after that.
+            term = try highestTerm() + 1
             try write(phase: 1, term: term)
         }
         let names = try translating { () throws(DiskError) in try disk.list(directory) }

@@ -4,10 +4,13 @@ import Raft
 extension ReplicaCore {
     /// Tries again what the disk refused, and keeps room for what Raft writes by itself.
     mutating func unstick(_ send: Send) throws(ReplicaError) {
-        if isStuck { try persist(send) }
-        guard !isStuck, pendingEntries.isEmpty, pendingSave == nil else { return }
-        do throws(ReplicaError) { try log.reserveSlack() } catch .noSpace {
-            isStuck = true
+        if isRefused { try persist(send) }
+        guard !isRefused, pendingEntries.isEmpty, pendingSave == nil else { return }
+        do throws(ReplicaError) {
+            try log.reserveSlack()
+            lacksSlack = false
+        } catch .noSpace {
+            lacksSlack = true
             fullSince = fullSince ?? ticks
         } catch { throw error }
     }
@@ -67,21 +70,21 @@ extension ReplicaCore {
                 do throws(ReplicaError) {
                     try log.append(pendingEntries, save: pendingSave)
                 } catch .noSpace {
-                    isStuck = true
+                    isRefused = true
                     fullSince = fullSince ?? ticks
                     return
                 } catch {
                     throw error
                 }
             }
-            isStuck = false
+            isRefused = false
             mustConfirm = false
             pendingEntries.removeAll(keepingCapacity: true)
             pendingBytes = 0
             pendingSave = nil
             try absorb(raft.step(.persisted(log.hardState, through: log.last)))
         }
-        isStuck = false
+        isRefused = false
     }
 
     mutating func flush(_ send: Send) {

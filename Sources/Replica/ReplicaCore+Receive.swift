@@ -13,6 +13,7 @@ extension ReplicaCore {
         case .chunkAnswer(let answer):
             guard raft.role == .leader else { return }
             try carryOut(sender.answered(answer, by: message.from, now: ticks))
+        case .full: fullPeers[message.from] = ticks
         }
     }
 
@@ -40,7 +41,8 @@ extension ReplicaCore {
         case .append(_, let entries, _) where !entries.isEmpty:
             // Without room it is as if the message were lost: the leader sends it again.
             let bytes = entries.reduce(0) { $0 + RecordHeader.span($1.bytes.count) }
-            guard bytes <= log.batchBytesMax, try makeRoom(bytes, replacing: isReplaced(by: entries), send) else { return drop() }
+            let replaces = isReplaced(by: entries)
+            guard bytes <= log.batchBytesMax, try makeRoom(bytes, replacing: replaces, send) || (!replaces && fitsSlack(entries, bytes)) else { return drop() }
         case .forward(let sequence, let proposals) where raft.role == .leader && message.term == raft.hardState.term:
             let bytes = proposals.reduce(0) { $0 + RecordHeader.span($1.bytes.count) }
             guard bytes <= log.batchBytesMax, try makeRoom(bytes, replacing: false, send) else {
@@ -49,6 +51,13 @@ extension ReplicaCore {
         default: break
         }
         try absorb(raft.step(.received(message)))
+    }
+
+    /// Whether these open a leader's term, and there is room for that: were it refused by a majority whose disks are full, nobody could be
+    /// answered a read.
+    private func fitsSlack(_ entries: [Entry], _ bytes: Int) -> Bool {
+        guard !isStuck, entries.allSatisfy({ $0.kind == .command && $0.bytes.isEmpty }) else { return false }
+        return log.end + pendingBytes + RecordHeader.size + bytes + log.slack / 2 <= log.segmentBytes
     }
 
     /// Refuses a forward for want of room. Raft must count its sequence as used, or a copy that comes later would be

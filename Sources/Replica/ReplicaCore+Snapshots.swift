@@ -82,7 +82,10 @@ extension ReplicaCore {
             let action = receiver.received(chunk, from: from, applied: applied.index, now: ticks)
         else { return }
         switch action {
-        case .answer(let verdict): reply(chunk.id, verdict, to: from)
+        case .answer(let verdict):
+            // Raft tells the leader how far this log goes: that is what it waits for, though nothing is installed.
+            if verdict == .done { try absorb(raft.step(.received(Message(from: from, to: raft.id, term: chunk.term, body: .snapshot(chunk.head))))) }
+            reply(chunk.id, verdict, to: from)
         case .begin, .keep:
             if action == .begin { beginIncoming() }
             guard let incoming else { return }
@@ -148,7 +151,7 @@ extension ReplicaCore {
         do throws(ReplicaError) {
             if isStuck { throw .noSpace }
             // The log begins anew when the machine has the new state: then it is too late to find that there is no room.
-            try log.reserve(0, replacing: true)
+            try log.reserveAnew()
             try mark.write(chunk.head.position)
         } catch .noSpace {
             counts.dropped += 1

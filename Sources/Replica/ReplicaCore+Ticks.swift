@@ -20,6 +20,7 @@ extension ReplicaCore {
         expire()
         try carryOut(sender.tick(ticks))
         tickIncoming()
+        tellFullDisk()
         try tickFullDisk(send)
         try askRepaired()
         try proposeDue(now, send)
@@ -41,13 +42,20 @@ extension ReplicaCore {
         for id in unasked { outputs.reads.append((id, .failure(raft.leader == nil ? .noLeader : .timedOut))) }
     }
 
+    /// Whoever leads must know to whom it need not hand over.
+    private mutating func tellFullDisk() {
+        guard fullSince != nil || isStuck, let leader = raft.leader, leader != raft.id, ticks % UInt64(options.heartbeatTicks) == 0 else { return }
+        outbox.append(PeerMessage(from: raft.id, to: leader, body: .full))
+    }
+
     /// Sees whether there is room again; a leader that has none for an election's time hands over.
     private mutating func tickFullDisk(_ send: Send) throws(ReplicaError) {
         guard let since = fullSince, !isStuck else { return }
         _ = try makeRoom(min(batchBytesMax, 64 << 10), replacing: false, send)
         guard fullSince != nil, raft.role == .leader, since + UInt64(options.electionTicks) <= ticks else { return }
-        // Where nobody is there to take over, the next tick asks again.
-        if try handOver() { fullSince = ticks }
+        // Where nobody is there to take over, the next tick asks again. From one full disk to another is no use, and each election takes some
+        // of the little room that is left.
+        if try handOver(needsRoom: true) { fullSince = ticks }
     }
 
     /// The machine's own commands. Where there is no room they are asked for again at the next tick.

@@ -35,8 +35,12 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var pendingSave: HardState?
     /// The log began anew: Raft waits to hear that it is durable.
     var mustConfirm = false
-    /// The disk refused a write that was due: nothing goes on before it takes it.
-    var isStuck = false
+    /// The disk refused a write that was due.
+    var isRefused = false
+    /// There is no room for what Raft writes by itself.
+    var lacksSlack = false
+    /// Nothing goes on before the disk takes what it refused.
+    var isStuck: Bool { isRefused || lacksSlack }
     /// Ticks passed meanwhile that Raft does not know of.
     var hasMissedTime = false
     private var slowDisk: SlowDisk
@@ -46,6 +50,8 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
     var fullSince: UInt64?
     /// When something was last refused for want of room.
     var refusedAt: UInt64 = 0
+    /// Who said that its own disk is full, and when.
+    var fullPeers: [UInt64: UInt64] = [:]
 
     var outbox: [PeerMessage] = []
     var outputs = ReplicaOutputs<Machine.Output>()
@@ -236,17 +242,20 @@ package struct ReplicaCore<Machine: StateMachine>: ~Copyable, Sendable {
 
     /// To whoever is best prepared.
     /// - Returns: whether somebody is asked now.
-    mutating func handOver() throws(ReplicaError) -> Bool {
+    /// - Parameter needsRoom: not to one whose disk is full, as far as that is known.
+    mutating func handOver(needsRoom: Bool = false) throws(ReplicaError) -> Bool {
         guard raft.role == .leader, raft.transferee == nil, !isStuck else { return false }
-        var best: (id: UInt64, match: UInt64)?
-        for id in raft.configuration.voters where id != raft.id {
-            guard let progress = raft.progress(of: id), progress.isActive, progress.state != .snapshot else { continue }
-            if progress.match > best?.match ?? 0 { best = (id, progress.match) }
+        let heirs = raft.configuration.voters.filter { $0 != raft.id }.compactMap { id -> (id: UInt64, match: UInt64)? in
+            guard let progress = raft.progress(of: id), progress.isActive, progress.state != .snapshot, progress.match > 0 else { return nil }
+            return (id, progress.match)
         }
-        guard let best else { return false }
+        let able = heirs.filter { !isFull($0.id) }
+        guard let best = (able.isEmpty && !needsRoom ? heirs : able).max(by: { ($0.match, $1.id) < ($1.match, $0.id) }) else { return false }
         try absorb(raft.step(.transfer(to: best.id)))
         return true
     }
+
+    private func isFull(_ peer: UInt64) -> Bool { fullPeers[peer].map { ticks < $0 + 2 * UInt64(options.electionTicks) } ?? false }
 }
 
 /// What a replica did, for metrics.

@@ -27,7 +27,7 @@ struct ReplicaOpening<Machine: StateMachine> {
                 }
             }
         }
-        // Damaged, and others have all of it.
+        // Damaged, and others have all that counts.
         let applied = machine.applied.position
         let term = max(try repair.setAside(), applied.term)
         var opened = try open(beginning: HardState(term: term), after: applied, isRecovering: true)
@@ -48,11 +48,13 @@ struct ReplicaOpening<Machine: StateMachine> {
                 + "that is missing, or restore a backup; a member of several is replaced (plasma chainfire member replace), as it may have voted in a term that it does not know any more")
     }
 
+    /// Whether others can elect a leader without this member, which then gives it what was lost. Until that it votes for nobody.
     private var hasPeers: Bool {
-        if let configuration = machine.applied.configuration { return configuration.members.count > 1 }
+        func canElect(_ configuration: Configuration) -> Bool { Quorum.verdict(of: configuration) { $0 != options.id } == .won }
+        if let configuration = machine.applied.configuration { return canElect(configuration) }
         switch membership {
         case .existing: return false
-        case .bootstrap(let configuration): return configuration.members.count > 1
+        case .bootstrap(let configuration): return canElect(configuration)
         case .joining: return true
         }
     }
@@ -91,8 +93,14 @@ struct ReplicaOpening<Machine: StateMachine> {
     /// A crash may have come after the machine took a snapshot and before the log knew.
     private func finishInstallation(_ found: inout FoundLog) throws(ReplicaError) {
         let mark = InstallationMark(directory, disk: disk)
-        if let position = try mark.read() {
-            let applied = machine.applied.position
+        let applied = machine.applied.position
+        let position: Position?
+        do throws(ReplicaError) { position = try mark.read() } catch {
+            // Damaged: of no interest where log and state go together. Elsewhere it is the log that is begun anew.
+            guard case .corrupt = error, found.log.terms.term(at: applied.index) == applied.term else { throw error }
+            position = applied
+        }
+        if let position {
             if applied == position, found.log.terms.term(at: position.index) != position.term {
                 try found.log.restore(after: position)
                 found.base = position
@@ -117,7 +125,9 @@ struct ReplicaOpening<Machine: StateMachine> {
                 "the state holds entries up to \(applied.index), but the log in \(directory) begins with \(found.log.firstIndex): "
                     + "they do not belong together; bring back the state that is missing, or restore a backup")
         }
-        if let term = found.log.terms.term(at: applied.index), term != applied.term, applied.index > 0 {
+        let place = Int(clamping: applied.index) - Int(clamping: found.base.index) - 1
+        let kept = found.entries.indices.contains(place) ? found.entries[place].term : nil
+        if let term = kept ?? found.log.terms.term(at: applied.index), term != applied.term, applied.index > 0 {
             throw .mismatch(
                 "the state's last entry, \(applied.index), is of term \(applied.term), but in the log in \(directory) of term \(term): "
                     + "they do not belong together; restore both from one backup")

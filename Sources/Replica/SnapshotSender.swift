@@ -49,6 +49,9 @@ struct SnapshotSender: Sendable {
     /// Who was served from the file; one who asks again needs a newer one.
     private var served: [UInt64] = []
     private var notBefore: UInt64 = 0
+    /// Who could not take what it was given, and until when it is given nothing else: that would be the same again, and each time the whole
+    /// state is copied for it. By peer.
+    private var refused: [UInt64: UInt64] = [:]
 
     init(options: Options = Options()) { self.options = options }
 
@@ -96,8 +99,12 @@ struct SnapshotSender: Sendable {
         case .busy:
             transfers[at].heard = now
             return []
-        case .done: return end(at, succeeded: true)
-        case .failed: return end(at, succeeded: false)
+        case .done:
+            refused[peer] = nil
+            return end(at, succeeded: true)
+        case .failed:
+            refused[peer] = now + options.endurance
+            return end(at, succeeded: false)
         }
     }
 
@@ -126,22 +133,25 @@ struct SnapshotSender: Sendable {
     mutating func stop() -> [Action] {
         waiting = []
         transfers = []
+        refused = [:]
         defer { file = nil }
         return file.map { [.discard($0)] } ?? []
     }
 
     private mutating func begin(_ now: UInt64) -> [Action] {
-        guard !waiting.isEmpty else { return [] }
+        refused = refused.filter { $0.value > now }
+        let ready = waiting.filter { refused[$0] == nil }
+        guard !ready.isEmpty else { return [] }
         var actions: [Action] = []
         if let file {
-            for peer in waiting where !served.contains(peer) {
+            for peer in ready where !served.contains(peer) {
                 let at = transfers.firstIndex { $0.peer > peer } ?? transfers.endIndex
                 transfers.insert(Transfer(peer: peer, heard: now, progressed: now), at: at)
                 served.append(peer)
                 actions += fill(at, file)
             }
             waiting.removeAll { peer in transfers.contains { $0.peer == peer } }
-            guard !waiting.isEmpty, transfers.isEmpty else { return actions }
+            guard ready.contains(where: waiting.contains), transfers.isEmpty else { return actions }
             actions.append(.discard(file))
             self.file = nil
         }

@@ -33,6 +33,13 @@ final class SpareSegment: Sendable {
         }
     }
 
+    /// Sees to it that the next `take` needs no space from the disk. While another thread prepares one, nobody knows yet whether it can.
+    /// - Throws: `.noSpace` then, too: a later call may succeed.
+    func secure() throws(DiskError) {
+        try prepare()
+        guard states.withLock({ $0.contains(.ready) }) else { throw .noSpace(operation: "take", path: paths[0]) }
+    }
+
     /// Makes a spare when there is none. Called again after a throw, it starts anew.
     func prepare() throws(DiskError) {
         let isWanted = states.withLock { states in

@@ -42,7 +42,7 @@ struct StatusTests {
         (status.system, status.source, status.diskConsents, status.joinsThrough) = ("/nix/store/x", "s", ["vda": 1], "node02")
         (status.formerMembers, status.isReinstalling, status.hostKey, status.drift) = (["ab"], true, "ssh-ed25519 A", ["system"])
         status.boots = .init(latest: moment, count: 2, request: "now")
-        status.hasRevocationLists = true
+        (status.hasRevocationLists, status.tokenCluster, status.formerSystem) = (true, "lab", "/nix/store/w")
         status.delivered = .init(certificate: "c", issuer: try digest(), trust: [try digest()])
         try check(status)
     }

@@ -1,4 +1,5 @@
 import Host
+import Raft
 @testable import Replica
 import Simulation
 import Testing
@@ -168,5 +169,33 @@ import Testing
             _ = first.status
         }
         _ = try ReplicaCore.one(disk, Notebook())
+    }
+
+    @Test func `a crash while the log begins anew after a snapshot leaves nothing of what it replaced`() throws {
+        func open(_ disk: SimulatedDisk) throws -> FoundLog {
+            try Log.open(
+                "/log", disk: disk, segmentBytes: 4096, beginning: .init(after: .start, hardState: HardState(), identity: 5), applied: 0, retainedBytesMax: 1 << 20)
+        }
+        var whole = 0
+        for operations in 0..<60 {
+            let disk = SimulatedDisk(seed: UInt64(operations))
+            try disk.makeDirectory("/log")
+            var found = try open(disk)
+            try found.log.append([], save: HardState(term: 9))
+            for index in 1...100 as ClosedRange<UInt64> {
+                try found.log.append([Entry(index: index, term: 5, kind: .command, bytes: [UInt8](repeating: 1, count: 300))])
+            }
+            disk.losePower(afterOperations: operations)
+            do throws(ReplicaError) {
+                try found.log.restore(after: Position(index: 80, term: 9))
+                whole += 1
+            } catch {}
+            disk.crash()
+            let again = try open(disk)
+            if again.log.last != Position(index: 80, term: 9) { #expect(again.log.last == Position(index: 100, term: 5)) }
+            #expect((again.entries.last?.position ?? again.base) == again.log.last, "after \(operations) operations")
+            #expect(again.entries.allSatisfy { again.log.terms.term(at: $0.index).map { $0 == 5 } ?? true })
+        }
+        #expect(whole > 0 && whole < 60)
     }
 }

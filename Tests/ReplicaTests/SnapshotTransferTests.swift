@@ -60,6 +60,20 @@ import Testing
         }
     }
 
+    @Test func `who cannot take a snapshot is made no other for a while`() {
+        var sender = SnapshotSender(options: .init(chunkBytes: 100, window: 4, patience: 5, endurance: 100))
+        let pair = Pair(bytes: 300)
+        #expect(sender.wanted(by: 2, now: 1) == [.make])
+        _ = sender.made(.success(pair.file), now: 1)
+        #expect(sender.answered(SnapshotChunkAnswer(id: pair.file.digest, verdict: .failed), by: 2, now: 2).contains(.ended(peer: 2, succeeded: false)))
+        #expect(sender.wanted(by: 2, now: 4) == [])
+        for now in UInt64(5)..<102 { #expect(sender.tick(now) == []) }
+        // Others are.
+        #expect(sender.wanted(by: 3, now: 101) == [.make])
+        _ = sender.made(.failure(.noSpace), now: 101)
+        #expect(sender.wanted(by: 2, now: 110) == [.make])
+    }
+
     @Test(arguments: [0, 300, 700]) func `after a break it goes on where the member has all before`(_ cut: UInt64) {
         var pair = Pair(bytes: 1_050)
         pair.carryOut(pair.sender.wanted(by: 2, now: 1), arrives: { _ in true })

@@ -109,9 +109,8 @@ extension NetBoot {
                     return Plan(obstacle.condition, status: status)
                 case .success(let place):
                     let wanted = service(of: netBoot, on: place, machines, seen, reader)
-                    let meanwhile = seen.missing.isEmpty ? nil : seen.served.map { $0.service.offering(onlyTo: machines) }
-                    status.offered = Set((meanwhile ?? wanted).machines.filter(\.boots).map(\.node)).sorted()
-                    return keep(wanted, meanwhile, netBoot, seen, status)
+                    status.offered = Set(wanted.machines.filter(\.boots).map(\.node)).sorted()
+                    return keep(wanted, netBoot, seen, status)
                 }
             }
         }
@@ -146,23 +145,21 @@ extension NetBoot {
                 differences: [Difference("fetched", seen: .array(paths.map { .string($0) }), wanted: nil, impact: .none)])
         }
 
-        /// What machines boot comes first: what is served meanwhile goes on as it is, to whom it is still meant.
+        /// What machines boot comes first: what is served meanwhile goes on as it is, and offers nothing.
         private static func fetch(_ order: FetchedFiles.Order, _ status: Status) -> Plan<NetBoot, Action> {
             Plan(
                 .converging("fetching; \(order.url)"), [.fetch(order)], status: status,
                 differences: [Difference("fetched", seen: nil, wanted: .string(order.url), impact: .none)])
         }
 
-        private static func keep(
-            _ wanted: BootService, _ meanwhile: BootService?, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status
-        ) -> Plan<NetBoot, Action> {
+        private static func keep(_ wanted: BootService, _ netBoot: Resource<NetBoot>, _ seen: Sight, _ status: Status) -> Plan<NetBoot, Action> {
             let happenings = netBoot.happenings(status)
             var plan: Plan<NetBoot, Action>
-            if let meanwhile, let served = seen.served, served.service != meanwhile {
-                let difference = Difference(
-                    "offered", seen: .string(NetBoot.nodes(served.service.machines.filter(\.boots))),
-                    wanted: .string(NetBoot.nodes(meanwhile.machines.filter(\.boots))), impact: .none)
-                plan = Plan(.converging("serving"), [.serve(meanwhile)], status: status, differences: [difference])
+            if !seen.missing.isEmpty, let service = seen.served?.service, service != service.withheld {
+                let offered = JSON.string(NetBoot.nodes(service.machines.filter(\.boots)))
+                plan = Plan(
+                    .converging("serving"), [.serve(service.withheld)], status: status,
+                    differences: [Difference("offered", seen: offered, wanted: .string(NetBoot.nodes([])), impact: .none)])
             } else if let order = seen.missing.first {
                 plan = fetch(order, status)
             } else if let served = seen.served, served.service == wanted, served.fault == nil {

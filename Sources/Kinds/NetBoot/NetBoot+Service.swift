@@ -50,7 +50,7 @@ extension NetBoot.Planning {
     static func machines(of netBoot: Resource<NetBoot>, _ seen: NetBoot.Sight, _ reader: Reader) -> [BootMachine] {
         let named = Set(netBoot.spec.nodes)
         let installations = reader.list(Installation.self).filter { !$0.metadata.isLeaving }
-        let isSound = seen.unfit == nil
+        let isSound = seen.unfit == nil && seen.missing.isEmpty
         let nodes = reader.list(Node.self).filter { node in
             !node.metadata.isLeaving && (node.spec.system?.netBoot?.scalarText == netBoot.name || named.contains { $0.scalarText == node.name })
         }
@@ -74,9 +74,6 @@ extension NetBoot.Planning {
         of netBoot: Resource<NetBoot>, on place: Place, _ machines: [BootMachine], _ seen: NetBoot.Sight, _ reader: Reader
     ) -> BootService {
         let spec = netBoot.spec, network = place.network.spec
-        var machines = machines
-        // Nothing is offered before all is there.
-        if !seen.missing.isEmpty { for index in machines.indices { machines[index].boots = false } }
         var service = BootService(
             network: place.network.name, name: netBoot.name, interface: place.interface, server: Address4(number: place.address.number),
             prefixLength: network.subnet.prefixLength, gateway: network.gateway.map { Address4(number: $0.number) },
@@ -122,11 +119,10 @@ extension NetBoot.Planning {
 }
 
 extension BootService {
-    /// The same, but for machines that do not want it any more.
-    func offering(onlyTo machines: [BootMachine]) -> BootService {
-        let willing = Set(machines.filter(\.boots).map(\.mac))
+    /// The same, offered to nobody.
+    var withheld: BootService {
         var service = self
-        for index in service.machines.indices where !willing.contains(service.machines[index].mac) { service.machines[index].boots = false }
+        for index in service.machines.indices { service.machines[index].boots = false }
         return service
     }
 }

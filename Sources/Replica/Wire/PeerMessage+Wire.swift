@@ -4,7 +4,7 @@ import Raft
 /// Numbers are little-endian; a position is index 8, term 8; a boolean is one byte, 0 or 1.
 ///
 ///      0  1  version of this format, 1
-///      1  1  kind: 1 to 15 Raft (see `Message+Wire`), 32 chunk, 33 answer to a chunk
+///      1  1  kind: 1 to 15 Raft (see `Message+Wire`), 32 chunk, 33 answer to a chunk, 34 a full disk
 ///      2  8  from
 ///     10  8  to
 ///     18     as the kind has it, to the end: nothing may follow
@@ -26,11 +26,14 @@ import Raft
 ///     26  1  verdict: 0 next, 1 done, 2 busy, 3 failed
 ///     27  8  next offset; 0 for the others
 ///
+/// Kind 34 has nothing more.
+///
 /// The same message has one encoding only.
 extension PeerMessage {
     private static let version: UInt8 = 1
     static let chunkKind: UInt8 = 32
     static let chunkAnswerKind: UInt8 = 33
+    static let fullKind: UInt8 = 34
 
     package var encoded: [UInt8] {
         var buffer = ByteBufferAllocator().buffer(capacity: 256)
@@ -52,6 +55,7 @@ extension PeerMessage {
         switch kind {
         case Self.chunkKind: body = SnapshotChunk(&buffer).map(Body.chunk)
         case Self.chunkAnswerKind: body = SnapshotChunkAnswer(&buffer).map(Body.chunkAnswer)
+        case Self.fullKind: body = .full
         default: body = Message(&buffer, kind: kind, from: from, to: to).map(Body.raft)
         }
         guard let body, buffer.readableBytes == 0 else { return nil }
@@ -64,6 +68,7 @@ extension PeerMessage {
             case .raft(let message): message.wireKind
             case .chunk: Self.chunkKind
             case .chunkAnswer: Self.chunkAnswerKind
+            case .full: Self.fullKind
             }
         buffer.writeMultipleIntegers(Self.version, kind)
         buffer.writeMultipleIntegers(from, to, endianness: .little)
@@ -73,6 +78,7 @@ extension PeerMessage {
             message.write(to: &buffer)
         case .chunk(let chunk): chunk.write(to: &buffer)
         case .chunkAnswer(let answer): answer.write(to: &buffer)
+        case .full: break
         }
     }
 }

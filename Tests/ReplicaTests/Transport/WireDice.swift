@@ -33,6 +33,7 @@ struct WireDice: RandomNumberGenerator {
         let from = number()
         let to = number()
         switch next() % 8 {
+        case 2 where next() % 8 == 0: return PeerMessage(from: from, to: to, body: .full)
         case 0: return PeerMessage(from: from, to: to, body: .chunk(chunk()))
         case 1: return PeerMessage(from: from, to: to, body: .chunkAnswer(SnapshotChunkAnswer(id: number(), verdict: verdict())))
         default: return PeerMessage(from: from, to: to, body: .raft(Message(from: from, to: to, term: number(), body: body())))
