@@ -47,6 +47,9 @@ extension Chainfire {
             try Storage.readRows(path) { keyspace.take($0) }
             _ = try keyspace.restore(compacted: image.mark.compacted)
             let facts = try image.cluster()
+            guard facts.clusterID != 0 || image.mark.appliedIndex > 0 else {
+                throw ChainfireError.corrupt(file: path, "it holds no store: no member of a cluster has written to it; with state.db goes state.db-wal, which lies beside it")
+            }
             let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
             return SnapshotReport(
                 bytes: size ?? 0, revision: image.mark.revision, compacted: image.mark.compacted, keys: keyspace.liveKeys,

@@ -23,6 +23,9 @@ package final class EtcdStore: Store {
         do throws(GRPCStatus) {
             let answer: Etcdserverpb_RangeResponse = try await client.call(
                 "/etcdserverpb.KV/Range", Etcdserverpb_RangeRequest(request), isRead: true)
+            guard isRevision(answer.header.revision) else {
+                throw GRPCStatus(.unavailable, "the server's answer to a read cannot be understood: it tells of revision \(answer.header.revision)")
+            }
             return RangeResult(answer)
         } catch {
             throw await explained(error, asked: request.revision ?? 0)
@@ -70,14 +73,16 @@ package final class EtcdStore: Store {
 
     /// Adds the numbers that etcd's errors lack.
     private func explained(_ status: GRPCStatus, asked: Revision) async -> StoreError {
-        let error = StoreError(status)
+        let told = StoreError(status)
         do throws(GRPCStatus) {
-            switch error {
+            switch told {
             case .compacted: return .compacted(oldest: try await EtcdWatch.oldestRevision(client))
             case .futureRevision: return .futureRevision(asked: asked, current: try await current())
-            default: return error
+            default: return told
             }
         } catch {
+            // That it is gone is certain.
+            if case .compacted = told { return .compacted(oldest: 0) }
             return StoreError(error)
         }
     }

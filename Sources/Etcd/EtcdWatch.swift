@@ -14,6 +14,8 @@ final class EtcdWatch: Sendable {
         /// The first revision not told yet; nil until the server said what "now" is. Bookmarks do not move it: etcd before
         /// 3.4.25 and 3.5.8 sends some ahead of events (etcd #15220).
         var next: Revision?
+        /// Events of an answer that comes in fragments: they may be some of a revision's.
+        var parts: [Event] = []
         /// The newest bookmark told.
         var bookmark: Revision = 0
         /// Something came since progress was last asked for.
@@ -98,6 +100,7 @@ final class EtcdWatch: Sendable {
         try Self.check(answer)
         state.withLock { state in
             state.stream = stream
+            state.parts = []
             state.failures = 0
             state.next = state.next ?? answer.header.revision + 1
             state.hasHeard = true
@@ -155,11 +158,14 @@ final class EtcdWatch: Sendable {
             if !answer.events.isEmpty { state.hasHeard = true }
             guard !answer.created else { return nil }
             guard !answer.events.isEmpty else {
-                guard answer.header.revision >= next, answer.header.revision > state.bookmark else { return nil }
+                guard state.parts.isEmpty, answer.header.revision >= next, answer.header.revision > state.bookmark else { return nil }
                 state.bookmark = answer.header.revision
                 return WatchBatch(revision: answer.header.revision, events: [])
             }
-            let events = answer.events.map { Event($0) }.filter { $0.revision >= next }
+            state.parts += answer.events.lazy.map { Event($0) }.filter { $0.revision >= next }
+            guard !answer.fragment else { return nil }
+            let events = state.parts
+            state.parts = []
             guard let last = events.last else { return nil }
             state.next = last.revision + 1
             return WatchBatch(revision: last.revision, events: events)
@@ -200,7 +206,8 @@ final class EtcdWatch: Sendable {
                 $0.startRevision = 1
             }
         })
-        while let answer = try await stream.next() {
+        // A server that has not heard of the compaction yet has nothing to tell.
+        while let answer = try await stream.next(within: client.options.callWithin) {
             if answer.compactRevision > 0 { return answer.compactRevision }
             if answer.canceled { throw GRPCStatus(.unavailable, answer.cancelReason) }
         }

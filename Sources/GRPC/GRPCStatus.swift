@@ -96,6 +96,8 @@ enum TimeoutText {
     }
 
     static func encode(_ duration: Duration) -> String {
+        // As much as the format can say.
+        guard duration < .seconds(99_999_999) else { return "99999999S" }
         let microseconds = max(1, duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000)
         if microseconds < 100_000_000 { return "\(microseconds)u" }
         let milliseconds = microseconds / 1000

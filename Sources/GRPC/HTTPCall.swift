@@ -54,18 +54,21 @@ package enum HTTPCall {
     ) async throws(GRPCStatus) -> Answer {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let promise = loop.makePromise(of: Answer.self)
-        let bootstrap = ClientBootstrap(group: loop).connectTimeout(TimeAmount(timeout)).channelInitializer { channel in
+        // Whether anything of the request left: before that, it may be sent elsewhere.
+        let isSent = NIOLoopBoundBox.makeBoxSendingValue(false, eventLoop: loop)
+        let connectWithin = min(timeout, .seconds(5))
+        let bootstrap = ClientBootstrap(group: loop).connectTimeout(TimeAmount(connectWithin)).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 let pipeline = channel.pipeline.syncOperations
                 if let security {
                     try pipeline.addHandler(NIOSSLClientHandler(context: security.context, serverHostname: security.name))
                 }
                 try pipeline.addHTTPClientHandlers()
-                try pipeline.addHandler(Exchange(head, body, bytesMax: answerBytesMax, promise, revoked: security?.revoked))
+                try pipeline.addHandler(Exchange(head, body, bytesMax: answerBytesMax, promise, isSent, revoked: security?.revoked))
             }
         }
         let late = loop.scheduleTask(in: TimeAmount(timeout)) {
-            promise.fail(GRPCStatus(.deadlineExceeded, "\(place.authority) did not answer in \(timeout)"))
+            promise.fail(GRPCStatus(.deadlineExceeded, "\(place.authority) did not answer in \(timeout)", isUnsent: !isSent.value))
         }
         defer { late.cancel() }
         let connecting = bootstrap.connect(host: place.host, port: place.port)
@@ -78,7 +81,8 @@ package enum HTTPCall {
         } catch let status as GRPCStatus {
             throw status
         } catch {
-            throw GRPCStatus(.unavailable, "cannot reach \(place.authority): \(error)")
+            let isUnsent = (try? await loop.submit { !isSent.value }.get()) ?? false
+            throw GRPCStatus(.unavailable, "cannot reach \(place.authority): \(error)", isUnsent: isUnsent)
         }
     }
 
@@ -127,15 +131,17 @@ private final class Exchange: ChannelInboundHandler {
     private let body: [UInt8]
     private let bytesMax: Int
     private let promise: EventLoopPromise<HTTPCall.Answer>
+    private let isSent: NIOLoopBoundBox<Bool>
     /// nil: nobody shows a certificate.
     private let revoked: RevocationLists?
     private var answer = HTTPCall.Answer(status: 0, headers: [:], body: [])
 
-    init(_ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, _ promise: EventLoopPromise<HTTPCall.Answer>, revoked: RevocationLists?) {
+    init(_ head: HTTPRequestHead, _ body: [UInt8], bytesMax: Int, _ promise: EventLoopPromise<HTTPCall.Answer>, _ isSent: NIOLoopBoundBox<Bool>, revoked: RevocationLists?) {
         self.head = head
         self.body = body
         self.bytesMax = bytesMax
         self.promise = promise
+        self.isSent = isSent
         self.revoked = revoked
     }
 
@@ -157,6 +163,7 @@ private final class Exchange: ChannelInboundHandler {
     }
 
     private func send(_ context: ChannelHandlerContext) {
+        isSent.value = true
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
@@ -183,7 +190,7 @@ private final class Exchange: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        promise.fail(GRPCStatus(.unavailable, "the connection was closed before the answer was whole"))
+        promise.fail(GRPCStatus(.unavailable, "the connection was closed before the answer was whole", isUnsent: !isSent.value))
         context.fireChannelInactive()
     }
 }

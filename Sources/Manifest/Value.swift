@@ -35,6 +35,8 @@ package struct Value: Sendable {
         return members.first { $0.key == key }?.value
     }
 
+    package var isEmptyList: Bool { if case .sequence(let items) = shape { items.isEmpty } else { false } }
+
     package var isNull: Bool { if case .scalar = shape { json == .null } else { false } }
 
     /// The place of `spec.disks[0].size`, or of its nearest ancestor that exists.

@@ -10,6 +10,16 @@ struct ClusterClient: Sendable {
 
     static let notKnown = "it is not known whether that was carried out: look before you ask again"
 
+    /// Whether the server says that it did nothing. Of all else (a stream that broke, an answer that cannot be read) nobody knows.
+    static func isRefusal(_ error: GRPCStatus) -> Bool {
+        switch error.code {
+        case .invalidArgument, .notFound, .alreadyExists, .permissionDenied, .resourceExhausted, .failedPrecondition, .outOfRange, .unimplemented,
+            .unauthenticated:
+            true
+        default: false
+        }
+    }
+
     /// Asks the first member that can be reached.
     /// - Parameter repeats: asked again elsewhere even when the first may have carried it out already: for looks.
     /// - Throws: `Failure` naming every member and what it said.
@@ -23,9 +33,9 @@ struct ClusterClient: Sendable {
             } catch {
                 told.append("\(endpoint): \(error.message)")
                 if error.isUnwritten { continue }
-                let isUnknown = error.code == .unavailable || error.code == .deadlineExceeded
-                if repeats, isUnknown { continue }
-                if isUnknown { told.append(Self.notKnown) }
+                let isUnknown = !Self.isRefusal(error)
+                if repeats, error.code == .unavailable || error.code == .deadlineExceeded { continue }
+                if isUnknown, !repeats { told.append(Self.notKnown) }
                 break
             }
         }

@@ -181,7 +181,8 @@ struct WatchKeyCommand: AsyncParsableCommand {
             }
             if next == 0 { next = answer.header.revision &+ 1 }
             for event in answer.events {
-                next = event.kv.modRevision &+ 1
+                // There may be more of this revision to come.
+                next = answer.fragment ? event.kv.modRevision : event.kv.modRevision &+ 1
                 let kind = event.type == .delete ? "DELETE" : "PUT"
                 Output.write("\(event.kv.modRevision)\t\(kind)\t\(printable(String(decoding: event.kv.key, as: UTF8.self)))\t\(printable(String(decoding: event.kv.value, as: UTF8.self)))\n")
             }

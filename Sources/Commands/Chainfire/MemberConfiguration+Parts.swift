@@ -29,11 +29,11 @@ extension MemberConfiguration {
 
     /// The token itself is never part of what is printed.
     static func readToken(_ fields: inout Fields, _ absolute: (String) -> String) -> String? {
-        let text: String? = fields.optional("join_token", "The secret by which members join: the same on all. At least 16 characters.")
+        let text = fields.optional("join_token", SecretText.self, "The secret by which members join: the same on all. At least 16 characters.")
         let file: String? = fields.optional("join_token_file", "A file that holds it.")
         if text != nil, file != nil { fields.note("cannot stand beside join_token; give one", at: "join_token_file") }
         guard text != nil || file != nil else { return nil }
-        var token = text ?? ""
+        var token = text?.scalarText ?? ""
         if let file {
             guard let data = FileManager.default.contents(atPath: absolute(file)) else {
                 fields.note("\(absolute(file)) cannot be read", at: "join_token_file")
@@ -115,7 +115,8 @@ extension MemberConfiguration {
         let metrics: MemberURL? = fields.optional("listen_metrics", "Where /metrics and /health are served as plain HTTP too, such as 0.0.0.0:2381. Default: nowhere.")
         if metrics?.isSecure == true { fields.note("is https; metrics are plain HTTP here, and over TLS at listen_client", at: "listen_metrics") }
 
-        var advertisedPeers = urls("advertise_peer", root, &fields, "Where the others find this member. Default: its entry in initial_peers, or listen_peer.").map { $0.text(isSecure: peer != nil) }
+        let givenPeers = urls("advertise_peer", root, &fields, "Where the others find this member. Default: its entry in initial_peers, or listen_peer.")
+        var advertisedPeers = givenPeers.map { $0.text(isSecure: peer != nil) }
         if advertisedPeers.isEmpty {
             if let url = own ?? (listenPeer.isWildcard ? nil : listenPeer) {
                 advertisedPeers = [url.text(isSecure: peer != nil)]
@@ -123,9 +124,9 @@ extension MemberConfiguration {
                 fields.note("is required, as \(listenPeer) is no address by which the others could call", at: "advertise_peer")
             }
         }
-        var advertisedClients = urls("advertise_client", root, &fields, "Where clients are told to find it. Default: listen_client, or this member's host of initial_peers.").map { $0.text(isSecure: client != nil) }
+        var advertisedClients = urls("advertise_client", root, &fields, "Where clients are told to find it. Default: listen_client, or this member's host of initial_peers or advertise_peer.").map { $0.text(isSecure: client != nil) }
         if advertisedClients.isEmpty {
-            let host = listenClient.isWildcard ? own?.host ?? (listenPeer.isWildcard ? "127.0.0.1" : listenPeer.host) : listenClient.host
+            let host = listenClient.isWildcard ? own?.host ?? givenPeers.first?.host ?? (listenPeer.isWildcard ? "127.0.0.1" : listenPeer.host) : listenClient.host
             advertisedClients = [MemberURL(host: host, port: listenClient.port, isSecure: client != nil).scalarText]
         }
         return Ports(client: listenClient, peer: listenPeer, metrics: metrics, advertiseClient: advertisedClients, advertisePeer: advertisedPeers)
@@ -136,4 +137,14 @@ extension MemberConfiguration {
         if case .scalar? = root[name]?.shape { return fields.optional(name, MemberURL.self, help).map { [$0] } ?? [] }
         return fields.scalars(name, 0...8, help)
     }
+}
+
+/// A text that no message may repeat: whatever it is taken for, digits alone too, it is what was written.
+private struct SecretText: TextScalar {
+    let scalarText: String
+
+    init(scalar text: String) { scalarText = text }
+
+    static var schema: JSON { ["type": "string"] }
+    static var example: SecretText { SecretText(scalar: "0123456789abcdef") }
 }

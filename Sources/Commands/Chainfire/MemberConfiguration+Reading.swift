@@ -86,7 +86,7 @@ extension MemberConfiguration {
         if isBootstrap == true, leader != nil { notices.append("leader_url is for bootstrap: false; who begins a cluster joins none, and ignores it") }
         beginning = Self.beginning(
             &fields, isBootstrap: isBootstrap, founders: founders, leader: leader, name: name, hasToken: joinToken != nil,
-            hasPeerList: root["initial_peers"]?.isNull == false)
+            hasPeerList: root["initial_peers"].map { !$0.isNull && !$0.isEmptyList } ?? false)
         let founder = name
         let own = founders.first { $0.name == founder }?.url
         let ports = Self.readPorts(&fields, own: own, client: clientTLS, peer: peerTLS, root: root)

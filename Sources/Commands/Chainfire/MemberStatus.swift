@@ -28,8 +28,8 @@ struct MemberStatus: Hashable, Sendable {
     var json: JSON {
         [
             "clusterID": .string(hex(cluster)), "memberID": .string(hex(id)), "version": .string(version), "revision": .integer(revision),
-            "leader": leader == 0 ? .null : .string(hex(leader)), "learner": .bool(isLearner), "term": .integer(Int64(term)),
-            "index": .integer(Int64(index)), "appliedIndex": .integer(Int64(applied)), "dbSize": .integer(bytes),
+            "leader": leader == 0 ? .null : .string(hex(leader)), "learner": .bool(isLearner), "term": .integer(Int64(clamping: term)),
+            "index": .integer(Int64(clamping: index)), "appliedIndex": .integer(Int64(clamping: applied)), "dbSize": .integer(bytes),
             "dbSizeInUse": .integer(bytesInUse), "errors": .array(errors.map { .string($0) }),
         ]
     }

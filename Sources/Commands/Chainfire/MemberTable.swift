@@ -44,7 +44,9 @@ struct MemberTable {
             return row
         }
         do {
-            row.status = MemberStatus(try await own.ask(Calls.status, Etcdserverpb_StatusRequest(), repeats: true))
+            let status = MemberStatus(try await own.ask(Calls.status, Etcdserverpb_StatusRequest(), repeats: true))
+            // As where all of them tell clients of an address of the host's own.
+            if status.id == member.id { row.status = status } else { row.trouble = "member \(hex(status.id)) answers at \(member.clientUrls.joined(separator: ","))" }
         } catch {
             row.trouble = "\(error)"
         }

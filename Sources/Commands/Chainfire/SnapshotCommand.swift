@@ -121,7 +121,8 @@ struct RestoreSnapshot: AsyncParsableCommand {
             switch configuration.beginning {
             case .bootstrap(let founders):
                 .bootstrap(
-                    name: configuration.name, members: founders.map { FoundingMember(name: $0.name, peerURLs: [$0.peerURL]) }, token: token)
+                    name: configuration.name, members: founders.map { FoundingMember(name: $0.name, peerURLs: [$0.peerURL]) },
+                    token: founders.count == 1 ? token + UUID().uuidString : token)
             case .alone:
                 .bootstrap(
                     name: configuration.name, members: [FoundingMember(name: configuration.name, peerURLs: configuration.advertisePeer)],

@@ -67,7 +67,7 @@ struct DefragCommand: AsyncParsableCommand {
         abstract: "Gives free space back to the filesystem, one member after the other.",
         discussion: """
             Each endpoint rewrites its database; the others serve meanwhile, and it goes on answering reads. Needs as much \
-            free space as the database holds.
+            free space as the database holds. Where one does not answer in time, those after it are not asked.
 
             EXAMPLES
               plasma chainfire defrag --endpoints https://10.0.0.1:2379,https://10.0.0.2:2379 --timeout 5m
@@ -88,6 +88,10 @@ struct DefragCommand: AsyncParsableCommand {
                 Output.write("\(endpoint) defragmented\n")
             } catch {
                 failures.append("\(endpoint): \(error.message)")
+                if error.isUnwritten || ClusterClient.isRefusal(error) { continue }
+                let rest = cluster.endpoints.drop { $0 != endpoint }.dropFirst().map(\.scalarText)
+                failures.append("it may go on there: see that it has ended\(rest.isEmpty ? "" : ", then go on with \(rest.joined(separator: ",")): two members at once could stop a cluster")")
+                break
             }
         }
         if !failures.isEmpty { throw Failure(failures.joined(separator: "\nplasma: ")) }
