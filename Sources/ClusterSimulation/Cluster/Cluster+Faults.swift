@@ -89,7 +89,7 @@ extension Cluster {
 
     /// Never so many that a majority could lose what it promised.
     var mayBeDamaged: Bool {
-        members.count { ($0.isDamaged || $0.isWiped) && seats.isSeated($0.id) } < (seats.voters.count - 1) / 2 && !seats.isJoint
+        members.count { ($0.isDamaged || $0.isWiped) && seats.isSeated($0.id) } < (seats.fewestVoters - 1) / 2 && !seats.isJoint
     }
 
     /// A bit of a log turns over while its process is down.

@@ -73,6 +73,7 @@ extension Cluster {
         _ leader: Member<S>, _ steps: [ConfigurationChange.Step], _ transition: ConfigurationChange.Transition = .automatic
     ) throws(Breach) {
         nextChange += 1
+        for step in steps where step.kind == .remove { seats.leaving.insert(step.id) }
         trace(now, "the operator asks member \(leader.id) for \(steps.map { "\($0.kind) \($0.id)" })")
         try arrive(
             leader.id, .change(id: nextChange, ConfigurationChange(steps, transition: transition, context: S.context(steps))))

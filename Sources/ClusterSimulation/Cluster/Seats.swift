@@ -9,6 +9,12 @@ struct Seats {
     /// Members that are to become voters once they have caught up, and whom they replace.
     var candidates: [(id: UInt64, replaces: UInt64?)] = []
 
+    /// Voters that may leave yet: a removal that was asked for may wait in some log until there is a leader again.
+    var leaving: Set<UInt64> = []
+
+    /// How few voters there may be before long.
+    var fewestVoters: Int { voters.count { !leaving.contains($0) } }
+
     var all: [UInt64] { voters + learners }
     func isSeated(_ id: UInt64) -> Bool { voters.contains(id) || learners.contains(id) }
 
@@ -18,6 +24,8 @@ struct Seats {
         learners = configuration.learners + configuration.learnersNext
         isJoint = configuration.isJoint
         leavesByItself = configuration.autoLeave
+        // One change at a time: none is under way beside the one that came.
+        leaving = []
         candidates.removeAll { voters.contains($0.id) }
     }
 }
